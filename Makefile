@@ -1,0 +1,105 @@
+# Callipter. `make help` lists the targets; README.md says what they are for.
+#
+# Layout of a build: one static archive per folder under $(B), linked from the highest floor down, so
+# that a unit test of a floor links that floor and those below it and nothing else.
+
+CC      ?= gcc
+ifeq ($(origin CC),default)
+CC      := gcc
+endif
+MODE    ?= release
+B       ?= build/$(CC)-$(MODE)
+WERROR  ?= 1
+JOBS    ?= $(shell nproc)
+V       ?= 0
+Q       := $(if $(filter 1,$(V)),,@)
+
+FLOORS  := base evm state chain genesis index rpc bridge node
+# Archives in link order, highest floor first.
+LINK_ORDER := node rpc bridge index genesis chain state evm base
+
+WARN    := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef \
+           -Wvla -Wswitch-enum -Wformat=2
+ifeq ($(WERROR),1)
+WARN    += -Werror
+endif
+CFLAGS_release := -O2 -g
+CFLAGS_debug   := -O0 -g -DCALLIPTER_DEBUG
+# -fno-sanitize-recover: UBSan would else print and exit 0.
+CFLAGS_asan    := -O1 -g -DCALLIPTER_DEBUG -fsanitize=address,undefined -fno-sanitize-recover=all \
+                  -fno-omit-frame-pointer
+CFLAGS_tsan    := -O1 -g -DCALLIPTER_DEBUG -fsanitize=thread
+LDFLAGS_asan   := -fsanitize=address,undefined
+LDFLAGS_tsan   := -fsanitize=thread
+CFLAGS_fuzz    := -O1 -g -DCALLIPTER_DEBUG -fsanitize=address,undefined,fuzzer-no-link \
+                  -fno-sanitize-recover=all -fno-omit-frame-pointer
+LDFLAGS_fuzz   := -fsanitize=address,undefined
+
+CPPFLAGS := -I. -I$(B)/gen -D_GNU_SOURCE
+CFLAGS   := -std=gnu17 $(CFLAGS_$(MODE)) $(WARN) -pthread
+LDFLAGS  := $(LDFLAGS_$(MODE)) -pthread
+
+COMMIT   := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+
+.DEFAULT_GOAL := all
+.SECONDARY:
+all: build/callipter ## build build/callipter
+
+# --- one rules.mk per folder: <folder>_SRC, <folder>_LIBS (system libraries), flags of single files ---
+include $(wildcard $(addsuffix /rules.mk,$(FLOORS)))
+
+define FLOOR_RULES
+$(1)_SRC ?= $$(filter-out node/main.c,$$(wildcard $(1)/*.c))
+$(1)_OBJ := $$(patsubst %.c,$(B)/%.o,$$($(1)_SRC))
+$(B)/lib$(1).a: $$($(1)_OBJ)
+	@mkdir -p $$(@D)
+	$$(Q)rm -f $$@ && ar rcs $$@ $$^
+DEPS += $$($(1)_OBJ:.o=.d)
+# What a program of this floor links: this archive and those of the floors below, then libraries.
+$(1)_BELOW := $$(shell echo "$(LINK_ORDER)" | tr ' ' '\n' | sed -n '/^$(1)$$$$/,$$$$p' | tr '\n' ' ')
+endef
+$(foreach f,$(FLOORS),$(eval $(call FLOOR_RULES,$(f))))
+SYSLIBS = $(foreach f,$(LINK_ORDER),$($(f)_LIBS)) -lm
+
+$(B)/%.o: %.c
+	@mkdir -p $(@D)
+	$(if $(filter 1,$(V)),,@echo "CC $<")
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(CFLAGS_$<) -MMD -MP -c $< -o $@
+
+ALL_LIBS = $(foreach f,$(LINK_ORDER),$(B)/lib$(f).a)
+
+$(B)/callipter: $(B)/node/main.o $(ALL_LIBS)
+	$(if $(filter 1,$(V)),,@echo "LD $@")
+	$(Q)$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(ALL_LIBS) -Wl,--end-group $(SYSLIBS)
+DEPS += $(B)/node/main.d
+
+build/callipter: $(B)/callipter
+	@mkdir -p build
+	$(Q)cp -f $< $@.new && mv -f $@.new $@
+
+# --- unit tests: tests/unit/<floor>/test_<file>.c, one Criterion program per floor -------------------
+TESTLIB_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/lib/*.c))
+define UNIT_RULES
+unit_$(1)_OBJ := $$(patsubst %.c,$(B)/%.o,$$(wildcard tests/unit/$(1)/*.c))
+DEPS += $$(unit_$(1)_OBJ:.o=.d)
+$(B)/unit-$(1): $$(unit_$(1)_OBJ) $$(patsubst %.c,$(B)/%.o,$$(wildcard tests/lib/$(1)/*.c)) $$(foreach f,$$($(1)_BELOW),$(B)/lib$$(f).a)
+	@echo "LD $$@"
+	$$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(foreach f,$$($(1)_BELOW),$$($$(f)_LIBS)) -lcriterion -lm
+endef
+$(foreach f,$(FLOORS),$(eval $(call UNIT_RULES,$(f))))
+
+UNIT_FLOORS := $(foreach f,$(FLOORS),$(if $(wildcard tests/unit/$(f)/*.c),$(f)))
+UNIT_BINS := $(addprefix $(B)/unit-,$(UNIT_FLOORS))
+
+test-unit: $(UNIT_BINS) ## unit tests (FILTER=suite/test glob)
+	@set -e; for t in $^; do echo "== $$t"; $$t -j$(JOBS) $(if $(FILTER),--filter '$(FILTER)'); done
+
+clean: ## remove build/
+	rm -rf build
+
+help: ## this list
+	@grep -hE '^[a-z][a-z-]*:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 20
+
+include $(wildcard tests/rules.mk scripts/rules.mk)
+.PHONY: all test-unit clean help
+-include $(DEPS)

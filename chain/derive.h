@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* chain_derive_block: the only producer of blocks of the L3 profile (PROTOCOL §1-§3). The sequencer feeds it through a
+ * next-transaction callback and gets the message back; replay, followers and validators feed it messages. Both ways give the
+ * same block, which a test proves for every block made. */
+#ifndef CHAIN_DERIVE_H
+#define CHAIN_DERIVE_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "chain/exec.h"
+#include "chain/header.h"
+#include "chain/message.h"
+#include "state/trie.h"
+
+enum { CHAIN_VERSION_MAX = 1 /* highest state-transition version this binary executes */ };
+
+/* What of the genesis file is not in state. All consensus parameters lie in system storage (chain/system_slots.def). */
+struct chain_config {
+    uint64_t chain_id;
+    bool evm_number_parent; /* genesis option evmNumber: parent */
+    bool has_parent;        /* an L3 with a parent chain; else l1_block = timestamp / 12 */
+};
+
+struct derived_tx {
+    struct tx tx;
+    struct receipt receipt;
+    struct tx_result result; /* output is not kept */
+};
+struct derived_block {
+    struct header header;    /* complete after chain_seal_block */
+    hash32 hash;
+    struct derived_tx *txs;
+    size_t tx_count;
+    struct message message;  /* the message that makes this block; data lives in the arena */
+    struct world_diff diff;
+};
+
+/* Source of transactions for a sequenced block. */
+struct tx_feed {
+    void *ctx;
+    /* Next candidate with known sender, or NULL to close the block. `gas_left` is what the block still has and `bytes_left`
+     * what the message's data still holds: a candidate beyond either must not be given. */
+    const struct tx *(*next)(void *ctx, uint64_t gas_left, size_t bytes_left);
+    /* Told right after each: verdict, and if OK the result and receipt. */
+    void (*done)(void *ctx, const struct tx *tx, enum tx_verdict v, const struct derived_tx *d);
+};
+
+/* One chain executor: world, machine, scratch. One thread. */
+struct chain;
+struct chain_options {
+    struct chain_config config;
+    struct state_reader reader;    /* state at the parent block, always the newest */
+    enum evm_tier tier;
+    size_t code_cache_bytes;
+    size_t world_cache_bytes;
+    /* Hash of one of the last 256 blocks; zero if unknown. */
+    hash32 (*block_hash)(void *ctx, uint64_t number);
+    void *block_hash_ctx;
+};
+struct chain *chain_new(const struct chain_options *o) MUST_USE;
+void chain_free(struct chain *c);
+/* After an unwind: forget everything cached. */
+void chain_reset(struct chain *c, struct state_reader reader);
+struct world *chain_world(struct chain *c);
+
+/* Derives the block of message `m` on top of `parent`. Everything in *out lives in `a`. Transactions that get a bad verdict are left
+ * out; an undecodable message is an empty block. Only ERR_VERSION (a state-transition version this binary lacks) and
+ * ERR_NOMEM are errors. */
+enum err chain_derive_block(struct derived_block *out, struct chain *c, struct arena *a, const struct header *parent,
+                            const struct message *m, struct err_ctx *ec) MUST_USE;
+/* The same with transactions from a feed; stamps are given, out->message is the finished message. A block without any
+ * transaction is ERR_NOT_FOUND and nothing changed: no empty blocks are sequenced. */
+enum err chain_sequence_block(struct derived_block *out, struct chain *c, struct arena *a, const struct header *parent,
+                              uint64_t timestamp, uint64_t l1_block, const struct tx_feed *feed, struct err_ctx *ec) MUST_USE;
+/* State root through the trie, then roots, header and hash. Ends the world's block. */
+void chain_seal_block(struct derived_block *b, struct chain *c, struct state_trie *t);
+
+/* A call or simulation at the end of `header`'s block (eth_call, estimateGas): no fee is charged. The world of `c` is left
+ * unchanged. */
+struct call_request {
+    struct tx tx;              /* sender, to, value, data, access, gas_limit; no signature */
+    const struct evm_tracer *tracer;
+    bool pending;              /* block context of the next block instead of header's own */
+    uint64_t timestamp;        /* for pending */
+};
+struct call_result {
+    enum evm_status status;
+    enum tx_verdict verdict;   /* of the checks that a call still makes: intrinsic gas, value covered */
+    uint64_t gas_used;
+    uint64_t gas_refund;
+    bytes output;              /* lives in `a` */
+};
+enum err chain_call(struct call_result *out, struct chain *c, struct arena *a, const struct header *header,
+                    const struct call_request *req, struct err_ctx *ec) MUST_USE;
+
+#endif

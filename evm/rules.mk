@@ -1,0 +1,1 @@
+evm_LIBS := -lgmp -lcrypto

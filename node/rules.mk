@@ -1,0 +1,1 @@
+node_LIBS := -levent -ljansson

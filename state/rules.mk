@@ -1,0 +1,1 @@
+state_LIBS := -llmdb

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Everything persisted but the log: the tables of state/tables.def. A table is an LMDB database plus an
+ * ordered delta in RAM whose entries (put or tombstone) are tagged by block; one cursor type merges both at
+ * a pinned block.
+ *
+ * A block's rows enter the delta atomically with store_block_commit when the block is sealed; readers other
+ * than the executor see them once store_set_durable reaches the block. The checkpoint moves deltas to LMDB in
+ * one synced transaction; META.applied there says up to where. Undo data (change sets, undo rows) is written
+ * with each block, so that store_unwind brings every table back as its row in tables.def says.
+ *
+ * Threads: one writer (block calls and unwind); store_checkpoint on one other thread; any number of readers,
+ * which never block the writer and are never blocked by it. LMDB limits: keys <= 511 bytes, values <= 1,900
+ * bytes except code (reference: LMDB's overflow pages fragment its free list). */
+#ifndef STATE_STORE_H
+#define STATE_STORE_H
+
+#include "base/arena.h"
+#include "base/disk.h"
+#include "base/err.h"
+#include "state/account.h"
+#include "state/trie.h"
+#include "state/world.h"
+
+enum table_class { TABLE_DERIVED, TABLE_LOCAL };
+enum table_unwind { TABLE_UNWIND_NONE, TABLE_UNWIND_CHANGESET, TABLE_UNWIND_RANGE, TABLE_UNWIND_UNDO };
+enum table_id {
+#define TABLE(id, name, key, value, cls, unwind) TABLE_##id,
+#include "state/tables.def"
+#undef TABLE
+    TABLE_COUNT
+};
+struct table_info {
+    const char *name, *key, *value;
+    enum table_class cls;
+    enum table_unwind unwind;
+};
+extern const struct table_info table_info[TABLE_COUNT];
+
+enum { STORE_KEY_MAX_BYTES = 511, STORE_VALUE_MAX_BYTES = 1900 };
+
+/* Where the store's LMDB part stands in the log. */
+struct store_applied {
+    uint64_t epoch;
+    uint64_t seq;   /* last log record whose effect is in LMDB; 0 = none */
+    uint64_t block; /* block whose end the LMDB tables are at */
+    hash32 state_root;
+    hash32 block_hash;
+};
+
+struct store;
+struct store_options {
+    const char *dir;        /* made if absent */
+    uint64_t map_bytes;     /* address space of LMDB; 0 = 1 TiB */
+    bool no_sync;           /* tests that never restart */
+};
+/* ERR_IO, ERR_CORRUPT, ERR_VERSION (another schema), ERR_BUSY (open in another process). */
+enum err store_open(struct store **out, const struct store_options *o, struct err_ctx *ec) MUST_USE;
+/* Ends without a checkpoint: what is not in LMDB is in the log. NULL is allowed. */
+void store_close(struct store *s);
+struct store_applied store_applied(const struct store *s);
+
+/* --- writer ----------------------------------------------------------------------------------------- */
+/* Opens block `block_num`, the one after the last committed (or the genesis block 0 of an empty store). */
+void store_block_begin(struct store *s, uint64_t block_num);
+/* Rows of the open block; key and value are copied. A put of the value that is there already is dropped. */
+void store_put(struct store *s, enum table_id table, bytes key, bytes value);
+void store_del(struct store *s, enum table_id table, bytes key);
+/* State rows of a world's diff (after state_trie_apply): ACCT, STOR, CODE and their change sets. */
+void store_put_diff(struct store *s, const struct world_diff *diff);
+/* state_trie_take_rows callback: ctx is the store. */
+void store_put_trie_row(void *ctx, uint64_t store_id, bytes path, bytes record);
+/* The block's rows become one atomic addition to the delta. `at` names the log record that holds the block and
+ * the block's results. */
+void store_block_commit(struct store *s, const struct store_applied *at);
+void store_block_abandon(struct store *s);
+/* Blocks up to this one may be seen by readers. */
+void store_set_durable(struct store *s, uint64_t block_num);
+uint64_t store_durable(const struct store *s);
+uint64_t store_head(const struct store *s); /* last committed block */
+/* Undoes blocks above `to_block`, newest first, in delta and LMDB alike. ERR_PRUNED when undo data is gone. Views of
+ * dropped blocks turn stale: store_view_stale. */
+enum err store_unwind(struct store *s, uint64_t to_block, const struct store_applied *at, struct err_ctx *ec) MUST_USE;
+/* Drops change sets and undo rows of blocks up to `block_num` in small steps; returns false when none is left. */
+bool store_prune(struct store *s, uint64_t block_num, size_t max_rows);
+
+/* --- checkpoint ------------------------------------------------------------------------------------- */
+size_t store_dirty_rows(const struct store *s);
+/* Moves the delta of blocks up to the durable one into LMDB, synced. May run beside writer and readers. */
+enum err store_checkpoint(struct store *s, struct err_ctx *ec) MUST_USE;
+struct store_stats {
+    uint64_t lmdb_bytes_used;
+    uint64_t rows[TABLE_COUNT];
+    uint64_t checkpoint_count, checkpoint_rows, checkpoint_pages_written;
+};
+enum err store_stat(struct store *s, struct store_stats *out) MUST_USE;
+
+/* --- readers ---------------------------------------------------------------------------------------- */
+/* A consistent sight of all tables at one block. Not thread-safe: one thread per view. The LMDB transaction in
+ * it is renewed inside, so a view may live long; rows handed out are valid until the next call on the view. */
+struct store_view;
+enum { STORE_LATEST = -1 };
+/* At `block_num` <= durable, or the writer's own newest state with block_num = UINT64_MAX (writer thread only).
+ * State tables below the checkpoint are read through change sets. ERR_NOT_FOUND above durable, ERR_PRUNED. */
+enum err store_view_open(struct store_view **out, struct store *s, uint64_t block_num) MUST_USE;
+void store_view_close(struct store_view *v);
+uint64_t store_view_block(const struct store_view *v);
+/* The block it was opened at was unwound since: answers are void. */
+bool store_view_stale(const struct store_view *v);
+bool store_get(struct store_view *v, enum table_id table, bytes key, bytes *out_value);
+
+struct store_cursor;
+struct store_cursor *store_cursor_open(struct store_view *v, enum table_id table) MUST_USE;
+void store_cursor_close(struct store_cursor *c);
+/* First row with key >= `key`; last row with key <= `key`; neighbours. False at the end. */
+bool store_cursor_seek(struct store_cursor *c, bytes key, bytes *out_key, bytes *out_value);
+bool store_cursor_seek_le(struct store_cursor *c, bytes key, bytes *out_key, bytes *out_value);
+bool store_cursor_next(struct store_cursor *c, bytes *out_key, bytes *out_value);
+bool store_cursor_prev(struct store_cursor *c, bytes *out_key, bytes *out_value);
+
+/* Flat state at the view's block for a world; and the trie's source (writer's newest state only). */
+struct state_reader store_state_reader(struct store_view *v);
+struct trie_source store_trie_source(struct store_view *v);
+
+/* Rebuilds the state root from ACCT and STOR at the view's block. O(state). */
+enum err store_rebuild_root(struct store_view *v, hash32 *out_root, struct err_ctx *ec) MUST_USE;
+/* keccak over all rows of a derived table at the view's block. */
+void store_table_digest(struct store_view *v, enum table_id table, hash32 *out);
+
+/* ACCT's packed form. account_unpack: ERR_CORRUPT. */
+enum { ACCOUNT_PACKED_MAX = 128 };
+size_t account_pack(uint8_t out[ACCOUNT_PACKED_MAX], const struct account *a);
+enum err account_unpack(struct account *out, bytes packed) MUST_USE;
+
+#endif

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Merkle-Patricia tries (Yellow Paper appendix D).
+ *
+ * `struct state_trie` is the account trie with all storage tries: secure keys of 32 bytes, branch nodes in
+ * RAM under a budget, lower subtrees paged from branch records, leaves read from the flat tables (they are
+ * not stored twice). A child reference {length, 32 bytes} - a hash or embedded RLP - sits in the parent.
+ * Dirty nodes are hashed level by level in batches.
+ *
+ * mpt_root is the plain builder from sorted pairs of any key length: transaction and receipt roots,
+ * rebuild-from-flat, and vectors. */
+#ifndef STATE_TRIE_H
+#define STATE_TRIE_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "state/account.h"
+#include "state/world.h"
+
+/* --- from sorted pairs ------------------------------------------------------------------------------ */
+struct mpt_pair {
+    bytes key;   /* strictly ascending, any length */
+    bytes value; /* RLP or raw bytes, not empty */
+};
+void mpt_root(hash32 *out, const struct mpt_pair *pairs, size_t count);
+/* Root over the list index: keys are RLP(i) (transactions, receipts, withdrawals). */
+void mpt_list_root(hash32 *out, const bytes *values, size_t count);
+
+/* --- the state trie --------------------------------------------------------------------------------- */
+struct state_trie;
+
+/* Where the trie reads rows that are not in RAM. store_id 0 is the account trie, else a storage trie.
+ * Paths are nibbles, one per byte. Results are borrowed until the next call. */
+struct trie_source_ops {
+    /* First branch record whose path starts with `prefix` in lexicographic order of paths (that is the
+     * subtree's topmost branch). False: none. */
+    bool (*branch)(void *ctx, uint64_t store_id, bytes prefix, bytes *out_path, bytes *out_record);
+    /* First leaf whose hashed key starts with `prefix`: key (32 bytes) and RLP value (account body or slot). */
+    bool (*leaf)(void *ctx, uint64_t store_id, bytes prefix, hash32 *out_key, bytes *out_value);
+};
+struct trie_source {
+    const struct trie_source_ops *ops;
+    void *ctx;
+};
+
+/* source.ops may be NULL for a trie that lives in RAM alone (tests, state tests). budget_bytes bounds RAM for
+ * clean nodes. */
+struct state_trie *state_trie_new(struct trie_source source, size_t budget_bytes) MUST_USE;
+void state_trie_free(struct state_trie *t);
+/* Forgets everything cached (after an unwind of the source). */
+void state_trie_reset(struct state_trie *t);
+
+/* Applies a block's changes: storage tries first (fills diff accounts' after.storage_root), then accounts;
+ * *out_root is the new state root. */
+void state_trie_apply(struct state_trie *t, struct world_diff *diff, hash32 *out_root);
+void state_trie_root(struct state_trie *t, hash32 *out_root);
+
+/* Branch records that changed since the last call, for the store's tables tri_a and tri_s: `record` empty
+ * means delete. Called once per block, after state_trie_apply. */
+typedef void (*trie_row_fn)(void *ctx, uint64_t store_id, bytes path, bytes record);
+void state_trie_take_rows(struct state_trie *t, trie_row_fn fn, void *ctx);
+/* Drops clean nodes over the budget. Between blocks, once rows are in the store. */
+void state_trie_trim(struct state_trie *t);
+
+/* RLP nodes from the root to the key (EIP-1186): proves presence or absence. Nodes live in `a`. */
+struct trie_proof {
+    bytes *nodes;
+    size_t count;
+};
+enum err state_trie_prove_account(struct state_trie *t, struct arena *a, const hash32 *addr_hash, struct trie_proof *out) MUST_USE;
+enum err state_trie_prove_slot(struct state_trie *t, struct arena *a, uint64_t store_id, const hash32 *slot_hash, struct trie_proof *out) MUST_USE;
+
+/* RLP body of an account as the trie has it: [nonce, balance, storageRoot, codeHash]. */
+void account_rlp(struct buf *b, const struct account *acc);
+
+#endif
