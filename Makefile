@@ -88,11 +88,30 @@ $(B)/unit-$(1): $$(unit_$(1)_OBJ) $$(patsubst %.c,$(B)/%.o,$$(wildcard tests/lib
 endef
 $(foreach f,$(FLOORS),$(eval $(call UNIT_RULES,$(f))))
 
+-include $(wildcard tests/rules.mk scripts/rules.mk)
+
 UNIT_FLOORS := $(foreach f,$(FLOORS),$(if $(wildcard tests/unit/$(f)/*.c),$(f)))
 UNIT_BINS := $(addprefix $(B)/unit-,$(UNIT_FLOORS))
 
 test-unit: $(UNIT_BINS) ## unit tests (FILTER=suite/test glob)
 	@set -e; for t in $^; do echo "== $$t"; $$t -j$(JOBS) $(if $(FILTER),--filter '$(FILTER)'); done
+
+setup-build:
+	$(Q)scripts/setup build
+setup-test:
+	$(Q)scripts/setup test
+
+run: setup-build ## set up, build, start a dev chain with funded keys (ARGS= for more flags)
+	$(Q)$(MAKE) --no-print-directory WERROR=0 all
+	$(Q)exec build/callipter run --dev $(ARGS)
+
+test: setup-test ## set up, build, and run all suites that CI runs
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all test-programs
+	$(Q)scripts/test ci
+
+test-all: setup-test ## also the slow suites
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all test-programs
+	$(Q)scripts/test all
 
 clean: ## remove build/
 	rm -rf build
@@ -100,6 +119,7 @@ clean: ## remove build/
 help: ## this list
 	@grep -hE '^[a-z][a-z-]*:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 20
 
-include $(wildcard tests/rules.mk scripts/rules.mk)
-.PHONY: all test-unit clean help
+test-programs: $(UNIT_BINS) $(CONFORMANCE_BINS) $(SIM_BINS)
+
+.PHONY: all setup-build setup-test run test test-all test-unit test-programs clean help
 -include $(DEPS)
