@@ -9,10 +9,11 @@
 struct arena_chunk;
 
 struct arena {
-    struct arena_chunk *head; /* newest chunk */
-    size_t chunk_bytes;       /* size of an ordinary chunk */
-    size_t max_bytes;         /* sum over chunks never exceeds this */
-    size_t total_bytes;       /* sum over chunks now */
+    struct arena_chunk *head;  /* newest chunk */
+    struct arena_chunk *spare; /* an emptied ordinary chunk kept for reuse, or NULL */
+    size_t chunk_bytes;        /* size of an ordinary chunk */
+    size_t max_bytes;          /* sum over chunks never exceeds this */
+    size_t total_bytes;        /* sum over chunks now, the spare included */
 };
 
 struct arena_mark {

@@ -46,7 +46,8 @@ void rlp_put_raw(struct buf *b, bytes raw);
 /* A list: mark = rlp_list_begin(b); put items; rlp_list_end(b, mark). Lists nest. */
 size_t rlp_list_begin(struct buf *b);
 void rlp_list_end(struct buf *b, size_t mark);
-/* Length of the header that a payload of `len` bytes gets (1..9). `first` matters only for one-byte strings. */
+/* Length of the header that a payload of `len` bytes gets: 1..9, or 0 for a one-byte string
+ * below 0x80. `first` is the payload's first byte and matters for one-byte strings only. */
 size_t rlp_header_len(bool is_list, size_t len, uint8_t first);
 
 #endif

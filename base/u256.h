@@ -14,45 +14,76 @@ typedef struct {
 #define U256_ONE ((u256){{1, 0, 0, 0}})
 #define U256_MAX ((u256){{UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX}})
 
-static inline u256 u256_from_u64(uint64_t v) { return (u256){{v, 0, 0, 0}}; }
-static inline bool u256_is_zero(const u256 *a) { return (a->w[0] | a->w[1] | a->w[2] | a->w[3]) == 0; }
-static inline bool u256_eq(const u256 *a, const u256 *b) {
-    return ((a->w[0] ^ b->w[0]) | (a->w[1] ^ b->w[1]) | (a->w[2] ^ b->w[2]) | (a->w[3] ^ b->w[3])) == 0;
+static inline u256 u256_from_u64(uint64_t v) {
+    return (u256){{v, 0, 0, 0}};
 }
-static inline bool u256_fits_u64(const u256 *a) { return (a->w[1] | a->w[2] | a->w[3]) == 0; }
+static inline bool u256_is_zero(const u256 *a) {
+    return (a->w[0] | a->w[1] | a->w[2] | a->w[3]) == 0;
+}
+static inline bool u256_eq(const u256 *a, const u256 *b) {
+    return ((a->w[0] ^ b->w[0]) | (a->w[1] ^ b->w[1]) | (a->w[2] ^ b->w[2]) |
+            (a->w[3] ^ b->w[3])) == 0;
+}
+static inline bool u256_fits_u64(const u256 *a) {
+    return (a->w[1] | a->w[2] | a->w[3]) == 0;
+}
 /* The value, or UINT64_MAX if it does not fit. */
-static inline uint64_t u256_sat_u64(const u256 *a) { return u256_fits_u64(a) ? a->w[0] : UINT64_MAX; }
+static inline uint64_t u256_sat_u64(const u256 *a) {
+    return u256_fits_u64(a) ? a->w[0] : UINT64_MAX;
+}
 
 /* -1, 0 or 1; unsigned and two's-complement order. */
 int u256_cmp(const u256 *a, const u256 *b);
 int u256_scmp(const u256 *a, const u256 *b);
-static inline bool u256_lt(const u256 *a, const u256 *b) {
-    unsigned long long t;
-    unsigned char c = 0;
-    for (int i = 0; i < 4; i++)
-        c = __builtin_ia32_sbb_u64(c, a->w[i], b->w[i], &t);
-    return c != 0;
+
+/* One limb of a sum or difference: *out = a + b + carry (or a - b - borrow), returns the new carry.
+ * Both compilers turn a chain of these into adc and sbb; they do not with plain C or __int128. The
+ * builtins are those behind _addcarry_u64, without the cost of <immintrin.h> in every file. */
+static inline unsigned char u256_limb_add(unsigned char carry, uint64_t a, uint64_t b,
+                                          unsigned long long *out) {
+#if defined(__x86_64__)
+    return __builtin_ia32_addcarryx_u64(carry, a, b, out);
+#else
+    unsigned __int128 t = (unsigned __int128)a + b + carry;
+    *out = (unsigned long long)t;
+    return (unsigned char)(t >> 64);
+#endif
+}
+static inline unsigned char u256_limb_sub(unsigned char borrow, uint64_t a, uint64_t b,
+                                          unsigned long long *out) {
+#if defined(__x86_64__) && defined(__clang__)
+    return __builtin_ia32_subborrow_u64(borrow, a, b, out);
+#elif defined(__x86_64__)
+    return __builtin_ia32_sbb_u64(borrow, a, b, out);
+#else
+    unsigned __int128 t = (unsigned __int128)a - b - borrow;
+    *out = (unsigned long long)t;
+    return (unsigned char)(t >> 64) & 1;
+#endif
 }
 
 static inline u256 u256_add(const u256 *a, const u256 *b) {
-    u256 r;
-    unsigned char c = 0;
-    for (int i = 0; i < 4; i++) {
-        unsigned long long t;
-        c = __builtin_ia32_addcarryx_u64(c, a->w[i], b->w[i], &t);
-        r.w[i] = t;
-    }
-    return r;
+    unsigned long long t0, t1, t2, t3;
+    unsigned char c = u256_limb_add(0, a->w[0], b->w[0], &t0);
+    c = u256_limb_add(c, a->w[1], b->w[1], &t1);
+    c = u256_limb_add(c, a->w[2], b->w[2], &t2);
+    (void)u256_limb_add(c, a->w[3], b->w[3], &t3);
+    return (u256){{t0, t1, t2, t3}};
 }
 static inline u256 u256_sub(const u256 *a, const u256 *b) {
-    u256 r;
-    unsigned char c = 0;
-    for (int i = 0; i < 4; i++) {
-        unsigned long long t;
-        c = __builtin_ia32_sbb_u64(c, a->w[i], b->w[i], &t);
-        r.w[i] = t;
-    }
-    return r;
+    unsigned long long t0, t1, t2, t3;
+    unsigned char c = u256_limb_sub(0, a->w[0], b->w[0], &t0);
+    c = u256_limb_sub(c, a->w[1], b->w[1], &t1);
+    c = u256_limb_sub(c, a->w[2], b->w[2], &t2);
+    (void)u256_limb_sub(c, a->w[3], b->w[3], &t3);
+    return (u256){{t0, t1, t2, t3}};
+}
+static inline bool u256_lt(const u256 *a, const u256 *b) {
+    unsigned long long t;
+    unsigned char c = u256_limb_sub(0, a->w[0], b->w[0], &t);
+    c = u256_limb_sub(c, a->w[1], b->w[1], &t);
+    c = u256_limb_sub(c, a->w[2], b->w[2], &t);
+    return u256_limb_sub(c, a->w[3], b->w[3], &t) != 0;
 }
 /* True if the sum or product exceeds 256 bits; *out then holds it modulo 2^256. */
 bool u256_add_overflow(u256 *out, const u256 *a, const u256 *b);
@@ -88,11 +119,17 @@ static inline u256 u256_or(const u256 *a, const u256 *b) {
 static inline u256 u256_xor(const u256 *a, const u256 *b) {
     return (u256){{a->w[0] ^ b->w[0], a->w[1] ^ b->w[1], a->w[2] ^ b->w[2], a->w[3] ^ b->w[3]}};
 }
-static inline u256 u256_not(const u256 *a) { return (u256){{~a->w[0], ~a->w[1], ~a->w[2], ~a->w[3]}}; }
+static inline u256 u256_not(const u256 *a) {
+    return (u256){{~a->w[0], ~a->w[1], ~a->w[2], ~a->w[3]}};
+}
 /* Number of bits up to the highest set one, 0 for zero; and CLZ of EIP-7939 (256 for zero). */
 unsigned u256_bit_len(const u256 *a);
-static inline unsigned u256_byte_len(const u256 *a) { return (u256_bit_len(a) + 7) / 8; }
-static inline unsigned u256_clz(const u256 *a) { return 256 - u256_bit_len(a); }
+static inline unsigned u256_byte_len(const u256 *a) {
+    return (u256_bit_len(a) + 7) / 8;
+}
+static inline unsigned u256_clz(const u256 *a) {
+    return 256 - u256_bit_len(a);
+}
 
 /* Big-endian words of 32 bytes, as the EVM's memory and storage have them. */
 static inline u256 u256_from_be32(const uint8_t in[32]) {
