@@ -25,6 +25,7 @@ bool precompile_active(enum evm_revision rev, enum precompile_id id);
 uint64_t precompile_gas(enum evm_revision rev, enum precompile_id id, bytes input);
 /* EVM_SUCCESS with the output in `a`, EVM_PRECOMPILE_FAILURE for input it refuses,
  * EVM_INTERNAL_ERROR when memory runs out. Call only after charging precompile_gas. */
-enum evm_status precompile_run(enum evm_revision rev, enum precompile_id id, struct arena *a, bytes input, bytes *out);
+enum evm_status precompile_run(enum evm_revision rev, enum precompile_id id, struct arena *a,
+                               bytes input, bytes *out);
 
 #endif
