@@ -66,6 +66,8 @@ struct exec {
     hash32 (*block_hash)(void *ctx, uint64_t number);
     void *block_hash_ctx;
     struct evm_result last;      /* result of the last run, output borrowed from vm */
+    /* eth_call and estimates: the sender may be a contract (no EIP-3607) and its nonce is not checked. Never in blocks. */
+    bool simulate;
 };
 
 struct tx_result {

@@ -110,6 +110,8 @@ struct world_diff {
  * world_set_storage_roots then tells the world. */
 void world_block_end(struct world *w, struct arena *a, struct world_diff *out);
 void world_set_storage_roots(struct world *w, const struct world_diff *diff);
+/* Sum of the balances that went with destroyed accounts at the ends of this block's transactions so far. */
+u256 world_burnt(const struct world *w);
 /* Drops the block's changes: back to the state at world_block_begin. */
 void world_block_abandon(struct world *w);
 
