@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# The README's two commands in a fresh Debian 12: debootstrap makes a root folder, the committed tree is cloned into it, `make
+# run` must answer eth_chainId, and with TEST=1 `make test` must pass. Needs root and debootstrap. BARE_ROOT keeps the
+# downloaded base system for another run (default build/bare-base). Ends with `N passed, N failed`.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+base=${BARE_ROOT:-build/bare-base}
+root=$(pwd)/build/bare-root
+passed=0 failed=0
+check() { # name, command...
+    local name=$1
+    shift
+    if "$@"; then passed=$((passed + 1)) && echo "ok $name"; else failed=$((failed + 1)) && echo "FAILED $name"; fi
+}
+unmount() { for m in proc sys dev; do umount -l "$root/$m" 2>/dev/null || true; done; }
+trap unmount EXIT
+
+[ -d "$base/usr" ] || debootstrap --variant=minbase bookworm "$base" >build/debootstrap.log
+unmount
+rm -rf "$root"
+mkdir -p build
+cp -a "$base" "$root"
+for m in proc sys dev; do mount --rbind "/$m" "$root/$m" && mount --make-rslave "$root/$m"; done
+# The machine's own way to its package registries.
+cp /etc/resolv.conf "$root/etc/"
+cp -r /etc/apt/sources.list.d "$root/etc/apt/" 2>/dev/null || true
+mkdir -p "$root/etc/ssl/certs" "$root/usr/share/keyrings"
+cp -rn /usr/share/keyrings/. "$root/usr/share/keyrings/"
+if [ -f /etc/ssl/certs/ca-certificates.crt ]; then
+    cp -L /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"
+    mkdir -p "$root/usr/local/share/ca-certificates"
+    cp -rL /usr/local/share/ca-certificates/. "$root/usr/local/share/ca-certificates/" 2>/dev/null || true
+fi
+git clone -q . "$root/callipter"
+if [ -d ../shared/corpora ]; then
+    mkdir -p "$root/shared"
+    cp -r ../shared/corpora "$root/shared/"
+fi
+in_root() { chroot "$root" env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 "$@"; }
+
+# A bare machine has no make: the one command that the README asks for before the two.
+in_root sh -c 'apt-get update -qq && apt-get install -y -qq make git' >build/bare-apt.log 2>&1
+
+in_root sh -c 'cd /callipter && make run ARGS="--http 127.0.0.1:18545"' >build/bare-run.log 2>&1 &
+answer=""
+for _ in $(seq 600); do
+    answer=$(curl -s -m 2 -H 'content-type: application/json' http://127.0.0.1:18545 \
+        -d '{"jsonrpc":"2.0","id":1,"method":"eth_chainId","params":[]}' || true)
+    [ -n "$answer" ] && break
+    kill -0 $! 2>/dev/null || break
+    sleep 1
+done
+echo "eth_chainId: $answer"
+check "make run answers eth_chainId" test "$answer" = '{"jsonrpc":"2.0","id":1,"result":"0xa179"}'
+pkill -TERM -f 'callipter run --dev --http 127.0.0.1:18545' || true
+wait || true
+if [ "${TEST:-0}" = 1 ]; then
+    check "make test" in_root sh -c 'cd /callipter && make test'
+fi
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]
