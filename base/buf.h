@@ -8,7 +8,7 @@
 #include "base/types.h"
 
 struct buf {
-    uint8_t *ptr;  /* owned; NULL while empty */
+    uint8_t *ptr; /* owned; NULL while empty */
     size_t len;
     size_t cap;
     size_t max;    /* no append makes len exceed this */
@@ -28,6 +28,8 @@ void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(print
 /* Makes room for `len` more bytes and returns where they start (len grows), or NULL on overflow. */
 uint8_t *buf_extend(struct buf *b, size_t len);
 
-static inline bytes buf_bytes(const struct buf *b) { return bytes_of(b->ptr, b->len); }
+static inline bytes buf_bytes(const struct buf *b) {
+    return bytes_of(b->ptr, b->len);
+}
 
 #endif

@@ -20,10 +20,10 @@ enum err {
 enum { ERR_TEXT_MAX = 512 /* longest sentence kept, in bytes with its NUL */ };
 
 struct err_ctx {
-    enum err err;             /* the code that FAIL was given */
-    const char *file;         /* where FAIL stood */
+    enum err err;     /* the code that FAIL was given */
+    const char *file; /* where FAIL stood */
     int line;
-    char text[ERR_TEXT_MAX];  /* one sentence, NUL-terminated */
+    char text[ERR_TEXT_MAX]; /* one sentence, NUL-terminated */
 };
 
 /* Name ("ERR_IO"), short text and JSON-RPC code of an error. Static strings. */

@@ -9,7 +9,8 @@
 
 /* Decodes `len` characters (an optional "0x" first, then an even number of digits) into out, which has
  * room for out_cap bytes; *out_len is the count. ERR_HEX on a bad digit or odd count, ERR_TOO_LARGE. */
-enum err hex_decode(uint8_t *out, size_t out_cap, size_t *out_len, const char *s, size_t len) MUST_USE;
+enum err hex_decode(uint8_t *out, size_t out_cap, size_t *out_len, const char *s,
+                    size_t len) MUST_USE;
 /* Exactly out_len bytes from a NUL-terminated string. */
 enum err hex_decode_fixed(uint8_t *out, size_t out_len, const char *s) MUST_USE;
 /* Appends the bytes of s to b. */

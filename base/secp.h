@@ -21,10 +21,12 @@ extern const u256 SECP_N_HALF;
  * s above half the order is accepted: callers apply EIP-2. */
 enum err secp_recover(addr20 *out, const hash32 *digest, const struct secp_sig *sig) MUST_USE;
 /* The uncompressed public key (64 bytes, x | y) instead of the address. */
-enum err secp_recover_pubkey(uint8_t out[64], const hash32 *digest, const struct secp_sig *sig) MUST_USE;
+enum err secp_recover_pubkey(uint8_t out[64], const hash32 *digest,
+                             const struct secp_sig *sig) MUST_USE;
 
 /* n recoveries; out_ok[i] tells which succeeded. */
-void secp_recover_batch(addr20 *out, bool *out_ok, const hash32 *digests, const struct secp_sig *sigs, size_t n);
+void secp_recover_batch(addr20 *out, bool *out_ok, const hash32 *digests,
+                        const struct secp_sig *sigs, size_t n);
 
 /* Deterministic signature (RFC 6979) with low s. ERR_INVALID for a key of 0 or not below the order. */
 enum err secp_sign(struct secp_sig *out, const hash32 *digest, const uint8_t key[32]) MUST_USE;
