@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Look-ups: the rows that each block adds beside its state, and the queries over them. The rows are a pure function of
+ * the derived block and of where its records lie; they enter the store with the block's state, so that no reader sees a
+ * block without its look-ups.
+ *
+ *   HDR   block u64                -> header hash 32 | transaction count u32 | size u32 | header RLP
+ *   HNUM  header hash              -> block u64
+ *   TXL   transaction hash         -> block u64 | index u32
+ *   LOGA  address 20 | block u64   -> empty        the block has a log of this address
+ *         topic 32   | block u64   -> empty        the block has a log with this topic, at any position
+ *   BODY  block u64                -> segment u32 | offset u32 of the BLOCK record
+ *   RCPT  block u64                -> segment u32 | offset u32 of the RECEIPTS record
+ * Integers are big-endian. Block 0 and blocks without transactions have no RCPT row, block 0 has no BODY row.
+ *
+ * Queries read through one store view; see the thread rules in state/store.h. Results live in the caller's arena. */
+#ifndef INDEX_INDEX_H
+#define INDEX_INDEX_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "chain/derive.h"
+#include "chain/header.h"
+#include "chain/receipt.h"
+#include "chain/tx.h"
+#include "state/log.h"
+#include "state/store.h"
+
+/* --- writing ------------------------------------------------------------------------------------------- */
+struct index_positions {
+    bool has_body, has_receipts;
+    struct log_pos body, receipts;
+};
+/* Puts the rows of a sealed block into the open block of the store. */
+void index_put_block(struct store *s, const struct derived_block *b, const struct index_positions *at);
+
+/* --- blocks -------------------------------------------------------------------------------------------- */
+struct index_head {
+    struct header header;
+    hash32 hash;
+    uint32_t tx_count;
+    uint32_t size; /* bytes of the block's RLP: [header, transactions, []] */
+};
+/* ERR_NOT_FOUND when the view has no such block. */
+enum err index_head(struct index_head *out, struct store_view *v, uint64_t number) MUST_USE;
+enum err index_number_of(uint64_t *out, struct store_view *v, const hash32 *block_hash) MUST_USE;
+/* Zero when unknown: BLOCKHASH's answer. */
+hash32 index_hash_of(struct store_view *v, uint64_t number);
+enum err index_find_tx(uint64_t *out_block, uint32_t *out_idx, struct store_view *v, const hash32 *tx_hash) MUST_USE;
+
+/* The segments that bodies and receipts are read from. */
+struct index_source {
+    struct wal *log;
+    struct wal *receipts;
+};
+/* A block with all of its transactions and receipts; arrays and what they point to live in the arena. */
+struct index_block {
+    struct index_head head;
+    struct tx *txs; /* decoded, senders known */
+    struct receipt *receipts;
+    size_t tx_count;
+};
+/* ERR_NOT_FOUND; ERR_PRUNED when its segments are gone; ERR_CORRUPT when a record is not this block's. */
+enum err index_load_block(struct index_block *out, struct arena *a, const struct index_source *src,
+                          struct store_view *v, uint64_t number, struct err_ctx *ec) MUST_USE;
+
+/* --- logs ---------------------------------------------------------------------------------------------- */
+enum {
+    INDEX_FILTER_TOPICS_MAX = 4,
+    INDEX_FILTER_ALTERNATIVES_MAX = 1000, /* addresses, and alternatives of one topic position */
+    INDEX_FILTER_LOGS_MAX = 10000,        /* results of one query */
+    INDEX_FILTER_BLOCKS_MAX = 100000,     /* blocks that one query opens */
+    INDEX_FILTER_BARE_RANGE_MAX = 10000,  /* blocks in range of a query without address and topic */
+};
+struct index_alternatives {
+    const hash32 *values;
+    size_t count; /* 0: any */
+};
+struct index_filter {
+    uint64_t from, to; /* inclusive */
+    const addr20 *addresses;
+    size_t address_count; /* 0: any */
+    struct index_alternatives topics[INDEX_FILTER_TOPICS_MAX];
+    size_t topic_count; /* a log must have at least so many topics */
+};
+struct index_log {
+    const struct index_block *block;
+    const struct log_entry *log;
+    uint32_t tx_idx;
+    uint32_t log_idx; /* within the block */
+};
+/* Called in order of block, transaction, log; what it points to ends with the call. */
+typedef enum err (*index_log_fn)(void *ctx, const struct index_log *l);
+struct index_query_limits {
+    size_t logs_max;
+    size_t blocks_max;
+    /* Asked once per block opened; true ends the query with ERR_BUSY. NULL: never. */
+    bool (*expired)(void *ctx);
+    void *expired_ctx;
+};
+/* Walks the blocks that LOGA says may match - the intersection of the criteria's blocks, found by seeking in each
+ * in turn - and opens only those. Without any criterion, only blocks whose header bloom is not empty. ERR_BUSY with
+ * *out_last the last block searched whole (from - 1 when none) when a limit was met. `a` is used as scratch and reset to its
+ * mark for each block. */
+enum err index_logs(uint64_t *out_last, struct arena *a, const struct index_source *src, struct store_view *v,
+                    const struct index_filter *f, const struct index_query_limits *limits, index_log_fn fn, void *ctx,
+                    struct err_ctx *ec) MUST_USE;
+/* Whether one log matches the filter's criteria (its range is not looked at). */
+bool index_log_matches(const struct index_filter *f, const struct log_entry *log);
+
+#endif

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "index/record.h"
+
+#include "base/check.h"
+#include "chain/header.h"
+
+enum { SOURCE_MESSAGE = 0, SOURCE_INLINE = 1 };
+
+/* --- fixed-width fields ---------------------------------------------------------------------------------- */
+static void put_u32(struct buf *b, uint32_t v) {
+    uint8_t raw[4];
+    be32_store(raw, v);
+    buf_append(b, raw, sizeof(raw));
+}
+
+static void put_u64(struct buf *b, uint64_t v) {
+    uint8_t raw[8];
+    be64_store(raw, v);
+    buf_append(b, raw, sizeof(raw));
+}
+
+/* Takes `len` bytes off *in; NULL when fewer are left. */
+static const uint8_t *take(bytes *in, size_t len) {
+    if (in->len < len)
+        return NULL;
+    const uint8_t *p = in->ptr;
+    *in = bytes_of(p + len, in->len - len);
+    return p;
+}
+
+static enum err take_u8(bytes *in, uint8_t *out) {
+    const uint8_t *p = take(in, 1);
+    if (p == NULL)
+        return ERR_CORRUPT;
+    *out = *p;
+    return ERR_OK;
+}
+
+static enum err take_u32(bytes *in, uint32_t *out) {
+    const uint8_t *p = take(in, 4);
+    if (p == NULL)
+        return ERR_CORRUPT;
+    *out = be32_load(p);
+    return ERR_OK;
+}
+
+static enum err take_u64(bytes *in, uint64_t *out) {
+    const uint8_t *p = take(in, 8);
+    if (p == NULL)
+        return ERR_CORRUPT;
+    *out = be64_load(p);
+    return ERR_OK;
+}
+
+static enum err take_fixed(bytes *in, void *out, size_t len) {
+    const uint8_t *p = take(in, len);
+    if (p == NULL)
+        return ERR_CORRUPT;
+    memcpy(out, p, len);
+    return ERR_OK;
+}
+
+static enum err take_version(bytes *in) {
+    uint8_t v = 0;
+    TRY(take_u8(in, &v));
+    return v == RECORD_VERSION ? ERR_OK : ERR_VERSION;
+}
+
+static enum err take_end(bytes in) {
+    return in.len == 0 ? ERR_OK : ERR_CORRUPT;
+}
+
+/* --- BLOCK ------------------------------------------------------------------------------------------------- */
+static bool is_signed(const struct derived_tx *d) {
+    return d->tx.type <= TX_SET_CODE;
+}
+
+void record_pack_block(struct buf *out, const struct derived_block *b, const hash32 *prev_hash) {
+    uint32_t senders = 0;
+    for (size_t i = 0; i < b->tx_count; i++)
+        senders += is_signed(&b->txs[i]);
+    buf_append_byte(out, RECORD_VERSION);
+    put_u64(out, b->header.number);
+    buf_append(out, prev_hash->b, 32);
+    put_u64(out, l3_header_info_get(&b->header).version);
+    put_u32(out, senders);
+    for (size_t i = 0; i < b->tx_count; i++) {
+        if (!is_signed(&b->txs[i]))
+            continue;
+        CHECK(b->txs[i].tx.has_sender);
+        buf_append(out, b->txs[i].tx.sender.b, 20);
+    }
+    message_pack(out, &b->message);
+}
+
+enum err record_unpack_block(struct record_block *out, bytes payload) {
+    struct record_block r = {0};
+    uint32_t senders = 0;
+    TRY(take_version(&payload));
+    TRY(take_u64(&payload, &r.number));
+    TRY(take_fixed(&payload, r.prev_hash.b, 32));
+    TRY(take_u64(&payload, &r.version));
+    TRY(take_u32(&payload, &senders));
+    r.sender_count = senders;
+    r.senders = take(&payload, (size_t)senders * 20);
+    if (r.senders == NULL)
+        return ERR_CORRUPT;
+    TRY(message_unpack(&r.message, &payload));
+    TRY(take_end(payload));
+    *out = r;
+    return ERR_OK;
+}
+
+/* --- RECEIPTS ---------------------------------------------------------------------------------------------- */
+/* Where the signed transactions of a message lie in its data. The block's transactions appear there in the same order,
+ * perhaps with others between them that were left out. */
+struct envelope_finder {
+    const struct derived_block *block;
+    uint32_t *offsets; /* UINT32_MAX: not found */
+    size_t next;       /* first transaction not found yet */
+};
+
+static void skip_unsigned(struct envelope_finder *f) {
+    while (f->next < f->block->tx_count && !is_signed(&f->block->txs[f->next]))
+        f->next++;
+}
+
+static enum err on_item(void *ctx, uint8_t l2_kind, bytes body) {
+    struct envelope_finder *f = ctx;
+    bytes data = f->block->message.data;
+    skip_unsigned(f);
+    if (f->next == f->block->tx_count || l2_kind != L2_SIGNED_TX)
+        return ERR_OK;
+    bytes raw = f->block->txs[f->next].tx.raw;
+    if (body.len != raw.len || memcmp(body.ptr, raw.ptr, raw.len) != 0)
+        return ERR_OK;
+    bool inside = body.ptr >= data.ptr && body.ptr + body.len <= data.ptr + data.len;
+    if (inside)
+        f->offsets[f->next] = (uint32_t)(body.ptr - data.ptr);
+    f->next++;
+    return ERR_OK;
+}
+
+void record_pack_receipts(struct buf *out, const struct derived_block *b) {
+    struct arena scratch;
+    arena_init(&scratch, 16384, b->tx_count * sizeof(uint32_t) + 65536);
+    uint32_t *offsets = arena_alloc(&scratch, b->tx_count * sizeof(uint32_t) + 1);
+    for (size_t i = 0; i < b->tx_count; i++)
+        offsets[i] = UINT32_MAX;
+    struct envelope_finder f = {.block = b, .offsets = offsets};
+    if (b->message.kind == MESSAGE_L2) {
+        enum err e = message_each_l2(b->message.data, on_item, &f);
+        (void)e; /* what a malformed tail hides is stored inline */
+    }
+
+    buf_append_byte(out, RECORD_VERSION);
+    put_u64(out, b->header.number);
+    put_u32(out, (uint32_t)b->tx_count);
+    for (size_t i = 0; i < b->tx_count; i++) {
+        bytes raw = b->txs[i].tx.raw;
+        if (offsets[i] != UINT32_MAX) {
+            buf_append_byte(out, SOURCE_MESSAGE);
+            put_u32(out, offsets[i]);
+            put_u32(out, (uint32_t)raw.len);
+        } else {
+            buf_append_byte(out, SOURCE_INLINE);
+            put_u32(out, (uint32_t)raw.len);
+            buf_append(out, raw.ptr, raw.len);
+        }
+        receipt_pack(out, &b->txs[i].receipt);
+    }
+    arena_clear(&scratch);
+}
+
+static enum err take_envelope(bytes *in, bytes *out, bytes message_data) {
+    uint8_t source = 0;
+    uint32_t offset = 0, len = 0;
+    TRY(take_u8(in, &source));
+    if (source == SOURCE_MESSAGE) {
+        TRY(take_u32(in, &offset));
+        TRY(take_u32(in, &len));
+        if (offset > message_data.len || len > message_data.len - offset)
+            return ERR_CORRUPT;
+        *out = bytes_of(message_data.ptr + offset, len);
+        return ERR_OK;
+    }
+    if (source != SOURCE_INLINE)
+        return ERR_CORRUPT;
+    TRY(take_u32(in, &len));
+    const uint8_t *p = take(in, len);
+    if (p == NULL)
+        return ERR_CORRUPT;
+    *out = bytes_of(p, len);
+    return ERR_OK;
+}
+
+enum err record_unpack_receipts(struct record_receipt **out, size_t *out_count, struct arena *a, bytes payload,
+                                bytes message_data, uint64_t number) {
+    uint64_t n = 0;
+    uint32_t count = 0;
+    TRY(take_version(&payload));
+    TRY(take_u64(&payload, &n));
+    TRY(take_u32(&payload, &count));
+    /* Each transaction takes at least one byte of the payload, which bounds the allocation. */
+    if (n != number || count > payload.len)
+        return ERR_CORRUPT;
+    struct record_receipt *r = arena_try_alloc(a, (size_t)count * sizeof(*r) + 1);
+    if (r == NULL)
+        return ERR_NOMEM;
+    for (uint32_t i = 0; i < count; i++) {
+        TRY(take_envelope(&payload, &r[i].envelope, message_data));
+        TRY(receipt_unpack(&r[i].receipt, a, &payload));
+    }
+    TRY(take_end(payload));
+    *out = r;
+    *out_count = count;
+    return ERR_OK;
+}
+
+/* --- the small ones ---------------------------------------------------------------------------------------- */
+void record_pack_pool(struct buf *out, const struct record_pool *p) {
+    buf_append_byte(out, RECORD_VERSION);
+    buf_append(out, p->sender.b, 20);
+    buf_append(out, p->envelope.ptr, p->envelope.len);
+}
+
+enum err record_unpack_pool(struct record_pool *out, bytes payload) {
+    struct record_pool p;
+    TRY(take_version(&payload));
+    TRY(take_fixed(&payload, p.sender.b, 20));
+    p.envelope = payload;
+    *out = p;
+    return ERR_OK;
+}
+
+void record_pack_epoch(struct buf *out, const struct record_epoch *e) {
+    buf_append_byte(out, RECORD_VERSION);
+    put_u64(out, e->epoch);
+    put_u64(out, e->chain_id);
+    buf_append(out, e->genesis_hash.b, 32);
+}
+
+enum err record_unpack_epoch(struct record_epoch *out, bytes payload) {
+    struct record_epoch e;
+    TRY(take_version(&payload));
+    TRY(take_u64(&payload, &e.epoch));
+    TRY(take_u64(&payload, &e.chain_id));
+    TRY(take_fixed(&payload, e.genesis_hash.b, 32));
+    TRY(take_end(payload));
+    *out = e;
+    return ERR_OK;
+}
+
+void record_pack_rewind(struct buf *out, const struct record_rewind *r) {
+    buf_append_byte(out, RECORD_VERSION);
+    put_u64(out, r->epoch);
+    put_u64(out, r->to_block);
+    buf_append_byte(out, r->reason);
+}
+
+enum err record_unpack_rewind(struct record_rewind *out, bytes payload) {
+    struct record_rewind r;
+    TRY(take_version(&payload));
+    TRY(take_u64(&payload, &r.epoch));
+    TRY(take_u64(&payload, &r.to_block));
+    TRY(take_u8(&payload, &r.reason));
+    TRY(take_end(payload));
+    *out = r;
+    return ERR_OK;
+}
+
+void record_pack_seal(struct buf *out, const struct record_seal *s) {
+    buf_append_byte(out, RECORD_VERSION);
+    put_u64(out, s->number);
+    buf_append(out, s->hash.b, 32);
+    buf_append(out, s->receipt_root.b, 32);
+}
+
+enum err record_unpack_seal(struct record_seal *out, bytes payload) {
+    struct record_seal s;
+    TRY(take_version(&payload));
+    TRY(take_u64(&payload, &s.number));
+    TRY(take_fixed(&payload, s.hash.b, 32));
+    TRY(take_fixed(&payload, s.receipt_root.b, 32));
+    TRY(take_end(payload));
+    *out = s;
+    return ERR_OK;
+}

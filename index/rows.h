@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Keys and values of the look-up tables (index/index.h lists them). */
+#ifndef INDEX_ROWS_H
+#define INDEX_ROWS_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "index/index.h"
+
+enum {
+    ROW_POSITION_BYTES = 8,
+    ROW_TX_BYTES = 12,
+    ROW_HEAD_FIXED_BYTES = 40,
+    ROW_LOGA_KEY_MAX_BYTES = 40,
+};
+
+void row_head_encode(struct buf *out, const struct index_head *h);
+/* ERR_CORRUPT. */
+enum err row_head_decode(struct index_head *out, bytes value) MUST_USE;
+
+void row_position_encode(uint8_t out[ROW_POSITION_BYTES], struct log_pos pos);
+enum err row_position_decode(struct log_pos *out, bytes value) MUST_USE;
+
+/* LOGA key of an address (20 bytes) or topic (32 bytes) in a block; returns its length. */
+size_t row_loga_key(uint8_t out[ROW_LOGA_KEY_MAX_BYTES], bytes item, uint64_t block);
+
+#endif
