@@ -35,7 +35,7 @@ CFLAGS_fuzz    := -O1 -g -DCALLIPTER_DEBUG -fsanitize=address,undefined,fuzzer-n
                   -fno-sanitize-recover=all -fno-omit-frame-pointer
 LDFLAGS_fuzz   := -fsanitize=address,undefined
 
-CPPFLAGS := -I. -I$(B)/gen -D_GNU_SOURCE
+CPPFLAGS := -I. -I$(B)/gen -D_GNU_SOURCE -include base/banned.h
 CFLAGS   := -std=gnu17 $(CFLAGS_$(MODE)) $(WARN) -pthread
 LDFLAGS  := $(LDFLAGS_$(MODE)) -pthread
 
@@ -84,7 +84,7 @@ unit_$(1)_OBJ := $$(patsubst %.c,$(B)/%.o,$$(wildcard tests/unit/$(1)/*.c))
 DEPS += $$(unit_$(1)_OBJ:.o=.d)
 $(B)/unit-$(1): $$(unit_$(1)_OBJ) $$(patsubst %.c,$(B)/%.o,$$(wildcard tests/lib/$(1)/*.c)) $$(foreach f,$$($(1)_BELOW),$(B)/lib$$(f).a)
 	@echo "LD $$@"
-	$$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(foreach f,$$($(1)_BELOW),$$($$(f)_LIBS)) -lcriterion -lm
+	$$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(foreach f,$$($(1)_BELOW),$$($$(f)_LIBS)) $$($(1)_TEST_LIBS) -lcriterion -lm
 endef
 $(foreach f,$(FLOORS),$(eval $(call UNIT_RULES,$(f))))
 

@@ -4,3 +4,5 @@ base_LIBS := -lsecp256k1 -lcrypto
 # (250-260 ns portable, 220 ns BMI2, gcc 12), so those files keep the global flags.
 CFLAGS_base/keccak_avx2.c := -O3 -mavx2
 CFLAGS_base/keccak_bmi2.c := -mbmi -mbmi2
+# GMP is the oracle of the u256 tests, jansson reads the RLP and Wycheproof vectors. Tests only.
+base_TEST_LIBS := -lgmp -ljansson
