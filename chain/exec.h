@@ -17,6 +17,7 @@ enum tx_verdict {
     TX_VERDICT_COUNT
 };
 const char *tx_verdict_text(enum tx_verdict v); /* geth's message */
+const char *tx_verdict_name(enum tx_verdict v); /* "NONCE_TOO_LOW" */
 
 /* What a transaction will be charged, decided before execution. */
 struct tx_charge {
@@ -27,6 +28,8 @@ struct tx_charge {
     bool sponsored;       /* a universe's gas account pays; price is 0 then */
     uint64_t universe;    /* 0 = none */
     u256 sponsor_price;   /* P, what the universe pays per gas */
+    bool skip_nonce;      /* a type without nonce: not compared, but raised like any other */
+    bool skip_eoa_check;  /* a sender with code is allowed (aliased parent-chain contracts) */
 };
 
 struct exec;
@@ -61,7 +64,7 @@ struct exec {
     uint64_t gas_left;           /* of the block */
     uint64_t gas_used;           /* cumulative */
     uint64_t blob_gas_left, blob_gas_used;
-    uint64_t blob_max_per_tx;    /* blobs; EIP-7594 */
+    uint64_t blob_max_per_tx;    /* blobs; EIP-7594. 0: blob transactions are not supported */
     /* BLOCKHASH: zero for unknown. */
     hash32 (*block_hash)(void *ctx, uint64_t number);
     void *block_hash_ctx;
@@ -80,14 +83,23 @@ struct tx_result {
     bool has_created;
 };
 
-/* All checks, nothing touched. EIP order as in execution-specs `check_transaction`. */
+/* All checks, nothing touched, in the order of execution-specs (`validate_transaction`, then `check_transaction`).
+ * Gas limits of 2^63 and more never fit a block. */
 enum tx_verdict tx_check(struct exec *x, const struct tx *tx, struct tx_charge *out) MUST_USE;
 /* tx_check, then executes between world_tx_begin and world_tx_end, adds to gas_used, and gives the receipt (arrays live in `a`).
  * On a verdict other than OK nothing changed. tx->sender must be known. */
 enum tx_verdict apply_tx(struct exec *x, const struct tx *tx, struct arena *a, struct tx_result *out, struct receipt *out_receipt) MUST_USE;
 
+/* The second half of apply_tx: executes a transaction whose charge is settled, without any check. For the L3 profile's
+ * transactions from the parent, whose conditions are their own. The gas limit covers the intrinsic gas. */
+void tx_execute(struct exec *x, const struct tx *tx, const struct tx_charge *charge, struct arena *a, struct tx_result *out,
+                struct receipt *out_receipt);
+/* Marks warm what is so before the first instruction: sender, target and what it delegates to, coinbase (EIP-3651),
+ * precompiles, access list (EIP-2929, 2930, 7702). In an open world transaction. */
+void exec_warm(struct exec *x, const struct tx *tx);
+
 /* A message by `sender` outside any transaction's accounting: system calls of EIP-4788/2935/7002/7251, and (with
- * world_revert around it) eth_call. Gas is taken from msg->gas only. */
+ * world_revert around it) eth_call. Gas is taken from msg->gas only. In an open world transaction, which the caller ends. */
 void exec_call(struct exec *x, const struct evm_message *msg, const u256 *gas_price, struct evm_result *out);
 
 /* The EVM host over x->world: for callers that drive evm_run themselves. */

@@ -9,7 +9,11 @@
 #include "base/types.h"
 #include "base/u256.h"
 
-enum { HEADER_EXTRA_MAX_BYTES = 1024 /* decoding limit; consensus rules are stricter */, HEADER_BLOOM_BYTES = 256 };
+enum {
+    HEADER_EXTRA_MAX_BYTES = 1024, /* decoding limit; consensus rules are stricter */
+    HEADER_BLOOM_BYTES = 256,
+    HEADER_ENCODED_MAX_BYTES = HEADER_EXTRA_MAX_BYTES + 1024, /* all other fields take less than 1 KiB */
+};
 
 struct header {
     hash32 parent_hash;

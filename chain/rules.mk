@@ -1,1 +1,1 @@
-chain_LIBS :=
+chain_LIBS := -lcrypto

@@ -32,7 +32,7 @@ struct tx_access {
     size_t key_count;
 };
 
-/* EIP-7702 authorization. `authority` is recovered on decoding; authority_ok false when the signature is bad (such
+/* EIP-7702 authorization. `authority` is recovered by tx_recover_sender; authority_ok false when the signature is bad (such
  * an entry is skipped at execution, it does not make the transaction invalid). */
 struct tx_authorization {
     u256 chain_id;
@@ -85,6 +85,8 @@ void tx_encode(struct buf *b, const struct tx *tx);
 hash32 tx_signing_hash(const struct tx *tx);
 /* Signs with a key: fills sig, hash, sender; raw lives in `a`. */
 enum err tx_sign(struct tx *tx, struct arena *a, const uint8_t key[32]) MUST_USE;
+/* Signs an authorization (EIP-7702): fills sig, y_parity and authority. */
+enum err tx_sign_authorization(struct tx_authorization *u, const uint8_t key[32]) MUST_USE;
 
 /* Gas before execution: intrinsic (EIP-2, 2028, 2930, 3860, 7702) and the calldata floor (EIP-7623, 0 before Prague).
  * UINT64_MAX on overflow. */
