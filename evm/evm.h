@@ -65,7 +65,9 @@ enum evm_call_kind {
 
 struct evm_block_ctx {
     uint64_t chain_id;
-    uint64_t number;    /* what NUMBER pushes */
+    uint64_t number;    /* this block's; BLOCKHASH counts from it, and NUMBER pushes it unless: */
+    bool number_is_parent;  /* NUMBER pushes parent_number, as on an Arbitrum chain */
+    uint64_t parent_number; /* the parent chain's block number */
     uint64_t timestamp; /* seconds */
     uint64_t gas_limit;
     addr20 coinbase;
