@@ -11,9 +11,10 @@ struct account {
     u256 balance;
     hash32 code_hash;    /* KECCAK_EMPTY without code */
     hash32 storage_root; /* KECCAK_EMPTY_TRIE without storage */
-    /* Names the account's rows in the storage table; 0 = has none. A new one is given to each creation, a
-     * function of block number and creation index, so that wiping a contract is dropping its id and every
-     * node has the same rows. */
+    /* Names the account's rows in the storage table; 0 = never had any. Given at the end of the block in which an
+     * account first has a slot, or has one again after its storage was wiped: block number << 20 | place
+     * among such accounts of the block in the order of their hashes, from 1. So wiping a contract is dropping
+     * its id, and ids are a function of the blocks' net effects: every node has the same rows. */
     uint64_t store_id;
 };
 

@@ -20,8 +20,10 @@ struct world *world_new(struct state_reader reader) MUST_USE;
 void world_free(struct world *w);
 /* Forgets all cached state and uses `reader` from now on (another block, after an unwind). */
 void world_reset(struct world *w, struct state_reader reader);
-/* Drops clean cached entries when they exceed `budget_bytes`. Only between blocks. Code and decoded-code
- * handles of dropped entries end. */
+/* Drops cached entries, those not used lately first, when they exceed `budget_bytes` (about 270 bytes per
+ * account, 240 per slot, and code, one copy per hash). Only between blocks, once the reader shows the last
+ * block's rows. Code and code slots of dropped entries end. What a block adds over the budget is bounded by its
+ * gas alone. */
 void world_trim(struct world *w, size_t budget_bytes);
 
 /* --- reads --------------------------------------------------------------------------------------- */
@@ -50,7 +52,10 @@ bool world_warm_storage(struct world *w, const addr20 *a, const u256 *slot);
 bool world_sload(struct world *w, u256 *out, const addr20 *a, const u256 *slot);
 bool world_sstore_peek(struct world *w, u256 *out_original, u256 *out_current, const addr20 *a, const u256 *slot);
 
-/* --- changes, all journaled ------------------------------------------------------------------------ */
+/* --- changes, all journaled ------------------------------------------------------------------------
+ * touch, add, sub (of more than 0) and create mark the account as touched: if it is empty at the transaction's end, it is
+ * deleted (EIP-161). The others make an account exist without touching it, so that genesis and test states may
+ * hold empty accounts. */
 void world_touch(struct world *w, const addr20 *a); /* an empty touched account is deleted at tx end */
 void world_set_balance(struct world *w, const addr20 *a, const u256 *v);
 void world_add_balance(struct world *w, const addr20 *a, const u256 *v); /* touches; CHECKs no overflow */
@@ -110,8 +115,8 @@ struct world_diff {
  * world_set_storage_roots then tells the world. */
 void world_block_end(struct world *w, struct arena *a, struct world_diff *out);
 void world_set_storage_roots(struct world *w, const struct world_diff *diff);
-/* Sum of the balances that went with destroyed accounts at the ends of this block's transactions so far. */
-u256 world_burnt(const struct world *w);
+/* Sum of the balances that world_tx_end would delete with the accounts destroyed so far in the running transaction. */
+u256 world_doomed_balance(const struct world *w);
 /* Drops the block's changes: back to the state at world_block_begin. */
 void world_block_abandon(struct world *w);
 
