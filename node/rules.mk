@@ -1,1 +1,4 @@
 node_LIBS := -levent -ljansson
+CFLAGS_node/version.c = -DCALLIPTER_COMMIT='"$(COMMIT)"'
+# Built again when HEAD moves, so that the commit it names is the right one.
+$(B)/node/version.o: $(wildcard .git/HEAD .git/logs/HEAD)
