@@ -113,6 +113,15 @@ test-all: setup-test ## also the slow suites
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all test-programs
 	$(Q)scripts/test all
 
+bench: all ## measurements, as a table (NAMES=, ARGS=--json)
+	$(Q)build/callipter bench $(NAMES) $(ARGS)
+
+# abort_on_error: Criterion would otherwise pass a test whose leak is found at exit.
+asan: ## unit and conformance suites under AddressSanitizer and UBSan (SUITES= picks some)
+	$(Q)$(MAKE) --no-print-directory MODE=asan -j$(JOBS) build/$(CC)-asan/callipter test-programs
+	$(Q)MODE=asan B=build/$(CC)-asan ASAN_OPTIONS=abort_on_error=1:detect_leaks=1 \
+	    scripts/test asan $(SUITES)
+
 clean: ## remove build/
 	rm -rf build
 
@@ -121,5 +130,5 @@ help: ## this list
 
 test-programs: $(UNIT_BINS) $(CONFORMANCE_BINS) $(SIM_BINS)
 
-.PHONY: all setup-build setup-test run test test-all test-unit test-programs clean help
+.PHONY: all bench asan setup-build setup-test run test test-all test-unit test-programs clean help
 -include $(DEPS)
