@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One JSON-RPC call, as a method's handler sees it. A handler reads params, and either writes its result into call->result,
+ * or calls rpc_fail, or (methods that send) leaves an envelope to submit. */
+#ifndef RPC_CALL_H
+#define RPC_CALL_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "chain/derive.h"
+#include "index/index.h"
+#include "rpc/commands.h"
+#include "state/store.h"
+
+#include <jansson.h>
+#include <pthread.h>
+
+/* JSON-RPC codes that stand in more than one place. USERS of them: geth's tables. */
+enum {
+    RPC_PARSE_ERROR = -32700,
+    RPC_INVALID_REQUEST = -32600,
+    RPC_METHOD_NOT_FOUND = -32601,
+    RPC_INVALID_PARAMS = -32602,
+    RPC_SERVER_ERROR = -32000,
+    RPC_LIMIT_EXCEEDED = -32005,
+    RPC_REVERTED = 3,
+    RPC_SYNC_TIMEOUT = 4,   /* EIP-7966 */
+    RPC_SYNC_UNREADY = 5,
+    RPC_SYNC_NONCE_GAP = 6,
+    RPC_PRUNED = 4444,
+};
+
+/* Where a method runs. */
+enum rpc_cost {
+    RPC_COST_INLINE, /* on the event loop: no store, no EVM */
+    RPC_COST_READ,   /* on a reader thread */
+    RPC_COST_HEAVY,  /* on a reader thread other than the one kept for short reads */
+    RPC_COST_SUBMIT, /* on the event loop; then the node's sequencer answers */
+};
+
+struct rpc_call;
+struct rpc_method {
+    const char *name;
+    void (*run)(struct rpc_call *c);
+    uint8_t min_args, max_args;
+    enum rpc_cost cost;
+    bool dev_only;
+    const char *summary;
+};
+/* NULL when there is none, or it is for development only and `dev` is false. */
+const struct rpc_method *rpc_method_find(const char *name, size_t len, bool dev);
+extern const struct rpc_method rpc_methods[];
+extern const size_t rpc_method_count;
+
+/* What all threads of the server share; constant while it runs, but for the nonces below. */
+struct rpc_context {
+    struct store *store;
+    struct index_source source;
+    struct chain_config chain;
+    const struct node_commands *node;
+    const char *client_version;
+    uint64_t call_gas_cap;   /* of eth_call and estimates */
+    uint32_t call_time_ms;   /* of one call's work as far as it can be interrupted */
+    size_t reply_bytes_max;
+    bool dev;
+    /* Nonces given out by eth_sendTransaction that the pool may not have seen yet, by development account. */
+    pthread_mutex_t dev_lock;
+    uint64_t *dev_next_nonce;
+};
+
+enum rpc_phase {
+    RPC_PHASE_NEW,
+    RPC_PHASE_RUN,     /* handed to a reader: the handler is due */
+    RPC_PHASE_WAIT,    /* submitted; the node has not answered */
+    RPC_PHASE_RECEIPT, /* handed to a reader: the receipt of tx_hash is due */
+    RPC_PHASE_DONE,
+};
+
+struct rpc_reader;
+struct rpc_call {
+    const struct rpc_method *method; /* NULL: the request was invalid and has failed already */
+    const struct rpc_context *cx;
+    struct rpc_reader *reader;       /* NULL on the event loop */
+    json_t *id;                      /* borrowed; NULL: a notification, or the id could not be read */
+    bool notification;
+    json_t *params;                  /* borrowed array, or NULL for none */
+    enum rpc_phase phase;
+
+    struct buf result;               /* JSON */
+    int code;                        /* 0: no error */
+    struct buf text;                 /* message of the error, UTF-8 */
+    struct buf data;                 /* JSON, empty for none */
+
+    struct buf envelope;             /* to submit, when not empty after the handler */
+    unsigned submit_flags;
+    bool wants_receipt;              /* answer with the receipt instead of the hash */
+    uint32_t timeout_ms;             /* of the wait; 0 none */
+    uint64_t deadline_ms;            /* monotonic */
+    hash32 tx_hash;
+    int dev_account;                 /* index of the sending development account, or -1 */
+};
+
+void rpc_call_init(struct rpc_call *c, const struct rpc_context *cx);
+void rpc_call_clear(struct rpc_call *c);
+
+/* Sets the error; the first one stands. */
+void rpc_fail(struct rpc_call *c, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* -32602 "invalid argument I: ...". */
+void rpc_fail_arg(struct rpc_call *c, size_t idx, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* An operating error with its sentence, under the code of base/err.def. */
+void rpc_fail_err(struct rpc_call *c, enum err e, const struct err_ctx *ec);
+/* Adds bytes as hex to the error ("data"). */
+void rpc_fail_data(struct rpc_call *c, bytes data);
+static inline bool rpc_failed(const struct rpc_call *c) {
+    return c->code != 0;
+}
+
+/* Milliseconds of a clock that never goes back. */
+uint64_t rpc_now_ms(void);
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the RPC server asks of the node: the few things that are not reads of a view. The node fills in the table; this
+ * floor never includes it. */
+#ifndef RPC_COMMANDS_H
+#define RPC_COMMANDS_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/types.h"
+
+enum submit_status {
+    SUBMIT_DURABLE, /* in a block that no crash undoes */
+    SUBMIT_QUEUED,  /* its nonce is ahead; kept, and its POOL record is synced */
+    SUBMIT_REFUSED, /* code and text say why */
+};
+enum {
+    SUBMIT_TEXT_MAX = 512,
+    SUBMIT_NO_QUEUE = 1, /* flag: refuse a nonce that is ahead instead of queueing it */
+};
+struct submit_result {
+    enum submit_status status;
+    hash32 hash; /* of the transaction; valid unless it could not be decoded */
+    uint64_t block;
+    int code;                      /* JSON-RPC error code when refused */
+    bool has_expected_nonce;       /* refused because of SUBMIT_NO_QUEUE */
+    uint64_t expected_nonce;
+    char text[SUBMIT_TEXT_MAX];    /* geth's message when refused */
+};
+/* Called exactly once per submission, on any thread, possibly before submit returns; must not block. */
+typedef void (*submit_done_fn)(void *ctx, uint64_t token, const struct submit_result *r);
+
+struct dev_account {
+    addr20 address;
+    uint8_t key[32];
+};
+
+struct node_commands {
+    void *ctx;
+    /* Takes a transaction's envelope (copied). Thread-safe. */
+    void (*submit)(void *ctx, bytes envelope, unsigned flags, submit_done_fn done, void *done_ctx, uint64_t token);
+    /* Nonce of the next transaction of `a`, counting what waits in the pool without a gap after `latest`. Thread-safe. */
+    uint64_t (*pending_nonce)(void *ctx, const addr20 *a, uint64_t latest);
+    /* A transaction that waits in the pool: appends its envelope. False: not there. Thread-safe. */
+    bool (*pooled)(void *ctx, const hash32 *hash, struct buf *out_envelope, addr20 *out_sender);
+    /* Wall clock, seconds since 1970. Thread-safe. */
+    uint64_t (*now)(void *ctx);
+    /* Keys that the node signs with on request (development only); static. */
+    const struct dev_account *dev_accounts;
+    size_t dev_account_count;
+};
+
+#endif

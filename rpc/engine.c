@@ -1,0 +1,603 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "rpc/engine.h"
+
+#include "base/check.h"
+#include "rpc/json_writer.h"
+#include "rpc/reader.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+/* A body in work. `calls` belong to the loop's thread, or while `work` is out to one reader. */
+struct job {
+    struct rpc_engine *engine;
+    uint32_t slot, generation;
+    uint64_t tag;
+    json_t *root;
+    bool is_batch;
+    bool reading;         /* `work` is with the readers */
+    size_t outstanding;   /* calls in phase WAIT */
+    size_t receipts_due;  /* calls in phase RECEIPT */
+    size_t count, next;   /* calls, and the first that has not been started */
+    struct rpc_call *calls;
+    struct rpc_work work;
+};
+
+/* What other threads tell the loop. */
+struct inbox_item {
+    struct inbox_item *next;
+    struct job *read_done;        /* a reader is done with the job's work, or NULL: */
+    uint64_t token;               /* the node answered a submission */
+    struct submit_result result;
+};
+
+struct rpc_engine {
+    struct rpc_engine_options o;
+    rpc_reply_fn reply;
+    void *reply_ctx;
+    struct rpc_readers *readers;
+    struct job **jobs;            /* by slot */
+    uint32_t *generations;
+    uint32_t *free_slots;
+    size_t free_count, pending;
+    size_t timed_waits;           /* calls in WAIT that have a deadline */
+    int wake_fd;
+    struct event *wake, *tick;
+    pthread_mutex_t lock;         /* of the inbox */
+    struct inbox_item *first, **last;
+};
+
+enum { TICK_MS = 50, TOKEN_CALL_BITS = 16, TOKEN_SLOT_BITS = 16 };
+
+/* Token of a submission: generation | slot | call. */
+static uint64_t token_of(const struct job *j, size_t call) {
+    return ((uint64_t)j->generation << (TOKEN_CALL_BITS + TOKEN_SLOT_BITS)) | ((uint64_t)j->slot << TOKEN_CALL_BITS) | call;
+}
+
+static void advance(struct job *j);
+
+/* --- inbox ------------------------------------------------------------------------------------------------- */
+static void post(struct rpc_engine *e, struct inbox_item *m) {
+    m->next = NULL;
+    pthread_mutex_lock(&e->lock);
+    bool was_empty = e->first == NULL;
+    *e->last = m;
+    e->last = &m->next;
+    pthread_mutex_unlock(&e->lock);
+    if (was_empty) {
+        uint64_t one = 1;
+        ssize_t n = write(e->wake_fd, &one, sizeof(one));
+        CHECK(n == (ssize_t)sizeof(one) || errno == EAGAIN);
+    }
+}
+
+static void on_read_done(struct rpc_work *w) {
+    struct job *j = w->ctx;
+    struct inbox_item *m = malloc(sizeof(*m));
+    CHECK(m != NULL);
+    m->read_done = j;
+    post(j->engine, m);
+}
+
+static void on_submit_done(void *ctx, uint64_t token, const struct submit_result *r) {
+    struct inbox_item *m = malloc(sizeof(*m));
+    CHECK(m != NULL);
+    m->read_done = NULL;
+    m->token = token;
+    m->result = *r;
+    post(ctx, m);
+}
+
+static struct rpc_call *call_of(struct rpc_engine *e, uint64_t token, struct job **out_job) {
+    size_t idx = token & ((1u << TOKEN_CALL_BITS) - 1);
+    size_t slot = (token >> TOKEN_CALL_BITS) & ((1u << TOKEN_SLOT_BITS) - 1);
+    uint32_t generation = (uint32_t)(token >> (TOKEN_CALL_BITS + TOKEN_SLOT_BITS));
+    CHECK(slot < e->o.jobs_max);
+    struct job *j = e->jobs[slot];
+    if (j == NULL || j->generation != generation)
+        return NULL;
+    CHECK(idx < j->count);
+    *out_job = j;
+    return j->calls[idx].phase == RPC_PHASE_WAIT ? &j->calls[idx] : NULL;
+}
+
+/* --- answers of the node --------------------------------------------------------------------------------------- */
+static void end_wait(struct job *j, struct rpc_call *c, enum rpc_phase phase) {
+    CHECK(c->phase == RPC_PHASE_WAIT);
+    CHECK(j->outstanding > 0);
+    if (c->deadline_ms != 0)
+        j->engine->timed_waits--;
+    c->deadline_ms = 0;
+    c->phase = phase;
+    j->outstanding--;
+    if (phase == RPC_PHASE_RECEIPT)
+        j->receipts_due++;
+}
+
+static void forget_dev_nonce(struct rpc_engine *e, const struct rpc_call *c) {
+    if (c->dev_account < 0)
+        return;
+    pthread_mutex_lock(&e->o.context->dev_lock);
+    e->o.context->dev_next_nonce[c->dev_account] = 0;
+    pthread_mutex_unlock(&e->o.context->dev_lock);
+}
+
+static void answer_hash(struct rpc_call *c, const hash32 *hash) {
+    struct json_writer w;
+    jw_init(&w, &c->result);
+    jw_hash(&w, hash);
+}
+
+static void submit_refused(struct rpc_engine *e, struct rpc_call *c, const struct submit_result *r) {
+    forget_dev_nonce(e, c);
+    if (r->has_expected_nonce && c->wants_receipt) {
+        rpc_fail(c, RPC_SYNC_NONCE_GAP, "%s", r->text);
+        buf_printf(&c->data, "\"0x%llx\"", (unsigned long long)r->expected_nonce);
+        return;
+    }
+    rpc_fail(c, r->code, "%s", r->text);
+}
+
+static void on_submit_result(struct rpc_engine *e, uint64_t token, const struct submit_result *r) {
+    struct job *j = NULL;
+    struct rpc_call *c = call_of(e, token, &j);
+    if (c == NULL)
+        return; /* timed out, or gone with its client */
+    c->tx_hash = r->hash;
+    if (r->status == SUBMIT_DURABLE && c->wants_receipt) {
+        end_wait(j, c, RPC_PHASE_RECEIPT);
+    } else {
+        if (r->status == SUBMIT_REFUSED)
+            submit_refused(e, c, r);
+        else
+            answer_hash(c, &r->hash);
+        end_wait(j, c, RPC_PHASE_DONE);
+    }
+    advance(j);
+}
+
+static void on_wake(evutil_socket_t fd, short what, void *ctx) {
+    struct rpc_engine *e = ctx;
+    (void)what;
+    uint64_t count;
+    ssize_t n = read(fd, &count, sizeof(count));
+    (void)n; /* only to reset it */
+    pthread_mutex_lock(&e->lock);
+    struct inbox_item *m = e->first;
+    e->first = NULL;
+    e->last = &e->first;
+    pthread_mutex_unlock(&e->lock);
+    while (m != NULL) {
+        struct inbox_item *next = m->next;
+        if (m->read_done != NULL) {
+            m->read_done->reading = false;
+            advance(m->read_done);
+        } else {
+            on_submit_result(e, m->token, &m->result);
+        }
+        free(m);
+        m = next;
+    }
+}
+
+static void time_out(struct rpc_engine *e, struct job *j, uint64_t now_ms) {
+    size_t before = j->outstanding;
+    for (size_t i = 0; i < j->count; i++) {
+        struct rpc_call *c = &j->calls[i];
+        if (c->phase != RPC_PHASE_WAIT || c->deadline_ms == 0 || c->deadline_ms > now_ms)
+            continue;
+        rpc_fail(c, RPC_SYNC_TIMEOUT, "The transaction was added to the mempool but wasn't processed in %u.%us.",
+                 c->timeout_ms / 1000, c->timeout_ms % 1000 / 100);
+        rpc_fail_data(c, bytes_of(c->tx_hash.b, 32));
+        end_wait(j, c, RPC_PHASE_DONE);
+    }
+    (void)e;
+    if (j->outstanding != before)
+        advance(j);
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *ctx) {
+    struct rpc_engine *e = ctx;
+    (void)fd;
+    (void)what;
+    if (e->timed_waits == 0)
+        return;
+    uint64_t now = rpc_now_ms();
+    for (size_t i = 0; i < e->o.jobs_max; i++)
+        if (e->jobs[i] != NULL && e->jobs[i]->outstanding > 0)
+            time_out(e, e->jobs[i], now);
+}
+
+/* --- replies ----------------------------------------------------------------------------------------------- */
+static void write_id(struct buf *out, json_t *id) {
+    char *text = id == NULL ? NULL : json_dumps(id, JSON_ENCODE_ANY | JSON_COMPACT);
+    buf_append_str(out, text != NULL ? text : "null");
+    free(text);
+}
+
+static void write_reply(struct buf *out, const struct rpc_call *c) {
+    buf_append_str(out, "{\"jsonrpc\":\"2.0\",\"id\":");
+    write_id(out, c->id);
+    if (!rpc_failed(c)) {
+        buf_append_str(out, ",\"result\":");
+        buf_append(out, c->result.ptr, c->result.len);
+    } else {
+        struct json_writer w;
+        buf_printf(out, ",\"error\":{\"code\":%d,\"message\":", c->code);
+        jw_init(&w, out);
+        jw_str(&w, (const char *)c->text.ptr, c->text.len);
+        if (c->data.len > 0) {
+            buf_append_str(out, ",\"data\":");
+            buf_append(out, c->data.ptr, c->data.len);
+        }
+        buf_append_byte(out, '}');
+    }
+    buf_append_byte(out, '}');
+}
+
+static void error_reply(struct buf *out, json_t *id, int code, const char *text) {
+    buf_append_str(out, "{\"jsonrpc\":\"2.0\",\"id\":");
+    write_id(out, id);
+    buf_printf(out, ",\"error\":{\"code\":%d,\"message\":\"%s\"}}", code, text);
+}
+
+/* The whole reply; when it passes the limit, an error in its place. */
+static void write_replies(struct buf *out, const struct job *j) {
+    bool any = false;
+    for (size_t i = 0; i < j->count; i++) {
+        if (j->calls[i].notification)
+            continue;
+        if (j->is_batch)
+            buf_append_byte(out, any ? ',' : '[');
+        any = true;
+        write_reply(out, &j->calls[i]);
+    }
+    if (j->is_batch && any)
+        buf_append_byte(out, ']');
+    if (out->overflow) {
+        buf_reset(out);
+        error_reply(out, j->is_batch ? NULL : j->calls[0].id, RPC_LIMIT_EXCEEDED, "response too large");
+    }
+}
+
+static void job_free(struct job *j) {
+    struct rpc_engine *e = j->engine;
+    for (size_t i = 0; i < j->count; i++)
+        rpc_call_clear(&j->calls[i]);
+    free(j->calls);
+    json_decref(j->root);
+    e->jobs[j->slot] = NULL;
+    e->free_slots[e->free_count++] = j->slot;
+    e->pending--;
+    free(j);
+}
+
+static void finish(struct job *j) {
+    struct rpc_engine *e = j->engine;
+    struct rpc_reply reply = {0};
+    buf_init(&reply.body, e->o.context->reply_bytes_max);
+    write_replies(&reply.body, j);
+    reply.busy = j->count == 1 && j->calls[0].code == RPC_LIMIT_EXCEEDED;
+    uint64_t tag = j->tag;
+    job_free(j);
+    e->reply(e->reply_ctx, tag, &reply);
+}
+
+/* An answer without a job. */
+static void refuse(struct rpc_engine *e, uint64_t tag, json_t *id, bool in_array, int code, const char *text) {
+    struct rpc_reply reply = {.busy = code == RPC_LIMIT_EXCEEDED};
+    buf_init(&reply.body, e->o.context->reply_bytes_max);
+    if (in_array)
+        buf_append_byte(&reply.body, '[');
+    error_reply(&reply.body, id, code, text);
+    if (in_array)
+        buf_append_byte(&reply.body, ']');
+    e->reply(e->reply_ctx, tag, &reply);
+}
+
+/* --- running -------------------------------------------------------------------------------------------------- */
+static void submit(struct job *j, size_t idx) {
+    struct rpc_call *c = &j->calls[idx];
+    const struct node_commands *node = c->cx->node;
+    c->phase = RPC_PHASE_WAIT;
+    j->outstanding++;
+    if (c->timeout_ms != 0) {
+        c->deadline_ms = rpc_now_ms() + c->timeout_ms;
+        j->engine->timed_waits++;
+    }
+    node->submit(node->ctx, buf_bytes(&c->envelope), c->submit_flags, on_submit_done, j->engine, token_of(j, idx));
+}
+
+/* Hands the job to the readers. */
+static void read_batch(struct job *j, bool heavy) {
+    j->work = (struct rpc_work){.calls = j->calls, .count = j->count, .heavy = heavy, .done = on_read_done, .ctx = j};
+    j->reading = true;
+    if (rpc_readers_push(j->engine->readers, &j->work))
+        return;
+    j->reading = false;
+    for (size_t i = 0; i < j->count; i++) {
+        struct rpc_call *c = &j->calls[i];
+        if (c->phase != RPC_PHASE_RUN && c->phase != RPC_PHASE_RECEIPT)
+            continue;
+        if (c->phase == RPC_PHASE_RECEIPT) /* it is durable, which the hash alone says as well */
+            answer_hash(c, &c->tx_hash);
+        else
+            rpc_fail(c, RPC_LIMIT_EXCEEDED, "too many requests are waiting, try again in 100ms");
+        c->phase = RPC_PHASE_DONE;
+    }
+}
+
+static void run_inline(struct rpc_call *c) {
+    if (c->method != NULL)
+        c->method->run(c);
+    if (c->envelope.len == 0 || rpc_failed(c))
+        c->phase = RPC_PHASE_DONE;
+}
+
+static bool is_read(const struct rpc_call *c) {
+    return c->method != NULL && (c->method->cost == RPC_COST_READ || c->method->cost == RPC_COST_HEAVY);
+}
+
+/* Marks the reads from `next` on that can go to a reader together. */
+static void start_reads(struct job *j) {
+    bool heavy = false;
+    while (j->next < j->count) {
+        struct rpc_call *c = &j->calls[j->next];
+        if (!is_read(c))
+            break;
+        heavy = heavy || c->method->cost == RPC_COST_HEAVY;
+        c->phase = RPC_PHASE_RUN;
+        j->next++;
+        if (c->method->dev_only)
+            break; /* it may end in a submission, after which the next must wait */
+    }
+    read_batch(j, heavy);
+}
+
+/* Submissions that calls run by a reader have left. */
+static void submit_prepared(struct job *j) {
+    for (size_t i = 0; i < j->next; i++)
+        if (j->calls[i].phase == RPC_PHASE_RUN && j->calls[i].envelope.len > 0)
+            submit(j, i);
+}
+
+/* Starts whatever can run now. Ends the job when nothing is left. */
+static void advance(struct job *j) {
+    if (j->reading)
+        return;
+    submit_prepared(j);
+    while (!j->reading && j->next < j->count) {
+        struct rpc_call *c = &j->calls[j->next];
+        if (c->method != NULL && c->method->cost == RPC_COST_SUBMIT) {
+            run_inline(c);
+            size_t idx = j->next++;
+            if (c->phase != RPC_PHASE_DONE)
+                submit(j, idx);
+        } else if (j->outstanding > 0) {
+            return;
+        } else if (is_read(c)) {
+            start_reads(j);
+        } else {
+            run_inline(c);
+            j->next++;
+        }
+    }
+    if (j->reading || j->outstanding > 0)
+        return;
+    if (j->receipts_due > 0) {
+        j->receipts_due = 0;
+        read_batch(j, false);
+        if (j->reading)
+            return;
+    }
+    finish(j);
+}
+
+/* --- requests --------------------------------------------------------------------------------------------------- */
+bool rpc_json_depth_ok(const char *s, size_t len, unsigned max) {
+    unsigned depth = 0;
+    bool in_string = false;
+    for (size_t i = 0; i < len; i++) {
+        char ch = s[i];
+        if (in_string) {
+            if (ch == '\\')
+                i++;
+            else if (ch == '"')
+                in_string = false;
+        } else if (ch == '"') {
+            in_string = true;
+        } else if (ch == '{' || ch == '[') {
+            if (++depth > max)
+                return false;
+        } else if ((ch == '}' || ch == ']') && depth > 0) {
+            depth--;
+        }
+    }
+    return true;
+}
+
+static bool id_ok(const json_t *id) {
+    return id == NULL || json_is_string(id) || json_is_number(id) || json_is_null(id);
+}
+
+static void check_arity(struct rpc_call *c) {
+    size_t n = json_array_size(c->params);
+    for (size_t i = 0; i < c->method->min_args; i++) {
+        if (i < n && !json_is_null(json_array_get(c->params, i)))
+            continue;
+        rpc_fail(c, RPC_INVALID_PARAMS, "missing value for required argument %zu", i);
+        return;
+    }
+    if (n > c->method->max_args)
+        rpc_fail(c, RPC_INVALID_PARAMS, "too many arguments, want at most %u", c->method->max_args);
+}
+
+/* Fills in a call from its request object; on a bad one the call has failed and no method. */
+static void read_request(struct rpc_call *c, json_t *o) {
+    json_t *id = json_object_get(o, "id"), *method = json_object_get(o, "method");
+    json_t *version = json_object_get(o, "jsonrpc"), *params = json_object_get(o, "params");
+    bool version_ok = version == NULL || (json_is_string(version) && strcmp(json_string_value(version), "2.0") == 0);
+    if (!json_is_object(o) || !id_ok(id) || !json_is_string(method) || !version_ok) {
+        c->id = id_ok(id) ? id : NULL;
+        rpc_fail(c, RPC_INVALID_REQUEST, "invalid request");
+        return;
+    }
+    c->id = id;
+    c->notification = id == NULL;
+    if (params != NULL && !json_is_null(params) && !json_is_array(params)) {
+        rpc_fail(c, RPC_INVALID_PARAMS, "non-array args");
+        return;
+    }
+    c->params = json_is_array(params) ? params : NULL;
+    const char *name = json_string_value(method);
+    c->method = rpc_method_find(name, json_string_length(method), c->cx->dev);
+    if (c->method == NULL)
+        rpc_fail(c, RPC_METHOD_NOT_FOUND, "the method %.100s does not exist/is not available", name);
+    else
+        check_arity(c);
+    if (rpc_failed(c))
+        c->method = NULL;
+}
+
+static struct job *job_new(struct rpc_engine *e, json_t *root, uint64_t tag) {
+    size_t count = json_is_array(root) ? json_array_size(root) : 1;
+    struct job *j = calloc(1, sizeof(*j));
+    struct rpc_call *calls = calloc(count, sizeof(*calls));
+    if (j == NULL || calls == NULL) {
+        free(j);
+        free(calls);
+        return NULL;
+    }
+    uint32_t slot = e->free_slots[--e->free_count];
+    *j = (struct job){.engine = e, .slot = slot, .generation = ++e->generations[slot], .tag = tag, .root = root};
+    j->is_batch = json_is_array(root);
+    j->count = count;
+    j->calls = calls;
+    e->jobs[slot] = j;
+    e->pending++;
+    for (size_t i = 0; i < count; i++) {
+        rpc_call_init(&calls[i], e->o.context);
+        read_request(&calls[i], j->is_batch ? json_array_get(root, i) : root);
+    }
+    return j;
+}
+
+/* Parses the body; NULL with the code and text of the error. */
+static json_t *parse(const struct buf *body, int *out_code, const char **out_text) {
+    *out_code = RPC_PARSE_ERROR;
+    *out_text = "parse error";
+    const char *s = (const char *)body->ptr;
+    if (body->len == 0)
+        return NULL;
+    if (!rpc_json_depth_ok(s, body->len, RPC_JSON_DEPTH_MAX)) {
+        *out_code = RPC_INVALID_REQUEST;
+        *out_text = "invalid request: nested too deep";
+        return NULL;
+    }
+    json_error_t error;
+    json_t *root = json_loadb(s, body->len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+    if (root == NULL && json_error_code(&error) == json_error_duplicate_key) {
+        *out_code = RPC_INVALID_REQUEST;
+        *out_text = "invalid request: duplicate key";
+    }
+    return root;
+}
+
+void rpc_engine_run(struct rpc_engine *e, struct buf *body, uint64_t tag) {
+    int code = 0;
+    const char *text = NULL;
+    json_t *root = parse(body, &code, &text);
+    buf_clear(body);
+    if (root == NULL) {
+        refuse(e, tag, NULL, false, code, text);
+        return;
+    }
+    bool batch = json_is_array(root);
+    struct job *j = NULL;
+    if (!batch && !json_is_object(root)) {
+        refuse(e, tag, NULL, false, RPC_INVALID_REQUEST, "invalid request");
+    } else if (batch && json_array_size(root) == 0) {
+        refuse(e, tag, NULL, false, RPC_INVALID_REQUEST, "empty batch");
+    } else if (batch && json_array_size(root) > RPC_BATCH_MAX) {
+        json_t *id = json_object_get(json_array_get(root, 0), "id");
+        refuse(e, tag, id_ok(id) ? id : NULL, true, RPC_INVALID_REQUEST, "batch too large");
+    } else if (e->free_count == 0 || (j = job_new(e, root, tag)) == NULL) {
+        json_t *id = batch ? NULL : json_object_get(root, "id");
+        refuse(e, tag, id_ok(id) ? id : NULL, false, RPC_LIMIT_EXCEEDED,
+               "too many requests are waiting, try again in 100ms");
+    }
+    if (j == NULL)
+        json_decref(root);
+    else
+        advance(j);
+}
+
+size_t rpc_engine_pending(const struct rpc_engine *e) {
+    return e->pending;
+}
+
+/* --- life ------------------------------------------------------------------------------------------------------- */
+static enum err start_events(struct rpc_engine *e, struct err_ctx *ec) {
+    e->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (e->wake_fd < 0)
+        FAIL(ec, ERR_IO, "cannot make an eventfd: %s", strerror(errno));
+    e->wake = event_new(e->o.base, e->wake_fd, EV_READ | EV_PERSIST, on_wake, e);
+    e->tick = event_new(e->o.base, -1, EV_PERSIST, on_tick, e);
+    struct timeval every = {.tv_usec = TICK_MS * 1000};
+    if (e->wake == NULL || e->tick == NULL || event_add(e->wake, NULL) != 0 || event_add(e->tick, &every) != 0)
+        FAIL(ec, ERR_NOMEM, "cannot register the RPC engine's events");
+    return ERR_OK;
+}
+
+struct rpc_engine *rpc_engine_new(const struct rpc_engine_options *o, rpc_reply_fn reply, void *ctx,
+                                  struct err_ctx *ec) {
+    CHECK(o->jobs_max > 0 && o->jobs_max <= (1u << TOKEN_SLOT_BITS));
+    struct rpc_engine *e = calloc(1, sizeof(*e));
+    if (e == NULL)
+        return NULL;
+    e->o = *o;
+    e->reply = reply;
+    e->reply_ctx = ctx;
+    e->wake_fd = -1;
+    e->last = &e->first;
+    pthread_mutex_init(&e->lock, NULL);
+    e->jobs = calloc(o->jobs_max, sizeof(struct job *));
+    e->generations = calloc(o->jobs_max, sizeof(uint32_t));
+    e->free_slots = calloc(o->jobs_max, sizeof(uint32_t));
+    bool ok = e->jobs != NULL && e->generations != NULL && e->free_slots != NULL && start_events(e, ec) == ERR_OK;
+    if (ok)
+        e->readers = rpc_readers_new(o->context, o->readers, o->read_queue_max, ec);
+    if (!ok || e->readers == NULL) {
+        rpc_engine_free(e);
+        return NULL;
+    }
+    for (size_t i = 0; i < o->jobs_max; i++)
+        e->free_slots[e->free_count++] = (uint32_t)(o->jobs_max - 1 - i);
+    return e;
+}
+
+void rpc_engine_free(struct rpc_engine *e) {
+    if (e == NULL)
+        return;
+    rpc_readers_free(e->readers);
+    for (size_t i = 0; e->jobs != NULL && i < e->o.jobs_max; i++)
+        if (e->jobs[i] != NULL)
+            job_free(e->jobs[i]);
+    for (struct inbox_item *m = e->first, *next; m != NULL; m = next) {
+        next = m->next;
+        free(m);
+    }
+    if (e->wake != NULL)
+        event_free(e->wake);
+    if (e->tick != NULL)
+        event_free(e->tick);
+    if (e->wake_fd >= 0)
+        close(e->wake_fd);
+    pthread_mutex_destroy(&e->lock);
+    free(e->jobs);
+    free(e->generations);
+    free(e->free_slots);
+    free(e);
+}

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "rpc/format.h"
+
+#include "rpc/reader.h"
+
+static void format_header(struct json_writer *w, const struct index_head *h) {
+    const struct header *d = &h->header;
+    struct l3_header_info l3 = l3_header_info_get(d);
+    jw_m_u64(w, "number", d->number);
+    jw_m_hash(w, "hash", &h->hash);
+    jw_m_hash(w, "parentHash", &d->parent_hash);
+    jw_key(w, "nonce");
+    jw_data(w, d->nonce, sizeof(d->nonce));
+    jw_m_hash(w, "mixHash", &d->mix_hash);
+    jw_m_hash(w, "sha3Uncles", &d->ommers_hash);
+    jw_key(w, "logsBloom");
+    jw_data(w, d->bloom, sizeof(d->bloom));
+    jw_m_hash(w, "stateRoot", &d->state_root);
+    jw_m_addr(w, "miner", &d->coinbase);
+    jw_m_u256(w, "difficulty", &d->difficulty);
+    jw_m_data(w, "extraData", bytes_of(d->extra, d->extra_len));
+    jw_m_u64(w, "gasLimit", d->gas_limit);
+    jw_m_u64(w, "gasUsed", d->gas_used);
+    jw_m_u64(w, "timestamp", d->timestamp);
+    jw_m_hash(w, "transactionsRoot", &d->tx_root);
+    jw_m_hash(w, "receiptsRoot", &d->receipt_root);
+    jw_m_u256(w, "baseFeePerGas", &d->base_fee);
+    jw_m_hash(w, "sendRoot", &l3.send_root);
+    jw_m_u64(w, "sendCount", l3.send_count);
+    jw_m_u64(w, "l1BlockNumber", l3.l1_block_number);
+}
+
+void format_block(struct json_writer *w, const struct index_head *h, const struct index_block *txs, bool full) {
+    jw_object(w);
+    format_header(w, h);
+    if (txs != NULL) {
+        jw_m_u64(w, "size", h->size);
+        jw_key(w, "transactions");
+        jw_array(w);
+        for (size_t i = 0; i < txs->tx_count; i++) {
+            if (full)
+                format_tx(w, txs, i);
+            else
+                jw_hash(w, &txs->txs[i].hash);
+        }
+        jw_array_end(w);
+        jw_key(w, "uncles");
+        jw_array(w);
+        jw_array_end(w);
+    }
+    jw_object_end(w);
+}
+
+/* --- transactions -------------------------------------------------------------------------------------------- */
+static void access_list(struct json_writer *w, const struct tx *tx) {
+    jw_key(w, "accessList");
+    jw_array(w);
+    for (size_t i = 0; i < tx->access_count; i++) {
+        jw_object(w);
+        jw_m_addr(w, "address", &tx->access[i].addr);
+        jw_key(w, "storageKeys");
+        jw_array(w);
+        for (size_t k = 0; k < tx->access[i].key_count; k++)
+            jw_hash(w, &tx->access[i].keys[k]);
+        jw_array_end(w);
+        jw_object_end(w);
+    }
+    jw_array_end(w);
+}
+
+static void authorization_list(struct json_writer *w, const struct tx *tx) {
+    jw_key(w, "authorizationList");
+    jw_array(w);
+    for (size_t i = 0; i < tx->auth_count; i++) {
+        const struct tx_authorization *a = &tx->auths[i];
+        jw_object(w);
+        jw_m_u256(w, "chainId", &a->chain_id);
+        jw_m_addr(w, "address", &a->address);
+        jw_m_u64(w, "nonce", a->nonce);
+        jw_m_u256(w, "yParity", &a->y_parity);
+        jw_m_u256(w, "r", &a->sig.r);
+        jw_m_u256(w, "s", &a->sig.s);
+        jw_object_end(w);
+    }
+    jw_array_end(w);
+}
+
+/* The signature's v: for a legacy transaction 27 or 28, or with the chain id in it (EIP-155); else the parity. */
+static u256 signature_v(const struct tx *tx) {
+    u256 parity = u256_from_u64(tx->sig.recid & 1);
+    if (tx->type != TX_LEGACY)
+        return parity;
+    u256 base = u256_from_u64(27);
+    if (tx->has_chain_id) {
+        u256 id = u256_from_u64(tx->chain_id), twice = u256_add(&id, &id), offset = u256_from_u64(35);
+        base = u256_add(&twice, &offset);
+    }
+    return u256_add(&base, &parity);
+}
+
+static void signature(struct json_writer *w, const struct tx *tx) {
+    u256 v = signature_v(tx);
+    if (tx->type > TX_SET_CODE) /* unsigned: zeros, which clients expect to be there */
+        v = U256_ZERO;
+    jw_m_u256(w, "v", &v);
+    jw_m_u256(w, "r", &tx->sig.r);
+    jw_m_u256(w, "s", &tx->sig.s);
+    if (tx->type != TX_LEGACY && tx->type <= TX_SET_CODE)
+        jw_m_u64(w, "yParity", tx->sig.recid & 1);
+}
+
+/* Members that do not depend on the block. `price`: what gasPrice shows. */
+static void tx_body(struct json_writer *w, const struct tx *tx, const u256 *price) {
+    jw_m_addr(w, "from", &tx->sender);
+    jw_m_u64(w, "gas", tx->gas_limit);
+    jw_m_u256(w, "gasPrice", price);
+    if (tx->type == TX_DYNAMIC_FEE || tx->type == TX_SET_CODE) {
+        jw_m_u256(w, "maxFeePerGas", &tx->max_fee);
+        jw_m_u256(w, "maxPriorityFeePerGas", &tx->max_priority_fee);
+    }
+    jw_m_hash(w, "hash", &tx->hash);
+    jw_m_data(w, "input", tx->data);
+    jw_m_u64(w, "nonce", tx->nonce);
+    if (tx->is_create)
+        jw_m_null(w, "to");
+    else
+        jw_m_addr(w, "to", &tx->to);
+    jw_m_u256(w, "value", &tx->value);
+    jw_m_u64(w, "type", (uint64_t)tx->type);
+    if (tx->type != TX_LEGACY && tx->type <= TX_SET_CODE)
+        access_list(w, tx);
+    if (tx->type == TX_SET_CODE)
+        authorization_list(w, tx);
+    if (tx->has_chain_id)
+        jw_m_u64(w, "chainId", tx->chain_id);
+    signature(w, tx);
+}
+
+void format_tx(struct json_writer *w, const struct index_block *b, size_t idx) {
+    jw_object(w);
+    jw_m_hash(w, "blockHash", &b->head.hash);
+    jw_m_u64(w, "blockNumber", b->head.header.number);
+    jw_m_u64(w, "blockTimestamp", b->head.header.timestamp);
+    jw_m_u64(w, "transactionIndex", idx);
+    tx_body(w, &b->txs[idx], &b->receipts[idx].effective_gas_price);
+    jw_object_end(w);
+}
+
+void format_pending_tx(struct json_writer *w, const struct tx *tx) {
+    jw_object(w);
+    jw_m_null(w, "blockHash");
+    jw_m_null(w, "blockNumber");
+    jw_m_null(w, "blockTimestamp");
+    jw_m_null(w, "transactionIndex");
+    tx_body(w, tx, &tx->max_fee);
+    jw_object_end(w);
+}
+
+/* --- receipts -------------------------------------------------------------------------------------------------- */
+void format_log(struct json_writer *w, const struct index_block *b, size_t tx_idx, size_t log_idx,
+                const struct log_entry *log) {
+    jw_object(w);
+    jw_m_addr(w, "address", &log->address);
+    jw_key(w, "topics");
+    jw_array(w);
+    for (size_t t = 0; t < log->topic_count; t++)
+        jw_hash(w, &log->topics[t]);
+    jw_array_end(w);
+    jw_m_data(w, "data", log->data);
+    jw_m_u64(w, "blockNumber", b->head.header.number);
+    jw_m_hash(w, "transactionHash", &b->txs[tx_idx].hash);
+    jw_m_u64(w, "transactionIndex", tx_idx);
+    jw_m_hash(w, "blockHash", &b->head.hash);
+    jw_m_u64(w, "blockTimestamp", b->head.header.timestamp);
+    jw_m_u64(w, "logIndex", log_idx);
+    jw_key(w, "removed");
+    jw_bool(w, false);
+    jw_object_end(w);
+}
+
+static void receipt_logs(struct json_writer *w, const struct index_block *b, size_t idx) {
+    const struct receipt *r = &b->receipts[idx];
+    size_t first = 0; /* log indices run through the whole block */
+    for (size_t i = 0; i < idx; i++)
+        first += b->receipts[i].log_count;
+    uint8_t bloom[256] = {0};
+    jw_key(w, "logs");
+    jw_array(w);
+    for (size_t i = 0; i < r->log_count; i++) {
+        format_log(w, b, idx, first + i, &r->logs[i]);
+        bloom_add_log(bloom, &r->logs[i].address, r->logs[i].topics, r->logs[i].topic_count);
+    }
+    jw_array_end(w);
+    jw_key(w, "logsBloom");
+    jw_data(w, bloom, sizeof(bloom));
+}
+
+void format_receipt(struct json_writer *w, const struct index_block *b, size_t idx) {
+    const struct tx *tx = &b->txs[idx];
+    const struct receipt *r = &b->receipts[idx];
+    jw_object(w);
+    jw_m_hash(w, "transactionHash", &tx->hash);
+    jw_m_u64(w, "transactionIndex", idx);
+    jw_m_hash(w, "blockHash", &b->head.hash);
+    jw_m_u64(w, "blockNumber", b->head.header.number);
+    jw_m_addr(w, "from", &tx->sender);
+    if (tx->is_create)
+        jw_m_null(w, "to");
+    else
+        jw_m_addr(w, "to", &tx->to);
+    jw_m_u64(w, "cumulativeGasUsed", r->cumulative_gas_used);
+    jw_m_u64(w, "gasUsed", r->gas_used);
+    if (r->has_contract_addr)
+        jw_m_addr(w, "contractAddress", &r->contract_addr);
+    else
+        jw_m_null(w, "contractAddress");
+    receipt_logs(w, b, idx);
+    jw_m_u64(w, "status", r->success);
+    jw_m_u64(w, "type", (uint64_t)tx->type);
+    jw_m_u256(w, "effectiveGasPrice", &r->effective_gas_price);
+    jw_m_u64(w, "gasUsedForL1", 0); /* parent data is paid through the price, never as gas (PROTOCOL §3) */
+    jw_m_u64(w, "l1BlockNumber", l3_header_info_get(&b->head.header).l1_block_number);
+    jw_object_end(w);
+}
+
+void format_receipt_of(struct rpc_call *c, const hash32 *tx_hash) {
+    struct json_writer w;
+    struct index_block b;
+    uint64_t number = 0;
+    uint32_t idx = 0;
+    jw_init(&w, &c->result);
+    enum err e = index_find_tx(&number, &idx, rpc_head_view(c), tx_hash);
+    if (e != ERR_OK && e != ERR_NOT_FOUND) {
+        rpc_fail_err(c, e, NULL);
+    } else if (e == ERR_OK && rpc_load_block(c, number, &b) && idx < b.tx_count) {
+        format_receipt(&w, &b, idx);
+    } else if (!rpc_failed(c)) {
+        jw_null(&w);
+    }
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Blocks, transactions, receipts and logs as JSON, in geth's shapes, with the L3's fields (sendRoot, sendCount,
+ * l1BlockNumber) as Arbitrum's clients expect them. */
+#ifndef RPC_FORMAT_H
+#define RPC_FORMAT_H
+
+#include "index/index.h"
+#include "rpc/call.h"
+#include "rpc/json_writer.h"
+
+/* `txs` NULL: a header alone (no transactions, uncles and size). Full transactions, or their hashes. */
+void format_block(struct json_writer *w, const struct index_head *h, const struct index_block *txs, bool full);
+void format_tx(struct json_writer *w, const struct index_block *b, size_t idx);
+/* A transaction that is in no block yet. */
+void format_pending_tx(struct json_writer *w, const struct tx *tx);
+void format_receipt(struct json_writer *w, const struct index_block *b, size_t idx);
+void format_log(struct json_writer *w, const struct index_block *b, size_t tx_idx, size_t log_idx,
+                const struct log_entry *log);
+
+/* Result of eth_getTransactionReceipt: the receipt or null. Runs on a reader thread. */
+void format_receipt_of(struct rpc_call *c, const hash32 *tx_hash);
+
+#endif

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "rpc/http.h"
+
+#include "base/check.h"
+
+#include <http_parser.h>
+#include <stdlib.h>
+#include <strings.h>
+
+struct field_ref {
+    size_t offset, len; /* in head */
+    bool present;
+};
+
+struct http_reader {
+    http_parser parser;
+    struct http_request request;
+    struct buf head; /* target, then names and values one after the other */
+    struct buf body;
+    size_t body_max;
+    size_t target_len;
+    struct field_ref fields[HTTP_FIELD_COUNT];
+    size_t header_count;
+    size_t name_offset, value_offset; /* of the header being read */
+    bool in_value;
+    bool started, head_reported, head_due, complete;
+    bool seen_chunked;
+    int error_code;
+    const char *error_text;
+};
+
+static const char *const field_names[HTTP_FIELD_COUNT] = {
+    [HTTP_FIELD_HOST] = "host",
+    [HTTP_FIELD_ORIGIN] = "origin",
+    [HTTP_FIELD_CONTENT_TYPE] = "content-type",
+    [HTTP_FIELD_EXPECT] = "expect",
+    [HTTP_FIELD_ACR_HEADERS] = "access-control-request-headers",
+    [HTTP_FIELD_ACR_PRIVATE] = "access-control-request-private-network",
+};
+
+static struct http_reader *reader_of(http_parser *p) {
+    return p->data;
+}
+
+/* Makes the parser stop; a callback returns this value. */
+static int refuse(struct http_reader *r, int code, const char *text) {
+    if (r->error_code == 0) {
+        r->error_code = code;
+        r->error_text = text;
+    }
+    return 1;
+}
+
+static bool equals_ci(bytes a, const char *b) {
+    return a.len == strlen(b) && strncasecmp((const char *)a.ptr, b, a.len) == 0;
+}
+
+static bytes head_slice(const struct http_reader *r, size_t offset, size_t end) {
+    return bytes_of(r->head.ptr + offset, end - offset);
+}
+
+/* --- parser callbacks ---------------------------------------------------------------------------------------- */
+static int on_begin(http_parser *p) {
+    reader_of(p)->started = true;
+    return 0;
+}
+
+static int append_head(struct http_reader *r, const char *at, size_t len) {
+    buf_append(&r->head, at, len);
+    return r->head.overflow ? refuse(r, 431, "request header fields too large") : 0;
+}
+
+static int on_url(http_parser *p, const char *at, size_t len) {
+    struct http_reader *r = reader_of(p);
+    r->target_len += len;
+    if (r->target_len > HTTP_TARGET_BYTES_MAX)
+        return refuse(r, 414, "request target too long");
+    return append_head(r, at, len);
+}
+
+/* The header whose value ends here. */
+static int finish_header(struct http_reader *r) {
+    if (!r->in_value)
+        return 0;
+    r->in_value = false;
+    if (++r->header_count > HTTP_HEADERS_MAX)
+        return refuse(r, 431, "too many header fields");
+    bytes name = head_slice(r, r->name_offset, r->value_offset);
+    bytes value = head_slice(r, r->value_offset, r->head.len);
+    if (equals_ci(name, "transfer-encoding")) {
+        if (r->seen_chunked || !equals_ci(value, "chunked"))
+            return refuse(r, 501, "only the chunked transfer coding is supported");
+        r->seen_chunked = true;
+    }
+    for (size_t f = 0; f < HTTP_FIELD_COUNT; f++) {
+        if (!equals_ci(name, field_names[f]))
+            continue;
+        if (r->fields[f].present && f == HTTP_FIELD_HOST)
+            return refuse(r, 400, "repeated Host header");
+        r->fields[f] = (struct field_ref){.offset = r->value_offset, .len = value.len, .present = true};
+    }
+    return 0;
+}
+
+static int on_name(http_parser *p, const char *at, size_t len) {
+    struct http_reader *r = reader_of(p);
+    if (r->in_value) {
+        int e = finish_header(r);
+        if (e != 0)
+            return e;
+        r->name_offset = r->head.len;
+    } else if (r->header_count == 0 && r->name_offset == 0) {
+        r->name_offset = r->head.len;
+    }
+    return append_head(r, at, len);
+}
+
+static int on_value(http_parser *p, const char *at, size_t len) {
+    struct http_reader *r = reader_of(p);
+    if (!r->in_value) {
+        r->in_value = true;
+        r->value_offset = r->head.len;
+    }
+    for (size_t i = 0; i < len; i++)
+        if (at[i] == '\r' || at[i] == '\n' || at[i] == '\0')
+            return refuse(r, 400, "control byte in a header");
+    return append_head(r, at, len);
+}
+
+static enum http_verb verb_of(const http_parser *p) {
+    unsigned method = p->method;
+    if (method == HTTP_GET)
+        return HTTP_VERB_GET;
+    if (method == HTTP_HEAD)
+        return HTTP_VERB_HEAD;
+    if (method == HTTP_POST)
+        return HTTP_VERB_POST;
+    return method == HTTP_OPTIONS ? HTTP_VERB_OPTIONS : HTTP_VERB_OTHER;
+}
+
+static int check_head(struct http_reader *r, const http_parser *p) {
+    if (p->http_major != 1 || p->http_minor > 1)
+        return refuse(r, 505, "HTTP version not supported");
+    if (p->http_minor == 1 && !r->fields[HTTP_FIELD_HOST].present)
+        return refuse(r, 400, "missing Host header");
+    bool has_length = (p->flags & F_CONTENTLENGTH) != 0;
+    if (has_length && r->seen_chunked)
+        return refuse(r, 400, "both Content-Length and Transfer-Encoding");
+    if (has_length && p->content_length > r->body_max)
+        return refuse(r, 413, "request body too large");
+    return 0;
+}
+
+static int on_headers(http_parser *p) {
+    struct http_reader *r = reader_of(p);
+    int e = finish_header(r);
+    if (e == 0)
+        e = check_head(r, p);
+    if (e != 0)
+        return -1;
+    p->upgrade = 0; /* an offer that this server does not take up */
+    struct http_request *q = &r->request;
+    q->verb = verb_of(p);
+    q->target = bytes_of(r->head.ptr, r->target_len);
+    q->keep_alive = http_should_keep_alive(p) != 0;
+    for (size_t f = 0; f < HTTP_FIELD_COUNT; f++)
+        q->fields[f] = r->fields[f].present ? bytes_of(r->head.ptr + r->fields[f].offset, r->fields[f].len)
+                                            : bytes_of(NULL, 0);
+    q->expects_continue = q->fields[HTTP_FIELD_EXPECT].ptr != NULL && equals_ci(q->fields[HTTP_FIELD_EXPECT], "100-continue");
+    r->head_due = r->seen_chunked || ((p->flags & F_CONTENTLENGTH) != 0 && p->content_length > 0);
+    return 0;
+}
+
+static int on_body(http_parser *p, const char *at, size_t len) {
+    struct http_reader *r = reader_of(p);
+    buf_append(&r->body, at, len);
+    return r->body.overflow ? refuse(r, 413, "request body too large") : 0;
+}
+
+static int on_complete(http_parser *p) {
+    reader_of(p)->complete = true;
+    http_parser_pause(p, 1); /* the next request waits in the input */
+    return 0;
+}
+
+static const http_parser_settings parser_settings = {
+    .on_message_begin = on_begin,
+    .on_url = on_url,
+    .on_header_field = on_name,
+    .on_header_value = on_value,
+    .on_headers_complete = on_headers,
+    .on_body = on_body,
+    .on_message_complete = on_complete,
+};
+
+/* --- interface ------------------------------------------------------------------------------------------------ */
+static void reset_request(struct http_reader *r) {
+    memset(&r->request, 0, sizeof(r->request));
+    memset(r->fields, 0, sizeof(r->fields));
+    buf_reset(&r->head);
+    buf_clear(&r->body);
+    r->target_len = r->header_count = r->name_offset = r->value_offset = 0;
+    r->in_value = r->started = r->head_reported = r->head_due = r->complete = r->seen_chunked = false;
+}
+
+struct http_reader *http_reader_new(size_t body_max) {
+    struct http_reader *r = calloc(1, sizeof(*r));
+    if (r == NULL)
+        return NULL;
+    http_parser_init(&r->parser, HTTP_REQUEST);
+    r->parser.data = r;
+    r->body_max = body_max;
+    buf_init(&r->head, HTTP_HEAD_BYTES_MAX);
+    buf_init(&r->body, body_max);
+    return r;
+}
+
+void http_reader_free(struct http_reader *r) {
+    if (r == NULL)
+        return;
+    buf_clear(&r->head);
+    buf_clear(&r->body);
+    free(r);
+}
+
+enum http_progress http_reader_feed(struct http_reader *r, bytes in, size_t *consumed) {
+    CHECK(!r->complete);
+    *consumed = 0;
+    if (r->error_code != 0)
+        return HTTP_BROKEN;
+    size_t n = http_parser_execute(&r->parser, &parser_settings, (const char *)in.ptr, in.len);
+    *consumed = n < in.len ? n : in.len;
+    if (r->complete)
+        return HTTP_HAS_REQUEST;
+    enum http_errno e = HTTP_PARSER_ERRNO(&r->parser);
+    if (e != HPE_OK) {
+        (void)refuse(r, 400, http_errno_description(e));
+        return HTTP_BROKEN;
+    }
+    if (r->head_due && !r->head_reported) {
+        r->head_reported = true;
+        return HTTP_HAS_HEAD;
+    }
+    return HTTP_NEEDS_MORE;
+}
+
+const struct http_request *http_reader_request(const struct http_reader *r) {
+    return &r->request;
+}
+
+void http_reader_take_body(struct http_reader *r, struct buf *out) {
+    *out = r->body;
+    buf_init(&r->body, r->body_max);
+}
+
+void http_reader_next(struct http_reader *r) {
+    CHECK(r->complete);
+    reset_request(r);
+    http_parser_pause(&r->parser, 0);
+}
+
+int http_reader_error_code(const struct http_reader *r) {
+    return r->error_code;
+}
+
+const char *http_reader_error_text(const struct http_reader *r) {
+    return r->error_text;
+}
+
+bool http_reader_in_request(const struct http_reader *r) {
+    return r->started && !r->complete;
+}
+
+const char *http_reason(int code) {
+    static const struct {
+        int code;
+        const char *text;
+    } reasons[] = {
+        {100, "Continue"},
+        {200, "OK"},
+        {204, "No Content"},
+        {400, "Bad Request"},
+        {403, "Forbidden"},
+        {404, "Not Found"},
+        {405, "Method Not Allowed"},
+        {408, "Request Timeout"},
+        {413, "Content Too Large"},
+        {414, "URI Too Long"},
+        {415, "Unsupported Media Type"},
+        {429, "Too Many Requests"},
+        {431, "Request Header Fields Too Large"},
+        {501, "Not Implemented"},
+        {503, "Service Unavailable"},
+        {505, "HTTP Version Not Supported"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(reasons); i++)
+        if (reasons[i].code == code)
+            return reasons[i].text;
+    return "Unknown";
+}

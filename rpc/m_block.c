@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Blocks, their transactions and receipts. What is unknown is null, not an error. */
+#include "rpc/handlers.h"
+
+#include "rpc/format.h"
+#include "rpc/reader.h"
+
+static void null_result(struct rpc_call *c) {
+    struct json_writer w;
+    if (rpc_failed(c))
+        return;
+    jw_init(&w, &c->result);
+    jw_null(&w);
+}
+
+/* The block that argument 0 names, by number and tag or by hash. False: unknown, or the error is set. */
+static bool find_block(struct rpc_call *c, bool by_hash, uint64_t *out_number) {
+    struct block_ref ref = {0};
+    if (by_hash) {
+        ref.kind = BLOCK_REF_HASH;
+        if (!param_hash(c, 0, &ref.hash))
+            return false;
+    } else if (!param_block(c, 0, &ref, false)) {
+        return false;
+    }
+    return rpc_resolve(c, &ref, out_number);
+}
+
+static bool find_head(struct rpc_call *c, bool by_hash, struct index_head *out) {
+    uint64_t number = 0;
+    if (!find_block(c, by_hash, &number))
+        return false;
+    enum err e = index_head(out, rpc_head_view(c), number);
+    if (e != ERR_OK && e != ERR_NOT_FOUND)
+        rpc_fail_err(c, e, NULL);
+    return e == ERR_OK;
+}
+
+static void block(struct rpc_call *c, bool by_hash) {
+    uint64_t number = 0;
+    bool full = false;
+    struct index_block b;
+    struct json_writer w;
+    jw_init(&w, &c->result);
+    if (!param_bool(c, 1, &full))
+        return;
+    if (find_block(c, by_hash, &number) && rpc_load_block(c, number, &b))
+        format_block(&w, &b.head, &b, full);
+    else
+        null_result(c);
+}
+
+void rpc_eth_get_block_by_number(struct rpc_call *c) {
+    block(c, false);
+}
+
+void rpc_eth_get_block_by_hash(struct rpc_call *c) {
+    block(c, true);
+}
+
+static void header(struct rpc_call *c, bool by_hash) {
+    struct index_head h;
+    struct json_writer w;
+    jw_init(&w, &c->result);
+    if (find_head(c, by_hash, &h))
+        format_block(&w, &h, NULL, false);
+    else
+        null_result(c);
+}
+
+void rpc_eth_get_header_by_number(struct rpc_call *c) {
+    header(c, false);
+}
+
+void rpc_eth_get_header_by_hash(struct rpc_call *c) {
+    header(c, true);
+}
+
+static void tx_count(struct rpc_call *c, bool by_hash, bool uncles) {
+    struct index_head h;
+    struct json_writer w;
+    jw_init(&w, &c->result);
+    if (find_head(c, by_hash, &h))
+        jw_u64(&w, uncles ? 0 : h.tx_count);
+    else
+        null_result(c);
+}
+
+void rpc_eth_get_tx_count_by_number(struct rpc_call *c) {
+    tx_count(c, false, false);
+}
+
+void rpc_eth_get_tx_count_by_hash(struct rpc_call *c) {
+    tx_count(c, true, false);
+}
+
+void rpc_eth_get_uncle_count_by_number(struct rpc_call *c) {
+    tx_count(c, false, true);
+}
+
+void rpc_eth_get_uncle_count_by_hash(struct rpc_call *c) {
+    tx_count(c, true, true);
+}
+
+void rpc_eth_get_block_receipts(struct rpc_call *c) {
+    struct block_ref ref;
+    uint64_t number = 0;
+    struct index_block b;
+    struct json_writer w;
+    jw_init(&w, &c->result);
+    if (!param_block(c, 0, &ref, true))
+        return;
+    if (ref.kind == BLOCK_REF_PENDING) {
+        rpc_fail(c, RPC_SERVER_ERROR, "pending receipts is not available");
+        return;
+    }
+    if (!rpc_resolve(c, &ref, &number) || !rpc_load_block(c, number, &b)) {
+        null_result(c);
+        return;
+    }
+    jw_array(&w);
+    for (size_t i = 0; i < b.tx_count; i++)
+        format_receipt(&w, &b, i);
+    jw_array_end(&w);
+}
+
+/* --- transactions -------------------------------------------------------------------------------------------- */
+static void tx_at(struct rpc_call *c, bool by_hash) {
+    uint64_t number = 0, idx = 0;
+    struct index_block b;
+    struct json_writer w;
+    jw_init(&w, &c->result);
+    if (!param_u64(c, 1, &idx))
+        return;
+    if (find_block(c, by_hash, &number) && rpc_load_block(c, number, &b) && idx < b.tx_count)
+        format_tx(&w, &b, (size_t)idx);
+    else
+        null_result(c);
+}
+
+void rpc_eth_get_tx_by_number_idx(struct rpc_call *c) {
+    tx_at(c, false);
+}
+
+void rpc_eth_get_tx_by_hash_idx(struct rpc_call *c) {
+    tx_at(c, true);
+}
+
+/* Finds a transaction in a block. False: not there, or the error is set. */
+static bool find_tx(struct rpc_call *c, const hash32 *hash, struct index_block *out, uint32_t *out_idx) {
+    uint64_t number = 0;
+    enum err e = index_find_tx(&number, out_idx, rpc_head_view(c), hash);
+    if (e != ERR_OK) {
+        if (e != ERR_NOT_FOUND)
+            rpc_fail_err(c, e, NULL);
+        return false;
+    }
+    return rpc_load_block(c, number, out) && *out_idx < out->tx_count;
+}
+
+/* Finds a transaction that waits in the pool; it lives in the call's arena. */
+static bool find_pooled(struct rpc_call *c, const hash32 *hash, struct tx *out) {
+    struct buf envelope;
+    addr20 sender;
+    buf_init(&envelope, MESSAGE_TX_MAX_BYTES);
+    bool ok = c->cx->node->pooled(c->cx->node->ctx, hash, &envelope, &sender);
+    if (ok) {
+        bytes copy = arena_copy(rpc_arena(c), buf_bytes(&envelope));
+        ok = tx_decode(out, rpc_arena(c), copy, false, NULL) == ERR_OK;
+        out->sender = sender;
+        out->has_sender = true;
+    }
+    buf_clear(&envelope);
+    return ok;
+}
+
+void rpc_eth_get_tx_by_hash(struct rpc_call *c) {
+    hash32 hash;
+    struct index_block b;
+    uint32_t idx = 0;
+    struct tx pooled;
+    struct json_writer w;
+    jw_init(&w, &c->result);
+    if (!param_hash(c, 0, &hash))
+        return;
+    if (find_tx(c, &hash, &b, &idx))
+        format_tx(&w, &b, idx);
+    else if (!rpc_failed(c) && find_pooled(c, &hash, &pooled))
+        format_pending_tx(&w, &pooled);
+    else
+        null_result(c);
+}
+
+void rpc_eth_get_raw_tx_by_hash(struct rpc_call *c) {
+    hash32 hash;
+    struct index_block b;
+    uint32_t idx = 0;
+    struct tx pooled;
+    struct json_writer w;
+    jw_init(&w, &c->result);
+    if (!param_hash(c, 0, &hash))
+        return;
+    if (find_tx(c, &hash, &b, &idx))
+        jw_data(&w, b.txs[idx].raw.ptr, b.txs[idx].raw.len);
+    else if (!rpc_failed(c) && find_pooled(c, &hash, &pooled))
+        jw_data(&w, pooled.raw.ptr, pooled.raw.len);
+    else
+        null_result(c);
+}
+
+void rpc_eth_get_tx_receipt(struct rpc_call *c) {
+    hash32 hash;
+    if (param_hash(c, 0, &hash))
+        format_receipt_of(c, &hash);
+}

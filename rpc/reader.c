@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "rpc/reader.h"
+
+#include "base/check.h"
+#include "base/keccak.h"
+#include "rpc/format.h"
+
+#include <stdlib.h>
+
+enum {
+    CALL_CODE_CACHE_BYTES = 16 << 20,
+    CALL_WORLD_CACHE_BYTES = 16 << 20,
+    ARENA_CHUNK_BYTES = 64 << 10,
+    VIEW_TRIES_MAX = 3, /* a block can be unwound between choosing and opening it */
+};
+
+struct rpc_reader {
+    const struct rpc_context *cx;
+    struct arena arena;
+    struct store_view *head;  /* newest durable block */
+    struct store_view *state; /* of the last rpc_state_view, NULL: none */
+    struct chain *chain;      /* made on first use */
+    uint64_t chain_block;     /* whose state `chain` has; UINT64_MAX: none */
+    uint64_t started_ms;      /* of the running call */
+};
+
+struct rpc_reader *rpc_reader_new(const struct rpc_context *cx) {
+    struct rpc_reader *r = calloc(1, sizeof(*r));
+    if (r == NULL)
+        return NULL;
+    r->cx = cx;
+    r->chain_block = UINT64_MAX;
+    arena_init(&r->arena, ARENA_CHUNK_BYTES, RPC_REQUEST_ARENA_MAX);
+    return r;
+}
+
+static void drop_state(struct rpc_reader *r) {
+    if (r->state != NULL)
+        store_view_close(r->state);
+    r->state = NULL;
+    r->chain_block = UINT64_MAX;
+}
+
+void rpc_reader_free(struct rpc_reader *r) {
+    if (r == NULL)
+        return;
+    if (r->chain != NULL)
+        chain_free(r->chain);
+    drop_state(r);
+    if (r->head != NULL)
+        store_view_close(r->head);
+    arena_clear(&r->arena);
+    free(r);
+}
+
+/* Moves the head view to the newest durable block. */
+static enum err refresh_head(struct rpc_reader *r) {
+    enum err e = ERR_OK;
+    for (int i = 0; i < VIEW_TRIES_MAX; i++) {
+        uint64_t durable = store_durable(r->cx->store);
+        if (r->head != NULL && store_view_block(r->head) == durable && !store_view_stale(r->head))
+            return ERR_OK;
+        if (r->head != NULL)
+            store_view_close(r->head);
+        r->head = NULL;
+        e = store_view_open(&r->head, r->cx->store, durable);
+        if (e == ERR_OK)
+            return ERR_OK;
+        r->head = NULL;
+    }
+    return e;
+}
+
+static void finish_call(struct rpc_call *c) {
+    if (c->result.overflow) {
+        buf_clear(&c->result);
+        rpc_fail(c, RPC_LIMIT_EXCEEDED, "response too large");
+    }
+    c->reader = NULL;
+    if (c->envelope.len == 0 || rpc_failed(c))
+        c->phase = RPC_PHASE_DONE;
+}
+
+void rpc_reader_run(struct rpc_reader *r, struct rpc_call *calls, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        struct rpc_call *c = &calls[i];
+        if (c->phase != RPC_PHASE_RUN && c->phase != RPC_PHASE_RECEIPT)
+            continue;
+        c->reader = r;
+        r->started_ms = rpc_now_ms();
+        enum err e = refresh_head(r);
+        if (e != ERR_OK) {
+            rpc_fail_err(c, e, NULL);
+        } else if (c->phase == RPC_PHASE_RECEIPT) {
+            buf_clear(&c->envelope);
+            format_receipt_of(c, &c->tx_hash);
+        } else {
+            c->method->run(c);
+        }
+        finish_call(c);
+        arena_reset(&r->arena);
+    }
+}
+
+/* --- for handlers --------------------------------------------------------------------------------------------- */
+struct arena *rpc_arena(struct rpc_call *c) {
+    return &c->reader->arena;
+}
+
+struct store_view *rpc_head_view(struct rpc_call *c) {
+    return c->reader->head;
+}
+
+uint64_t rpc_head_number(struct rpc_call *c) {
+    return store_view_block(c->reader->head);
+}
+
+bool rpc_resolve(struct rpc_call *c, const struct block_ref *ref, uint64_t *out_number) {
+    uint64_t head = rpc_head_number(c), number = 0;
+    switch (ref->kind) {
+    case BLOCK_REF_LATEST:
+    case BLOCK_REF_PENDING:
+        number = head;
+        break;
+    case BLOCK_REF_FINAL:
+        number = 0; /* no batch is on a parent chain */
+        break;
+    case BLOCK_REF_NUMBER:
+        number = ref->number;
+        break;
+    case BLOCK_REF_HASH: {
+        enum err e = index_number_of(&number, c->reader->head, &ref->hash);
+        if (e != ERR_OK && e != ERR_NOT_FOUND)
+            rpc_fail_err(c, e, NULL);
+        if (e != ERR_OK)
+            return false;
+        break;
+    }
+    }
+    if (number > head)
+        return false;
+    *out_number = number;
+    return true;
+}
+
+bool rpc_need_block(struct rpc_call *c, const struct block_ref *ref, struct index_head *out) {
+    uint64_t number = 0;
+    enum err e = ERR_NOT_FOUND;
+    if (rpc_resolve(c, ref, &number))
+        e = index_head(out, c->reader->head, number);
+    if (rpc_failed(c))
+        return false;
+    if (e == ERR_NOT_FOUND)
+        rpc_fail(c, RPC_SERVER_ERROR, "header not found");
+    else if (e != ERR_OK)
+        rpc_fail_err(c, e, NULL);
+    return e == ERR_OK;
+}
+
+struct store_view *rpc_state_view(struct rpc_call *c, uint64_t number) {
+    struct rpc_reader *r = c->reader;
+    if (r->state != NULL && store_view_block(r->state) == number && !store_view_stale(r->state))
+        return r->state;
+    drop_state(r);
+    enum err e = store_view_open(&r->state, r->cx->store, number);
+    if (e != ERR_OK) {
+        r->state = NULL;
+        if (e == ERR_NOT_FOUND)
+            rpc_fail(c, RPC_SERVER_ERROR, "header not found");
+        else
+            rpc_fail_err(c, e, NULL);
+        return NULL;
+    }
+    return r->state;
+}
+
+bool rpc_account(struct rpc_call *c, uint64_t number, const addr20 *a, struct account *out) {
+    struct store_view *v = rpc_state_view(c, number);
+    if (v == NULL)
+        return false;
+    struct state_reader reader = store_state_reader(v);
+    hash32 h;
+    keccak256(&h, a->b, 20);
+    if (!reader.ops->account(reader.ctx, out, &h))
+        *out = (struct account){.code_hash = KECCAK_EMPTY, .storage_root = KECCAK_EMPTY_TRIE};
+    return true;
+}
+
+static hash32 block_hash(void *ctx, uint64_t number) {
+    struct rpc_reader *r = ctx;
+    return index_hash_of(r->state, number);
+}
+
+struct chain *rpc_executor(struct rpc_call *c, uint64_t number) {
+    struct rpc_reader *r = c->reader;
+    struct store_view *v = rpc_state_view(c, number);
+    if (v == NULL)
+        return NULL;
+    if (r->chain == NULL) {
+        struct chain_options o = {
+            .config = r->cx->chain,
+            .reader = store_state_reader(v),
+            .tier = EVM_TIER_FAST,
+            .code_cache_bytes = CALL_CODE_CACHE_BYTES,
+            .world_cache_bytes = CALL_WORLD_CACHE_BYTES,
+            .block_hash = block_hash,
+            .block_hash_ctx = r,
+        };
+        r->chain = chain_new(&o);
+        if (r->chain == NULL) {
+            rpc_fail_err(c, ERR_NOMEM, NULL);
+            return NULL;
+        }
+    } else if (r->chain_block != number) {
+        chain_reset(r->chain, store_state_reader(v));
+    }
+    r->chain_block = number;
+    return r->chain;
+}
+
+bool rpc_load_block(struct rpc_call *c, uint64_t number, struct index_block *out) {
+    struct err_ctx ec;
+    enum err e = index_load_block(out, rpc_arena(c), &c->cx->source, c->reader->head, number, &ec);
+    if (e != ERR_OK && e != ERR_NOT_FOUND)
+        rpc_fail_err(c, e, &ec);
+    return e == ERR_OK;
+}
+
+bool rpc_time_up(struct rpc_call *c) {
+    return rpc_now_ms() - c->reader->started_ms > c->cx->call_time_ms;
+}
