@@ -4,8 +4,7 @@
 
 #include "base/check.h"
 #include "base/keccak.h"
-
-#include <openssl/sha.h>
+#include "base/sha.h"
 
 enum {
     SYSTEM_CALL_GAS = 30000000,
@@ -85,7 +84,7 @@ static bool collect_deposits(struct buf *b, const struct receipt *r) {
 
 /* sha256(type | data) of each request so far, in order of types. */
 struct request_digests {
-    uint8_t digests[3 * SHA256_DIGEST_LENGTH];
+    uint8_t digests[3 * 32];
     size_t len;
 };
 
@@ -98,9 +97,9 @@ static void hash_request(struct request_digests *sum, uint8_t type, bytes data) 
     buf_append_byte(&b, type);
     buf_append(&b, data.ptr, data.len);
     CHECK(!b.overflow);
-    CHECK(sum->len + SHA256_DIGEST_LENGTH <= sizeof sum->digests);
-    SHA256(b.ptr, b.len, sum->digests + sum->len);
-    sum->len += SHA256_DIGEST_LENGTH;
+    CHECK(sum->len + 32 <= sizeof sum->digests);
+    sha256(sum->digests + sum->len, b.ptr, b.len);
+    sum->len += 32;
     buf_clear(&b);
 }
 
@@ -132,7 +131,7 @@ static enum eth_fault collect(struct exec *x, const struct receipt *receipts, si
     if (fault != ETH_FAULT_OK)
         return fault;
     hash_request(&sum, REQUEST_CONSOLIDATION, data);
-    SHA256(sum.digests, sum.len, out_hash->b);
+    sha256(out_hash->b, sum.digests, sum.len);
     return ETH_FAULT_OK;
 }
 

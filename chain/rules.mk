@@ -1,1 +1,1 @@
-chain_LIBS := -lcrypto
+chain_LIBS :=
