@@ -46,6 +46,8 @@ struct tx_rules {
                         bool is_static, uint32_t depth);
     /* A contract was created by `creator` (attribution to universes); NULL if nothing hangs on it. */
     void (*on_create)(struct exec *x, const addr20 *created, const addr20 *creator);
+    /* SELFDESTRUCT to itself just destroyed a balance (not 0); NULL if nobody counts. */
+    void (*on_burn)(struct exec *x, const u256 *amount);
 };
 
 /* One block in the making. Filled by the profile's block code; also used for calls (chain_call). */
@@ -69,8 +71,6 @@ struct exec {
     hash32 (*block_hash)(void *ctx, uint64_t number);
     void *block_hash_ctx;
     struct evm_result last;      /* result of the last run, output borrowed from vm */
-    /* eth_call and estimates: the sender may be a contract (no EIP-3607) and its nonce is not checked. Never in blocks. */
-    bool simulate;
 };
 
 struct tx_result {

@@ -130,6 +130,8 @@ static void host_selfdestruct(void *h, const addr20 *a, const addr20 *beneficiar
         world_add_balance(w, beneficiary, &balance);
     } else if (destroyed) {
         world_set_balance(w, a, &U256_ZERO);
+        if (x->rules->on_burn != NULL && !u256_is_zero(&balance))
+            x->rules->on_burn(x, &balance);
     }
     if (destroyed)
         world_destroy(w, a);

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/check.h"
+#include "chain/derive_internal.h"
+#include "chain/system_state.h"
+
+/* The block that a call sees: `header`'s own, or the next one with its start already executed. */
+static enum err call_context(struct header *out, struct chain *c, const struct header *header,
+                             const struct call_request *req, struct err_ctx *ec) {
+    if (!req->pending) {
+        *out = *header;
+        c->l3.price = header->base_fee;
+        c->l3.version = l3_header_info_get(header).version;
+        c->l3.network_fee_account = sys_get_addr(c->world, SYS_NETWORK_FEE_ACCOUNT, NULL);
+        return ERR_OK;
+    }
+    struct l3_header_info info = l3_header_info_get(header);
+    struct header h = *header;
+    h.parent_hash = header_hash(header);
+    h.number++;
+    h.coinbase = SEQUENCER_ADDRESS;
+    h.gas_limit = sys_get_u64(c->world, SYS_BLOCK_GAS_LIMIT, NULL);
+    if (req->timestamp > h.timestamp)
+        h.timestamp = req->timestamp;
+    if (!c->opt.config.has_parent && h.timestamp / L3_SECONDS_PER_L1_BLOCK > info.l1_block_number)
+        info.l1_block_number = h.timestamp / L3_SECONDS_PER_L1_BLOCK;
+    TRY(block_start(c, header, &h, ec));
+    h.base_fee = c->l3.price;
+    info.version = c->l3.version;
+    l3_header_info_set(&h, &info);
+    *out = h;
+    return ERR_OK;
+}
+
+enum err chain_call(struct call_result *out, struct chain *c, struct arena *a,
+                    const struct header *header, const struct call_request *req,
+                    struct err_ctx *ec) {
+    CHECK(!c->is_open);
+    struct header h;
+    caches_trim(c);
+    world_block_begin(c->world, header->number + 1);
+    enum err e = call_context(&h, c, header, req, ec);
+    if (e != ERR_OK) {
+        world_block_abandon(c->world);
+        return e;
+    }
+    exec_prepare(c, &h, &l3_call_rules);
+    struct exec *x = &c->x;
+    x->gas_left = UINT64_MAX;
+    x->tx_gas_cap = UINT64_MAX;
+    if (u256_is_zero(&req->tx.max_fee)) /* as geth: a call without a price sees none */
+        x->block.base_fee = U256_ZERO;
+    if (req->tracer != NULL) {
+        x->tracer = req->tracer;
+        x->tier = EVM_TIER_REFERENCE;
+    }
+    struct tx_result r;
+    struct receipt receipt;
+    struct call_result res = {.verdict = apply_tx(x, &req->tx, a, &r, &receipt)};
+    if (res.verdict == TX_OK) {
+        res.status = r.status;
+        res.gas_used = r.gas_used;
+        res.gas_refund = r.gas_refund;
+        res.output = arena_copy(a, r.output);
+    }
+    world_block_abandon(c->world);
+    *out = res;
+    return ERR_OK;
+}
