@@ -26,6 +26,15 @@ void mpt_root(hash32 *out, const struct mpt_pair *pairs, size_t count);
 /* Root over the list index: keys are RLP(i) (transactions, receipts, withdrawals). */
 void mpt_list_root(hash32 *out, const bytes *values, size_t count);
 
+/* The same in streaming form, for tries larger than memory: begin, add in strictly ascending order of keys (CHECKed),
+ * end. A builder may be begun any number of times. Memory: about 1 MiB, and 600 bytes per nibble of shared prefix. */
+struct mpt_builder;
+struct mpt_builder *mpt_builder_new(void) MUST_USE;
+void mpt_builder_free(struct mpt_builder *b); /* NULL is allowed */
+void mpt_builder_begin(struct mpt_builder *b);
+void mpt_builder_add(struct mpt_builder *b, bytes key, bytes value); /* both copied; value not empty */
+void mpt_builder_end(struct mpt_builder *b, hash32 *out_root);
+
 /* --- the state trie --------------------------------------------------------------------------------- */
 struct state_trie;
 
