@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/cpu.h"
 
+#include "base/hex.h"
 #include "base/keccak.h"
 #include "base/keccak_variants.h"
+#include "base/secp.h"
+#include "base/u256.h"
 
 #include <stdlib.h>
 
@@ -32,13 +35,106 @@ void cpu_choose(enum cpu_level level) {
 #endif
 }
 
-/* Before main and so before any thread. Until then, and in programs that never get here, the initial
- * portable choice is in force. */
-__attribute__((constructor)) static void choose_at_start(void) {
+/* Before main and so before any thread, and ahead of other constructors (priorities up to 100 are the
+ * compiler's). Until then the initial, portable choice is in force. */
+__attribute__((constructor(101))) static void choose_at_start(void) {
     const char *forced = getenv("CALLIPTER_CPU");
     cpu_choose(forced != NULL && strcmp(forced, "portable") == 0 ? CPU_PORTABLE : CPU_BEST);
 }
 
 const char *cpu_describe(void) {
     return description;
+}
+
+/* Known answers as hexadecimal text; the texts are constants, so a failure to read one is a failure of
+ * the code under test. */
+static bool equals_hex(const void *ptr, size_t len, const char *text) {
+    char digits[64];
+    if (len > sizeof(digits) / 2 || strlen(text) != 2 * len)
+        return false;
+    hex_encode(digits, ptr, len);
+    return memcmp(digits, text, 2 * len) == 0;
+}
+
+static enum err test_keccak(struct err_ctx *ec, const char *variant) {
+    static const char abc[] = "4e03657aea45a94fc7d47ba826c8d667c0d1e6e33a64a036ec44f58fa12d6c45";
+    uint8_t data[300];
+    hash32 h, batch[9];
+    bytes in[9];
+    keccak256(&h, "abc", 3);
+    if (!equals_hex(h.b, 32, abc))
+        FAIL(ec, ERR_MISMATCH, "self-test: Keccak-256 (%s) gives a wrong digest", variant);
+    for (size_t i = 0; i < sizeof(data); i++)
+        data[i] = (uint8_t)(i * 7);
+    for (size_t i = 0; i < ARRAY_LEN(in); i++)
+        in[i] = bytes_of(data + i, 130 + i); /* crosses a block's end within the batch */
+    keccak256_batch(batch, in, ARRAY_LEN(in));
+    for (size_t i = 0; i < ARRAY_LEN(in); i++) {
+        struct keccak_ctx k;
+        keccak256_begin(&k);
+        keccak256_update(&k, in[i].ptr, 100);
+        keccak256_update(&k, in[i].ptr + 100, in[i].len - 100);
+        keccak256_end(&k, &h);
+        if (!hash32_eq(&h, &batch[i]))
+            FAIL(ec, ERR_MISMATCH, "self-test: Keccak-256 (%s) differs between one and many",
+                 variant);
+    }
+    return ERR_OK;
+}
+
+static enum err test_secp(struct err_ctx *ec) {
+    /* The address of private key 1, and a round trip through a signature with it. */
+    uint8_t key[32] = {0};
+    key[31] = 1;
+    hash32 digest;
+    addr20 addr, recovered;
+    struct secp_sig sig;
+    keccak256(&digest, "callipter", 9);
+    if (secp_address_of_key(&addr, key) != ERR_OK ||
+        !equals_hex(addr.b, 20, "7e5f4552091a69125d5dfcb7b8c2659029395bdf"))
+        FAIL(ec, ERR_MISMATCH, "self-test: secp256k1 derives a wrong address");
+    if (secp_sign(&sig, &digest, key) != ERR_OK ||
+        secp_recover(&recovered, &digest, &sig) != ERR_OK || !addr20_eq(&addr, &recovered))
+        FAIL(ec, ERR_MISMATCH, "self-test: secp256k1 does not recover its own signer");
+    digest.b[0] ^= 1;
+    if (secp_recover(&recovered, &digest, &sig) == ERR_OK && addr20_eq(&addr, &recovered))
+        FAIL(ec, ERR_MISMATCH, "self-test: secp256k1 recovers the signer of another digest");
+    return ERR_OK;
+}
+
+static enum err test_u256(struct err_ctx *ec) {
+    /* (q d + r) / d for divisors of one to four limbs. */
+    const u256 one = U256_ONE, q = u256_from_u64(0xfedcba9876543210);
+    u256 d = u256_from_u64(0x8000000000000001);
+    for (int limbs = 1; limbs <= 3; limbs++) {
+        u256 r = u256_sub(&d, &one), a = u256_mul(&q, &d), got_q, got_r;
+        a = u256_add(&a, &r);
+        u256_divmod(&got_q, &got_r, &a, &d);
+        if (!u256_eq(&got_q, &q) || !u256_eq(&got_r, &r))
+            FAIL(ec, ERR_MISMATCH, "self-test: u256 division by %d limbs is wrong", limbs);
+        u256 shift = u256_from_u64(63);
+        d = u256_shl(&shift, &d);
+        d = u256_add(&d, &one);
+    }
+    u256 max = U256_MAX, m = u256_mulmod(&max, &max, &SECP_N);
+    u256 x = u256_mod(&max, &SECP_N), y = u256_mulmod(&x, &x, &SECP_N);
+    if (!u256_eq(&m, &y))
+        FAIL(ec, ERR_MISMATCH, "self-test: u256 multiplication modulo a prime is wrong");
+    return ERR_OK;
+}
+
+enum err cpu_self_test(struct err_ctx *ec) {
+    struct keccak_variant chosen = keccak_variant;
+    const char *chosen_description = description;
+    static const enum cpu_level levels[] = {CPU_PORTABLE, CPU_BEST};
+    enum err e = ERR_OK;
+    for (size_t i = 0; i < ARRAY_LEN(levels) && e == ERR_OK; i++) {
+        cpu_choose(levels[i]);
+        e = test_keccak(ec, description);
+    }
+    keccak_variant = chosen;
+    description = chosen_description;
+    TRY(e);
+    TRY(test_secp(ec));
+    return test_u256(ec);
 }

@@ -53,7 +53,9 @@ static u256 random_word(void) {
     return r;
 }
 
-static void to_mpz(mpz_t out, const uint64_t *w, size_t n) { mpz_import(out, n, -1, 8, 0, 0, w); }
+static void to_mpz(mpz_t out, const uint64_t *w, size_t n) {
+    mpz_import(out, n, -1, 8, 0, 0, w);
+}
 
 static u256 from_mpz(const mpz_t v) {
     mpz_t t;
@@ -88,8 +90,12 @@ static void expect_eq(const char *op, const u256 *got, const u256 *want, const u
 
 static mpz_t x, y, z, t, sx, sy;
 
-static void init_oracle(void) { mpz_inits(x, y, z, t, sx, sy, NULL); }
-static void clear_oracle(void) { mpz_clears(x, y, z, t, sx, sy, NULL); }
+static void init_oracle(void) {
+    mpz_inits(x, y, z, t, sx, sy, NULL);
+}
+static void clear_oracle(void) {
+    mpz_clears(x, y, z, t, sx, sy, NULL);
+}
 
 #define EXPECT(op, got_expr)                                                                       \
     do {                                                                                           \
@@ -193,7 +199,9 @@ static void check_bits(const u256 *a, const u256 *b, const u256 *c) {
     EXPECT("signextend", u256_signextend(&count, a));
 }
 
-static int sign(int v) { return (v > 0) - (v < 0); }
+static int sign(int v) {
+    return (v > 0) - (v < 0);
+}
 
 static void check_order(const u256 *a, const u256 *b) {
     cr_assert_eq(u256_cmp(a, b), sign(mpz_cmp(x, y)));
