@@ -56,8 +56,8 @@ size_t ring_len(const struct ring *r);
 bool ring_arm(struct ring *r) MUST_USE;
 /* Consumer: awake again; empties the eventfd. */
 void ring_disarm(struct ring *r);
-/* Consumer: sleeps until there is an item, ring_kick, or timeout_ms has passed (negative: no limit).
- * Whether there is an item. */
+/* Consumer: sleeps until there is an item, ring_kick, or timeout_ms has passed (negative: no limit); a
+ * late signal of an item already taken may end it early. Whether there is an item. */
 bool ring_wait(struct ring *r, int timeout_ms);
 /* Wakes the consumer though nothing was pushed: for shutting down. Any thread. */
 void ring_kick(struct ring *r);
