@@ -73,10 +73,18 @@ static enum err array_alloc(void **out, struct arena *a, bytes list, size_t min_
     return ERR_OK;
 }
 
-/* An integer that the type limits to 64 bits: a longer well-formed one is TOO_LARGE, not malformed. */
+/* Integers: one that is well-formed but longer than its field allows is TOO_LARGE, not malformed. */
+static enum err next_u256(bytes *in, u256 *out) {
+    bytes rest = *in, digits;
+    TRY(rlp_next_bytes(&rest, &digits));
+    if (digits.len > 32 && digits.ptr[0] != 0)
+        return ERR_TOO_LARGE;
+    return rlp_next_u256(in, out);
+}
+
 static enum err next_u64(bytes *in, uint64_t *out) {
     u256 v;
-    TRY(rlp_next_u256(in, &v));
+    TRY(next_u256(in, &v));
     if (!u256_fits_u64(&v))
         return ERR_TOO_LARGE;
     *out = v.w[0];
@@ -124,12 +132,12 @@ static enum err decode_auths(struct tx *tx, struct arena *a, bytes list) {
         memset(u, 0, sizeof *u);
         bytes entry;
         TRY(rlp_next_list(&list, &entry));
-        TRY(rlp_next_u256(&entry, &u->chain_id));
+        TRY(next_u256(&entry, &u->chain_id));
         TRY(rlp_next_fixed(&entry, u->address.b, sizeof u->address.b));
         TRY(next_u64(&entry, &u->nonce));
-        TRY(rlp_next_u256(&entry, &u->y_parity));
-        TRY(rlp_next_u256(&entry, &u->sig.r));
-        TRY(rlp_next_u256(&entry, &u->sig.s));
+        TRY(next_u256(&entry, &u->y_parity));
+        TRY(next_u256(&entry, &u->sig.r));
+        TRY(next_u256(&entry, &u->sig.s));
         if (entry.len != 0)
             return ERR_RLP;
         if (u->y_parity.w[0] > UINT8_MAX || !u256_fits_u64(&u->y_parity))
@@ -144,7 +152,7 @@ static enum err decode_auths(struct tx *tx, struct arena *a, bytes list) {
 /* Legacy v: 27 and 28, or EIP-155's 35 + 2 x chain id + parity. */
 static enum err decode_v(struct tx *tx, bytes *in) {
     u256 v;
-    TRY(rlp_next_u256(in, &v));
+    TRY(next_u256(in, &v));
     if (u256_fits_u64(&v) && (v.w[0] == 27 || v.w[0] == 28)) {
         tx->has_chain_id = false;
         tx->sig.recid = (uint8_t)(v.w[0] - 27);
@@ -166,7 +174,7 @@ static enum err decode_v(struct tx *tx, bytes *in) {
 
 static enum err decode_parity(struct tx *tx, bytes *in) {
     u256 v;
-    TRY(rlp_next_u256(in, &v));
+    TRY(next_u256(in, &v));
     if (!u256_fits_u64(&v) || v.w[0] > 1)
         return ERR_SIGNATURE;
     tx->sig.recid = (uint8_t)v.w[0];
@@ -185,7 +193,7 @@ static enum err decode_field(struct tx *tx, struct arena *a, bytes *in, const st
     case KIND_U256:
     case KIND_SIG_R:
     case KIND_SIG_S:
-        return rlp_next_u256(in, at);
+        return next_u256(in, at);
     case KIND_TO: {
         bool present;
         TRY(rlp_next_opt_addr(in, at, &present));
