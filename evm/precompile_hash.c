@@ -2,11 +2,8 @@
 /* ECRECOVER, SHA256, RIPEMD160, IDENTITY (Yellow Paper appendix E) and BLAKE2F (EIP-152, RFC 7693). */
 #include "evm/precompile_internal.h"
 
-#include "base/check.h"
 #include "base/secp.h"
-
-#include <openssl/evp.h>
-#include <pthread.h>
+#include "base/sha.h"
 
 enum {
     BLAKE2F_INPUT_LEN = 213, /* rounds 4, h 64, m 128, t 16, final flag 1 */
@@ -38,64 +35,21 @@ enum evm_status precompile_ecrecover(struct arena *a, bytes input, bytes *out) {
     return EVM_SUCCESS;
 }
 
-/* Fetching an algorithm by name costs more than hashing a short message, so both are fetched once per
- * process, and each thread keeps one context. */
-static EVP_MD *md_sha256, *md_ripemd160;
-static pthread_key_t ctx_key;
-static pthread_once_t md_once = PTHREAD_ONCE_INIT;
-
-static void free_ctx(void *ctx) {
-    EVP_MD_CTX_free(ctx);
-}
-
-static void fetch_algorithms(void) {
-    md_sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-    md_ripemd160 = EVP_MD_fetch(NULL, "RIPEMD160", NULL);
-    int err = pthread_key_create(&ctx_key, free_ctx);
-    CHECK(md_sha256 != NULL);
-    CHECK(md_ripemd160 != NULL); /* OpenSSL below 3.0.7 has it in the legacy provider only */
-    CHECK(err == 0);
-}
-
-static _Thread_local EVP_MD_CTX *thread_ctx;
-
-static EVP_MD_CTX *get_ctx(void) {
-    if (thread_ctx != NULL)
-        return thread_ctx;
-    int err = pthread_once(&md_once, fetch_algorithms);
-    CHECK(err == 0);
-    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    if (ctx == NULL || pthread_setspecific(ctx_key, ctx) != 0) {
-        EVP_MD_CTX_free(ctx);
-        return NULL;
-    }
-    thread_ctx = ctx;
-    return ctx;
-}
-
-/* Digest of `input`, right-aligned in one word. */
-static enum evm_status digest_word(struct arena *a, bytes input, bytes *out, EVP_MD *const *md,
-                                   size_t digest_len) {
-    EVP_MD_CTX *ctx = get_ctx();
-    bytes result;
-    uint8_t *word = precompile_output(a, &result, 32);
-    if (ctx == NULL || word == NULL)
+enum evm_status precompile_sha256(struct arena *a, bytes input, bytes *out) {
+    uint8_t *word = precompile_output(a, out, 32);
+    if (word == NULL)
         return EVM_INTERNAL_ERROR;
-    memset(word, 0, 32);
-    if (EVP_DigestInit_ex2(ctx, *md, NULL) != 1 ||
-        EVP_DigestUpdate(ctx, input.len > 0 ? (const void *)input.ptr : "", input.len) != 1 ||
-        EVP_DigestFinal_ex(ctx, word + 32 - digest_len, NULL) != 1)
-        return EVM_INTERNAL_ERROR;
-    *out = result;
+    sha256(word, input.ptr, input.len);
     return EVM_SUCCESS;
 }
 
-enum evm_status precompile_sha256(struct arena *a, bytes input, bytes *out) {
-    return digest_word(a, input, out, &md_sha256, 32);
-}
-
 enum evm_status precompile_ripemd160(struct arena *a, bytes input, bytes *out) {
-    return digest_word(a, input, out, &md_ripemd160, 20);
+    uint8_t *word = precompile_output(a, out, 32);
+    if (word == NULL)
+        return EVM_INTERNAL_ERROR;
+    memset(word, 0, 12);
+    ripemd160(word + 12, input.ptr, input.len);
+    return EVM_SUCCESS;
 }
 
 enum evm_status precompile_identity(struct arena *a, bytes input, bytes *out) {
