@@ -51,7 +51,14 @@ const struct rpc_method *rpc_method_find(const char *name, size_t len, bool dev)
 extern const struct rpc_method rpc_methods[];
 extern const size_t rpc_method_count;
 
-/* What all threads of the server share; constant while it runs, but for the nonces below. */
+/* Nonces given out by eth_sendTransaction that the pool may not have seen yet: the next, by development account. */
+enum { RPC_DEV_ACCOUNTS_MAX = 32 };
+struct rpc_dev_nonces {
+    pthread_mutex_t lock;
+    uint64_t next[RPC_DEV_ACCOUNTS_MAX];
+};
+
+/* What all threads of the server share; constant while it runs, but for the nonces. */
 struct rpc_context {
     struct store *store;
     struct index_source source;
@@ -62,9 +69,7 @@ struct rpc_context {
     uint32_t call_time_ms;   /* of one call's work as far as it can be interrupted */
     size_t reply_bytes_max;
     bool dev;
-    /* Nonces given out by eth_sendTransaction that the pool may not have seen yet, by development account. */
-    pthread_mutex_t dev_lock;
-    uint64_t *dev_next_nonce;
+    struct rpc_dev_nonces *dev_nonces;
 };
 
 enum rpc_phase {

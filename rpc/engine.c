@@ -119,9 +119,10 @@ static void end_wait(struct job *j, struct rpc_call *c, enum rpc_phase phase) {
 static void forget_dev_nonce(struct rpc_engine *e, const struct rpc_call *c) {
     if (c->dev_account < 0)
         return;
-    pthread_mutex_lock(&e->o.context->dev_lock);
-    e->o.context->dev_next_nonce[c->dev_account] = 0;
-    pthread_mutex_unlock(&e->o.context->dev_lock);
+    struct rpc_dev_nonces *nonces = e->o.context->dev_nonces;
+    pthread_mutex_lock(&nonces->lock);
+    nonces->next[c->dev_account] = 0;
+    pthread_mutex_unlock(&nonces->lock);
 }
 
 static void answer_hash(struct rpc_call *c, const hash32 *hash) {

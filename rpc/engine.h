@@ -21,7 +21,7 @@ enum {
 
 struct rpc_engine_options {
     struct event_base *base;
-    struct rpc_context *context; /* borrowed */
+    const struct rpc_context *context; /* borrowed */
     size_t readers;              /* threads, >= 1 */
     size_t read_queue_max;       /* batches of calls that wait for a reader */
     size_t jobs_max;             /* <= 65536 */

@@ -70,20 +70,41 @@ void jw_bool(struct json_writer *w, bool v) {
     buf_append_str(w->buf, v ? "true" : "false");
 }
 
+/* Length of the well-formed UTF-8 sequence at s (RFC 3629), 0 if there is none. */
+static size_t utf8_len(const unsigned char *s, size_t left) {
+    unsigned char c = s[0];
+    size_t len = c < 0x80 ? 1 : c >= 0xc2 && c < 0xe0 ? 2 : c >= 0xe0 && c < 0xf0 ? 3 : c >= 0xf0 && c < 0xf5 ? 4 : 0;
+    if (len == 0 || len > left)
+        return 0;
+    for (size_t i = 1; i < len; i++)
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+    bool overlong = (c == 0xe0 && s[1] < 0xa0) || (c == 0xf0 && s[1] < 0x90);
+    bool surrogate = c == 0xed && s[1] >= 0xa0;
+    bool too_high = c == 0xf4 && s[1] >= 0x90;
+    return overlong || surrogate || too_high ? 0 : len;
+}
+
 void jw_str(struct json_writer *w, const char *s, size_t len) {
+    const unsigned char *u = (const unsigned char *)s;
     separate(w);
     buf_append_byte(w->buf, '"');
     size_t plain = 0; /* start of the run that needs no escapes */
-    for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)s[i];
-        if (c >= 0x20 && c != '"' && c != '\\')
+    for (size_t i = 0; i < len;) {
+        unsigned char c = u[i];
+        size_t n = utf8_len(u + i, len - i);
+        if (n > 0 && c >= 0x20 && c != '"' && c != '\\') {
+            i += n;
             continue;
+        }
         buf_append(w->buf, s + plain, i - plain);
-        plain = i + 1;
-        if (c == '"' || c == '\\')
-            buf_printf(w->buf, "\\%c", c);
-        else
+        plain = ++i;
+        if (n == 0)
+            buf_append_str(w->buf, "\\ufffd");
+        else if (c < 0x20)
             buf_printf(w->buf, "\\u%04x", c);
+        else
+            buf_printf(w->buf, "\\%c", c);
     }
     buf_append(w->buf, s + plain, len - plain);
     buf_append_byte(w->buf, '"');

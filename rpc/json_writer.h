@@ -28,7 +28,7 @@ void jw_key(struct json_writer *w, const char *key); /* key needs no escapes */
 /* Values. Quantities and data have JSON-RPC's hexadecimal forms. */
 void jw_null(struct json_writer *w);
 void jw_bool(struct json_writer *w, bool v);
-void jw_str(struct json_writer *w, const char *s, size_t len); /* UTF-8; control bytes are escaped */
+void jw_str(struct json_writer *w, const char *s, size_t len); /* bad UTF-8 becomes U+FFFD */
 void jw_text(struct json_writer *w, const char *s);            /* NUL-terminated */
 void jw_raw(struct json_writer *w, bytes json);                /* a value written already */
 void jw_int(struct json_writer *w, int64_t v);                 /* a JSON number */

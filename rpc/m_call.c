@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* eth_call and eth_estimateGas. */
+#include "rpc/handlers.h"
+
+#include "base/keccak.h"
+#include "base/limits.h"
+#include "rpc/json_writer.h"
+#include "rpc/simulate.h"
+#include "rpc/tx_errors.h"
+
+#include <inttypes.h>
+
+enum {
+    TX_GAS = 21000,     /* of a plain transfer (Yellow Paper, appendix G) */
+    CALL_STIPEND = 2300,
+    ESTIMATE_SLACK_NUM = 15, /* the search ends when the interval is below 1.5 % */
+    ESTIMATE_SLACK_DEN = 1000,
+};
+
+static bool no_overrides(struct rpc_call *c) {
+    for (size_t i = 2; i < 4; i++) {
+        json_t *v = param_at(c, i);
+        if (v != NULL && !(json_is_object(v) && json_object_size(v) == 0)) {
+            rpc_fail_arg(c, i, "state and block overrides are not supported");
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Runs the message on the state at the end of the block. False with the error set; a bad verdict is no error here. */
+static bool simulate(struct rpc_call *c, const struct tx *tx, const struct index_head *head, struct call_result *out) {
+    struct chain *chain = rpc_executor(c, head->header.number);
+    if (chain == NULL)
+        return false;
+    struct call_request req = {.tx = *tx};
+    struct err_ctx ec;
+    enum err e = chain_call(out, chain, rpc_arena(c), &head->header, &req, &ec);
+    if (e != ERR_OK)
+        rpc_fail_err(c, e, &ec);
+    return e == ERR_OK;
+}
+
+static struct tx_error_facts facts(struct rpc_call *c, const struct tx *tx, const struct index_head *head) {
+    struct tx_error_facts f = {.base_fee = head->header.base_fee, .chain_id = c->cx->chain.chain_id};
+    struct account a;
+    if (rpc_account(c, head->header.number, &tx->sender, &a)) {
+        f.balance = a.balance;
+        f.nonce = a.nonce;
+    }
+    return f;
+}
+
+/* The error of a run that did not succeed. */
+static void fail_run(struct rpc_call *c, const struct tx *tx, const struct index_head *head,
+                     const struct call_result *r) {
+    if (r->verdict != TX_OK) {
+        char text[TX_ERROR_TEXT_MAX];
+        struct tx_error_facts f = facts(c, tx, head);
+        tx_error_text(text, r->verdict, tx, &f);
+        rpc_fail(c, RPC_SERVER_ERROR, "err: %s (supplied gas %" PRIu64 ")", text, tx->gas_limit);
+        return;
+    }
+    if (r->status != EVM_REVERT) {
+        rpc_fail(c, RPC_SERVER_ERROR, "%s", evm_status_text(r->status));
+        return;
+    }
+    if (rpc_failed(c))
+        return;
+    c->code = RPC_REVERTED;
+    buf_append_str(&c->text, "execution reverted");
+    struct buf reason;
+    buf_init(&reason, c->text.max - 64);
+    if (tx_revert_reason(&reason, r->output) && !reason.overflow) {
+        buf_append_str(&c->text, ": ");
+        buf_append(&c->text, reason.ptr, reason.len);
+    }
+    buf_clear(&reason);
+    rpc_fail_data(c, r->output);
+}
+
+void rpc_eth_call(struct rpc_call *c) {
+    struct tx_args t;
+    struct block_ref ref;
+    struct index_head head;
+    struct call_result r;
+    if (!param_tx(c, 0, &t, rpc_arena(c)) || !param_block(c, 1, &ref, true) || !no_overrides(c) ||
+        !rpc_need_block(c, &ref, &head))
+        return;
+    if (!t.has_gas || t.tx.gas_limit > c->cx->call_gas_cap)
+        t.tx.gas_limit = c->cx->call_gas_cap;
+    if (!simulate(c, &t.tx, &head, &r))
+        return;
+    if (r.verdict != TX_OK || r.status != EVM_SUCCESS) {
+        fail_run(c, &t.tx, &head, &r);
+        return;
+    }
+    struct json_writer w;
+    jw_init(&w, &c->result);
+    jw_data(&w, r.output.ptr, r.output.len);
+}
+
+/* --- estimates ----------------------------------------------------------------------------------------------- */
+struct estimate {
+    struct rpc_call *c;
+    struct tx *tx;
+    const struct index_head *head;
+    struct call_result run; /* the last one */
+};
+
+static bool run_at(struct estimate *s, uint64_t gas, bool *out_ok) {
+    struct arena_mark m = arena_mark(rpc_arena(s->c));
+    s->tx->gas_limit = gas;
+    bool done = simulate(s->c, s->tx, s->head, &s->run);
+    *out_ok = done && s->run.verdict == TX_OK && s->run.status == EVM_SUCCESS;
+    if (*out_ok)
+        arena_reset_to(rpc_arena(s->c), m); /* the output is looked at only after a failure */
+    return done;
+}
+
+/* More gas may help. */
+static bool wants_gas(const struct call_result *r) {
+    return r->verdict == TX_INTRINSIC_GAS || r->verdict == TX_FLOOR_GAS ||
+           (r->verdict == TX_OK && r->status == EVM_OUT_OF_GAS);
+}
+
+/* The most gas that can be asked for: given limit, block, balance, this node's cap, EIP-7825. */
+static bool upper_bound(struct rpc_call *c, const struct tx_args *t, const struct index_head *head, uint64_t *out) {
+    uint64_t hi = head->header.gas_limit;
+    if (t->has_gas && t->tx.gas_limit >= TX_GAS)
+        hi = t->tx.gas_limit;
+    if (!u256_is_zero(&t->tx.max_fee)) {
+        struct account a;
+        if (!rpc_account(c, head->header.number, &t->tx.sender, &a))
+            return false;
+        if (u256_lt(&a.balance, &t->tx.value)) {
+            rpc_fail(c, RPC_SERVER_ERROR, "insufficient funds for transfer");
+            return false;
+        }
+        u256 available = u256_sub(&a.balance, &t->tx.value);
+        u256 allowance = u256_div(&available, &t->tx.max_fee);
+        if (u256_sat_u64(&allowance) < hi)
+            hi = u256_sat_u64(&allowance);
+    }
+    if (hi > c->cx->call_gas_cap)
+        hi = c->cx->call_gas_cap;
+    if (hi > LIMIT_TX_GAS)
+        hi = LIMIT_TX_GAS;
+    *out = hi;
+    return true;
+}
+
+static bool is_plain_transfer(struct rpc_call *c, const struct tx_args *t, const struct index_head *head) {
+    struct account to;
+    if (t->tx.is_create || t->tx.data.len != 0 || t->tx.access_count != 0 || t->tx.auth_count != 0)
+        return false;
+    return rpc_account(c, head->header.number, &t->tx.to, &to) && hash32_eq(&to.code_hash, &KECCAK_EMPTY);
+}
+
+/* Between a limit that fails and one that works, until they are close. */
+static bool narrow(struct estimate *s, uint64_t lo, uint64_t hi, uint64_t *out_gas) {
+    bool ok = false;
+    while (lo + 1 < hi && (hi - lo) * ESTIMATE_SLACK_DEN >= hi * ESTIMATE_SLACK_NUM) {
+        if (rpc_time_up(s->c)) {
+            rpc_fail(s->c, RPC_SERVER_ERROR, "execution aborted (timeout = %ums)", s->c->cx->call_time_ms);
+            return false;
+        }
+        uint64_t mid = lo + (hi - lo) / 2;
+        if (mid > lo * 2) /* most transactions need little more than they use */
+            mid = lo * 2;
+        if (!run_at(s, mid, &ok))
+            return false;
+        if (ok)
+            hi = mid;
+        else
+            lo = mid;
+    }
+    *out_gas = hi;
+    return true;
+}
+
+static bool search(struct estimate *s, uint64_t hi, uint64_t *out_gas) {
+    bool ok = false;
+    if (!run_at(s, hi, &ok))
+        return false;
+    if (!ok) {
+        if (wants_gas(&s->run))
+            rpc_fail(s->c, RPC_SERVER_ERROR, "gas required exceeds allowance (%" PRIu64 ")", hi);
+        else
+            fail_run(s->c, s->tx, s->head, &s->run);
+        return false;
+    }
+    uint64_t used = s->run.gas_used, lo = used - 1;
+    uint64_t guess = (used + s->run.gas_refund + CALL_STIPEND) * 64 / 63; /* EIP-150 keeps back 1/64 at each call */
+    if (guess < hi) {
+        if (!run_at(s, guess, &ok))
+            return false;
+        if (ok)
+            hi = guess;
+        else
+            lo = guess;
+    }
+    return narrow(s, lo, hi, out_gas);
+}
+
+bool rpc_estimate(struct rpc_call *c, struct tx_args *t, const struct index_head *head, uint64_t *out_gas) {
+    struct estimate s = {.c = c, .tx = &t->tx, .head = head};
+    uint64_t hi = 0, gas = 0;
+    bool ok = false;
+    if (!upper_bound(c, t, head, &hi))
+        return false;
+    if (hi >= TX_GAS && is_plain_transfer(c, t, head)) {
+        if (!run_at(&s, TX_GAS, &ok))
+            return false;
+        gas = TX_GAS;
+    }
+    if (rpc_failed(c) || (!ok && !search(&s, hi, &gas)))
+        return false;
+    t->tx.gas_limit = gas;
+    *out_gas = gas;
+    return true;
+}
+
+void rpc_eth_estimate_gas(struct rpc_call *c) {
+    struct tx_args t;
+    struct block_ref ref;
+    struct index_head head;
+    uint64_t gas = 0;
+    if (!param_tx(c, 0, &t, rpc_arena(c)) || !param_block(c, 1, &ref, true) || !no_overrides(c) ||
+        !rpc_need_block(c, &ref, &head) || !rpc_estimate(c, &t, &head, &gas))
+        return;
+    struct json_writer w;
+    jw_init(&w, &c->result);
+    jw_u64(&w, gas);
+}

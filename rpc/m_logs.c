@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* eth_getLogs. Limits: index/index.h. */
+#include "rpc/handlers.h"
+
+#include "rpc/format.h"
+#include "rpc/reader.h"
+
+#include <inttypes.h>
+
+static bool expired(void *ctx) {
+    return rpc_time_up(ctx);
+}
+
+struct collect {
+    struct json_writer *w;
+    bool full;
+};
+
+static enum err on_log(void *ctx, const struct index_log *l) {
+    struct collect *s = ctx;
+    format_log(s->w, l->block, l->tx_idx, l->log_idx, l->log);
+    return s->w->buf->overflow ? ERR_BUSY : ERR_OK;
+}
+
+/* One end of the range as a block number. */
+static bool range_end(struct rpc_call *c, const struct block_ref *ref, uint64_t *out) {
+    if (ref->kind == BLOCK_REF_PENDING) {
+        rpc_fail(c, RPC_INVALID_PARAMS, "pending logs are not supported");
+        return false;
+    }
+    if (ref->kind == BLOCK_REF_NUMBER) { /* may lie above the head: judged with the other end */
+        *out = ref->number;
+        return true;
+    }
+    return rpc_resolve(c, ref, out);
+}
+
+static bool resolve_range(struct rpc_call *c, const struct filter_args *f, uint64_t *from, uint64_t *to) {
+    if (f->has_block_hash) {
+        struct block_ref ref = {.kind = BLOCK_REF_HASH, .hash = f->block_hash};
+        if (!rpc_resolve(c, &ref, from)) {
+            if (!rpc_failed(c))
+                rpc_fail(c, RPC_SERVER_ERROR, "unknown block");
+            return false;
+        }
+        *to = *from;
+        return true;
+    }
+    if (!range_end(c, &f->from, from) || !range_end(c, &f->to, to))
+        return false;
+    if (*from > *to) {
+        rpc_fail(c, RPC_INVALID_PARAMS, "invalid block range params");
+        return false;
+    }
+    if (*to > rpc_head_number(c)) {
+        rpc_fail(c, RPC_INVALID_PARAMS, "block range extends beyond current head block");
+        return false;
+    }
+    return true;
+}
+
+static bool is_bare(const struct index_filter *f) {
+    bool bare = f->address_count == 0;
+    for (size_t t = 0; t < f->topic_count; t++)
+        bare = bare && f->topics[t].count == 0;
+    return bare;
+}
+
+/* Indexers halve their range on these words. */
+static void fail_range(struct rpc_call *c, const char *why, uint64_t from, uint64_t last) {
+    buf_clear(&c->result);
+    if (last < from || last == UINT64_MAX)
+        last = from;
+    rpc_fail(c, RPC_LIMIT_EXCEEDED, "%s. Try with this block range [0x%" PRIx64 ", 0x%" PRIx64 "].", why, from, last);
+}
+
+void rpc_eth_get_logs(struct rpc_call *c) {
+    struct filter_args f;
+    uint64_t from = 0, to = 0, last = 0;
+    if (!param_filter(c, 0, &f, rpc_arena(c)) || !resolve_range(c, &f, &from, &to))
+        return;
+    if (is_bare(&f.filter) && to - from >= INDEX_FILTER_BARE_RANGE_MAX) {
+        fail_range(c, "block range too large for a query without address and topics", from,
+                   from + INDEX_FILTER_BARE_RANGE_MAX - 1);
+        return;
+    }
+    struct json_writer w;
+    struct collect s = {.w = &w};
+    struct err_ctx ec = {.err = ERR_OK};
+    struct index_query_limits limits = {.logs_max = INDEX_FILTER_LOGS_MAX,
+                                        .blocks_max = INDEX_FILTER_BLOCKS_MAX,
+                                        .expired = expired,
+                                        .expired_ctx = c};
+    f.filter.from = from;
+    f.filter.to = to;
+    jw_init(&w, &c->result);
+    jw_array(&w);
+    enum err e = index_logs(&last, rpc_arena(c), &c->cx->source, rpc_head_view(c), &f.filter, &limits, on_log, &s, &ec);
+    jw_array_end(&w);
+    if (e == ERR_BUSY)
+        fail_range(c, rpc_time_up(c) ? "query timed out" : "query returned more than 10000 results", from, last);
+    else if (e != ERR_OK)
+        rpc_fail_err(c, e, &ec);
+}

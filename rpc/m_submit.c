@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sending transactions. The handlers leave an envelope in the call; rpc/engine.c submits it. */
+#include "rpc/handlers.h"
+
+#include "base/keccak.h"
+#include "chain/tx.h"
+#include "rpc/json_writer.h"
+#include "rpc/params.h"
+#include "rpc/simulate.h"
+
+enum { SYNC_TIMEOUT_DEFAULT_MS = 20000, SYNC_TIMEOUT_MAX_MS = 60000 /* EIP-7966's bounds, as geth has them */ };
+
+static bool take_envelope(struct rpc_call *c) {
+    if (!param_data(c, 0, &c->envelope))
+        return false;
+    if (c->envelope.len == 0) {
+        rpc_fail(c, RPC_SERVER_ERROR, "typed transaction too short");
+        return false;
+    }
+    hash32 h = keccak256_bytes(buf_bytes(&c->envelope));
+    c->tx_hash = h;
+    return true;
+}
+
+void rpc_eth_send_raw(struct rpc_call *c) {
+    (void)take_envelope(c);
+}
+
+void rpc_eth_send_raw_sync(struct rpc_call *c) {
+    uint64_t timeout_ms = 0;
+    if (!param_u64(c, 1, &timeout_ms) || !take_envelope(c))
+        return;
+    if (timeout_ms == 0)
+        timeout_ms = SYNC_TIMEOUT_DEFAULT_MS;
+    if (timeout_ms > SYNC_TIMEOUT_MAX_MS)
+        timeout_ms = SYNC_TIMEOUT_MAX_MS;
+    c->timeout_ms = (uint32_t)timeout_ms;
+    c->wants_receipt = true;
+    c->submit_flags = SUBMIT_NO_QUEUE;
+}
+
+/* --- development accounts ------------------------------------------------------------------------------------ */
+static int dev_account_of(const struct rpc_call *c, const addr20 *a) {
+    const struct node_commands *node = c->cx->node;
+    for (size_t i = 0; i < node->dev_account_count; i++)
+        if (addr20_eq(&node->dev_accounts[i].address, a))
+            return (int)i;
+    return -1;
+}
+
+/* The next nonce of a development account, counting what was given out to requests that the pool has not met yet. */
+static uint64_t next_nonce(struct rpc_call *c, int account, uint64_t latest) {
+    struct rpc_dev_nonces *nonces = c->cx->dev_nonces;
+    const struct node_commands *node = c->cx->node;
+    uint64_t nonce = node->pending_nonce(node->ctx, &node->dev_accounts[account].address, latest);
+    pthread_mutex_lock(&nonces->lock);
+    if (nonces->next[account] > nonce)
+        nonce = nonces->next[account];
+    nonces->next[account] = nonce + 1;
+    pthread_mutex_unlock(&nonces->lock);
+    return nonce;
+}
+
+/* Twice the present price, so that a rise does not strand the transaction: only the price itself is charged. */
+static void default_fees(struct tx_args *t, const u256 *base_fee) {
+    u256 cap = u256_add(base_fee, base_fee);
+    if (t->has_gas_price || t->has_max_fee)
+        return;
+    if (u256_lt(&cap, &t->tx.max_priority_fee))
+        cap = u256_add(&cap, &t->tx.max_priority_fee);
+    t->tx.max_fee = cap;
+}
+
+void rpc_eth_send_tx(struct rpc_call *c) {
+    struct tx_args t;
+    struct block_ref latest = {.kind = BLOCK_REF_LATEST};
+    struct index_head head;
+    struct account sender;
+    uint64_t gas = 0;
+    if (!param_tx(c, 0, &t, rpc_arena(c)) || !rpc_need_block(c, &latest, &head))
+        return;
+    int account = dev_account_of(c, &t.tx.sender);
+    if (!t.has_from || account < 0) {
+        rpc_fail(c, RPC_SERVER_ERROR, "unknown account");
+        return;
+    }
+    if ((!t.has_gas && !rpc_estimate(c, &t, &head, &gas)) ||
+        !rpc_account(c, head.header.number, &t.tx.sender, &sender))
+        return;
+    default_fees(&t, &head.header.base_fee);
+    c->dev_account = account;
+    if (!t.has_nonce)
+        t.tx.nonce = next_nonce(c, account, sender.nonce);
+    enum err e = tx_sign(&t.tx, rpc_arena(c), c->cx->node->dev_accounts[account].key);
+    if (e != ERR_OK) {
+        rpc_fail_err(c, e, NULL);
+        return;
+    }
+    buf_append(&c->envelope, t.tx.raw.ptr, t.tx.raw.len);
+    c->tx_hash = t.tx.hash;
+}

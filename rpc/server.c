@@ -1,0 +1,580 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "rpc/rpc.h"
+
+#include "base/check.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "rpc/access.h"
+#include "rpc/engine.h"
+#include "rpc/http.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <event2/listener.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+#include <unistd.h>
+
+/* A request's place in the order of replies. */
+struct slot {
+    bool ready;
+    bool close_after;
+    bool is_head;     /* HEAD: no body */
+    int status;
+    const char *type; /* of the body */
+    char allow_origin[256];
+    bool preflight, private_network;
+    struct buf body;
+};
+
+struct conn {
+    struct rpc_server *server;
+    uint32_t index, generation;
+    struct bufferevent *bev;
+    struct http_reader *reader;
+    struct slot slots[RPC_PIPELINE_MAX]; /* a ring of the requests in work, oldest at `first` */
+    size_t first, used;
+    bool closing;        /* no more requests are read */
+    bool paused;         /* until replies have gone out */
+    bool continue_due;   /* 100 Continue, once it is this request's turn */
+    bool lingering;
+    bool processing;     /* inside pump */
+    uint64_t request_ms; /* when the present request began; 0: between requests */
+    uint64_t moved_ms;   /* last byte in or out */
+    size_t unsent;       /* as last seen */
+};
+
+struct rpc_server {
+    struct rpc_context cx;
+    struct rpc_dev_nonces dev_nonces;
+    struct rpc_access access;
+    struct rpc_engine *engine;
+    struct event_base *base;
+    struct evconnlistener *listener;
+    struct event *tick;
+    struct conn **conns;
+    uint32_t *generations;
+    uint32_t *free_idx;
+    size_t conn_max, free_count, conn_count;
+    size_t unsent; /* bytes of replies in all connections' output */
+    bool draining;
+    char address[64];
+};
+
+enum { TICK_MS = 250, SLOT_BITS = 8, INDEX_BITS = 24, INPUT_BYTES_MAX = 256 << 10 /* read ahead of the parser */ };
+
+/* Tag of a request in the engine: generation | connection | slot. */
+static uint64_t tag_of(const struct conn *c, size_t slot) {
+    return ((uint64_t)c->generation << (SLOT_BITS + INDEX_BITS)) | ((uint64_t)c->index << SLOT_BITS) | slot;
+}
+
+static void pump(struct conn *c);
+
+/* --- connections ------------------------------------------------------------------------------------------- */
+static void note_unsent(struct conn *c) {
+    size_t now = evbuffer_get_length(bufferevent_get_output(c->bev));
+    c->server->unsent += now - c->unsent;
+    c->unsent = now;
+}
+
+static void conn_free(struct conn *c) {
+    struct rpc_server *s = c->server;
+    s->unsent -= c->unsent;
+    bufferevent_free(c->bev); /* closes the socket */
+    http_reader_free(c->reader);
+    for (size_t i = 0; i < c->used; i++)
+        buf_clear(&c->slots[(c->first + i) % RPC_PIPELINE_MAX].body);
+    s->conns[c->index] = NULL;
+    s->free_idx[s->free_count++] = c->index;
+    s->conn_count--;
+    free(c);
+}
+
+/* Ends a connection whose replies have all gone out. After a refusal the client may still be sending: closing with unread
+ * input would reset the connection and take the reply with it, so the rest is read and dropped for a while. */
+static void finish_conn(struct conn *c) {
+    if (c->lingering)
+        return;
+    evutil_socket_t fd = bufferevent_getfd(c->bev);
+    c->lingering = true;
+    c->moved_ms = rpc_now_ms();
+    shutdown(fd, SHUT_WR);
+    bufferevent_disable(c->bev, EV_WRITE);
+    bufferevent_enable(c->bev, EV_READ);
+}
+
+/* --- replies --------------------------------------------------------------------------------------------------- */
+static struct slot *slot_add(struct conn *c) {
+    CHECK(c->used < RPC_PIPELINE_MAX);
+    struct slot *s = &c->slots[(c->first + c->used++) % RPC_PIPELINE_MAX];
+    memset(s, 0, sizeof(*s));
+    s->type = "application/json";
+    buf_init(&s->body, 4096);
+    return s;
+}
+
+static void free_body(const void *data, size_t len, void *ctx) {
+    (void)data;
+    (void)len;
+    free(ctx);
+}
+
+static void write_head(struct evbuffer *out, const struct slot *s) {
+    evbuffer_add_printf(out, "HTTP/1.1 %d %s\r\nContent-Length: %zu\r\n", s->status, http_reason(s->status), s->body.len);
+    if (s->body.len > 0)
+        evbuffer_add_printf(out, "Content-Type: %s\r\n", s->type);
+    if (s->allow_origin[0] != '\0')
+        evbuffer_add_printf(out, "Access-Control-Allow-Origin: %s\r\nVary: Origin\r\n", s->allow_origin);
+    if (s->preflight)
+        evbuffer_add_printf(out, "Access-Control-Allow-Methods: POST, GET, OPTIONS\r\n"
+                                 "Access-Control-Allow-Headers: %s\r\nAccess-Control-Max-Age: 600\r\n",
+                            RPC_CORS_HEADERS);
+    else if (s->allow_origin[0] != '\0')
+        evbuffer_add_printf(out, "Access-Control-Expose-Headers: Retry-After\r\n");
+    if (s->private_network)
+        evbuffer_add_printf(out, "Access-Control-Allow-Private-Network: true\r\n");
+    if (s->status == 405)
+        evbuffer_add_printf(out, "Allow: GET, HEAD, POST, OPTIONS\r\n");
+    if (s->status == 429 || s->status == 503)
+        evbuffer_add_printf(out, "Retry-After: 1\r\n");
+    if (s->close_after)
+        evbuffer_add_printf(out, "Connection: close\r\n");
+    evbuffer_add(out, "\r\n", 2);
+}
+
+static void write_slot(struct evbuffer *out, struct slot *s) {
+    write_head(out, s);
+    if (s->is_head || s->body.len == 0) {
+        buf_clear(&s->body);
+        return;
+    }
+    /* The body is not copied: the output owns its storage from here. */
+    uint8_t *storage = s->body.ptr;
+    size_t len = s->body.len;
+    buf_init(&s->body, 0);
+    if (evbuffer_add_reference(out, storage, len, free_body, storage) != 0)
+        free(storage);
+}
+
+/* Writes the replies whose turn it is. */
+static void write_replies(struct conn *c) {
+    struct evbuffer *out = bufferevent_get_output(c->bev);
+    bool close_after = false;
+    while (c->used > 0 && c->slots[c->first].ready && !close_after) {
+        struct slot *s = &c->slots[c->first];
+        close_after = s->close_after;
+        write_slot(out, s);
+        c->first = (c->first + 1) % RPC_PIPELINE_MAX;
+        c->used--;
+        c->moved_ms = rpc_now_ms();
+    }
+    if (close_after)
+        c->closing = true;
+    if (c->used == 0 && c->continue_due && !c->closing) {
+        c->continue_due = false;
+        evbuffer_add_printf(out, "HTTP/1.1 100 Continue\r\n\r\n");
+    }
+    note_unsent(c);
+}
+
+/* An answer of the server itself. */
+static void answer(struct slot *s, int status, const char *type, const char *text, bool keep_alive) {
+    s->status = status;
+    s->type = type;
+    s->close_after = !keep_alive;
+    buf_append_str(&s->body, text);
+    s->ready = true;
+}
+
+static void on_engine_reply(void *ctx, uint64_t tag, struct rpc_reply *reply) {
+    struct rpc_server *s = ctx;
+    size_t slot = tag & ((1u << SLOT_BITS) - 1);
+    size_t index = (tag >> SLOT_BITS) & ((1u << INDEX_BITS) - 1);
+    struct conn *c = s->conns[index];
+    if (c == NULL || c->generation != (uint32_t)(tag >> (SLOT_BITS + INDEX_BITS))) {
+        buf_clear(&reply->body); /* the client has gone */
+        return;
+    }
+    struct slot *t = &c->slots[slot];
+    buf_clear(&t->body);
+    t->body = reply->body;
+    t->status = reply->busy ? 429 : 200;
+    t->ready = true;
+    pump(c);
+}
+
+/* --- requests --------------------------------------------------------------------------------------------------- */
+static bool content_type_ok(bytes type) {
+    static const char *const accepted[] = {"application/json", "application/json-rpc", "application/jsonrequest",
+                                           "application/json-seq"};
+    size_t len = 0;
+    if (type.ptr == NULL || type.len == 0)
+        return true; /* curl's and Unity's simplest calls name none */
+    while (len < type.len && type.ptr[len] != ';' && type.ptr[len] != ' ')
+        len++;
+    for (size_t i = 0; i < ARRAY_LEN(accepted); i++)
+        if (len == strlen(accepted[i]) && strncasecmp((const char *)type.ptr, accepted[i], len) == 0)
+            return true;
+    return false;
+}
+
+static bool path_is(const struct http_request *q, const char *path) {
+    size_t len = 0;
+    while (len < q->target.len && q->target.ptr[len] != '?')
+        len++;
+    return len == strlen(path) && memcmp(q->target.ptr, path, len) == 0;
+}
+
+static void handle_get(struct rpc_server *s, struct slot *t, const struct http_request *q) {
+    t->is_head = q->verb == HTTP_VERB_HEAD;
+    if (path_is(q, "/livez") || path_is(q, "/healthz"))
+        answer(t, 200, "text/plain", "ok\n", q->keep_alive);
+    else if (path_is(q, "/readyz"))
+        answer(t, s->draining ? 503 : 200, "text/plain", s->draining ? "stopping\n" : "ok\n", q->keep_alive);
+    else if (path_is(q, "/"))
+        answer(t, 200, "text/plain", "", q->keep_alive); /* load balancers ask here whether somebody is at home */
+    else
+        answer(t, 404, "text/plain", "not found\n", q->keep_alive);
+}
+
+static void handle_post(struct conn *c, struct slot *t, const struct http_request *q) {
+    struct rpc_server *s = c->server;
+    if (!path_is(q, "/")) {
+        answer(t, 404, "text/plain", "not found\n", q->keep_alive);
+    } else if (!content_type_ok(q->fields[HTTP_FIELD_CONTENT_TYPE])) {
+        answer(t, 415, "text/plain", "invalid content type, only application/json is supported\n", q->keep_alive);
+    } else if (s->unsent > RPC_UNSENT_MAX_BYTES) {
+        answer(t, 503, "text/plain", "too many replies wait to be read\n", q->keep_alive);
+    } else {
+        struct buf body;
+        t->close_after = !q->keep_alive;
+        http_reader_take_body(c->reader, &body);
+        rpc_engine_run(s->engine, &body, tag_of(c, (size_t)(t - c->slots)));
+    }
+}
+
+static void handle_request(struct conn *c) {
+    struct rpc_server *s = c->server;
+    const struct http_request *q = http_reader_request(c->reader);
+    struct slot *t = slot_add(c);
+    rpc_access_origin(&s->access, q->fields[HTTP_FIELD_ORIGIN], t->allow_origin, sizeof(t->allow_origin));
+    if (!q->keep_alive || s->draining)
+        c->closing = true;
+    if (!rpc_access_host_ok(&s->access, q->fields[HTTP_FIELD_HOST])) {
+        answer(t, 403, "text/plain", "invalid host specified (see --http-vhosts)\n", q->keep_alive);
+    } else if (q->verb == HTTP_VERB_POST) {
+        handle_post(c, t, q);
+    } else if (q->verb == HTTP_VERB_GET || q->verb == HTTP_VERB_HEAD) {
+        handle_get(s, t, q);
+    } else if (q->verb == HTTP_VERB_OPTIONS) {
+        t->preflight = t->allow_origin[0] != '\0';
+        t->private_network = t->preflight && q->fields[HTTP_FIELD_ACR_PRIVATE].ptr != NULL;
+        answer(t, 204, "text/plain", "", q->keep_alive);
+    } else {
+        answer(t, 405, "text/plain", "method not allowed\n", q->keep_alive);
+    }
+}
+
+static void handle_broken(struct conn *c) {
+    struct slot *t = slot_add(c);
+    char text[256];
+    snprintf(text, sizeof(text), "%s\n", http_reader_error_text(c->reader));
+    answer(t, http_reader_error_code(c->reader), "text/plain", text, false);
+    c->closing = true;
+}
+
+static bool must_pause(const struct conn *c) {
+    return c->used == RPC_PIPELINE_MAX || c->unsent > RPC_CONNECTION_UNSENT_BYTES;
+}
+
+/* Feeds what has come to the reader, request by request. */
+static void read_requests(struct conn *c, struct evbuffer *in) {
+    while (!c->closing) {
+        c->paused = must_pause(c);
+        size_t len = evbuffer_get_contiguous_space(in), consumed = 0;
+        if (len == 0 || c->paused)
+            break;
+        uint8_t *data = evbuffer_pullup(in, (ev_ssize_t)len);
+        enum http_progress p = http_reader_feed(c->reader, bytes_of(data, len), &consumed);
+        evbuffer_drain(in, consumed);
+        if (c->request_ms == 0 && http_reader_in_request(c->reader))
+            c->request_ms = rpc_now_ms();
+        if (p == HTTP_HAS_HEAD)
+            c->continue_due = http_reader_request(c->reader)->expects_continue;
+        if (p == HTTP_BROKEN)
+            handle_broken(c);
+        if (p == HTTP_HAS_REQUEST) {
+            c->continue_due = false;
+            c->request_ms = 0;
+            handle_request(c);
+            http_reader_next(c->reader);
+        }
+    }
+}
+
+/* Takes up requests and sends replies until nothing moves. Does nothing when called from within itself: a reply that
+ * is ready at once is sent by the round that asked for it. */
+static void pump(struct conn *c) {
+    struct evbuffer *in = bufferevent_get_input(c->bev);
+    if (c->processing || c->lingering)
+        return;
+    c->processing = true;
+    do {
+        read_requests(c, in);
+        write_replies(c);
+    } while (c->paused && !must_pause(c) && !c->closing);
+    c->processing = false;
+    if (c->closing && c->used == 0 && c->unsent == 0)
+        finish_conn(c);
+    else if (c->closing || c->paused)
+        bufferevent_disable(c->bev, EV_READ);
+    else
+        bufferevent_enable(c->bev, EV_READ);
+}
+
+/* --- events ------------------------------------------------------------------------------------------------- */
+static void on_readable(struct bufferevent *bev, void *ctx) {
+    struct conn *c = ctx;
+    c->moved_ms = rpc_now_ms();
+    if (c->lingering) {
+        struct evbuffer *in = bufferevent_get_input(bev);
+        evbuffer_drain(in, evbuffer_get_length(in));
+        return;
+    }
+    pump(c);
+}
+
+static void on_written(struct bufferevent *bev, void *ctx) {
+    struct conn *c = ctx;
+    (void)bev;
+    c->moved_ms = rpc_now_ms();
+    pump(c);
+}
+
+static void on_event(struct bufferevent *bev, short what, void *ctx) {
+    struct conn *c = ctx;
+    (void)bev;
+    if ((what & BEV_EVENT_EOF) != 0 && !c->lingering && (c->used > 0 || c->unsent > 0)) {
+        /* The client has sent all it wants to and may still read: answer what is in work, then close. */
+        c->closing = true;
+        bufferevent_disable(c->bev, EV_READ);
+        return;
+    }
+    conn_free(c);
+}
+
+/* Deadlines of one connection. */
+static void check_conn(struct conn *c, uint64_t now) {
+    uint64_t quiet = now - c->moved_ms;
+    note_unsent(c);
+    if (c->lingering) {
+        if (quiet > RPC_LINGER_MS)
+            conn_free(c);
+    } else if (c->unsent > 0) {
+        if (quiet > RPC_WRITE_MS)
+            conn_free(c);
+    } else if (c->used > 0 || c->paused) {
+        return; /* it waits for us */
+    } else if (c->request_ms != 0 && now - c->request_ms > RPC_REQUEST_MS) {
+        struct slot *t = slot_add(c);
+        answer(t, 408, "text/plain", "request timeout\n", false);
+        c->closing = true;
+        pump(c);
+    } else if (quiet > RPC_IDLE_MS || (c->server->draining && c->request_ms == 0)) {
+        conn_free(c);
+    }
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *ctx) {
+    struct rpc_server *s = ctx;
+    (void)fd;
+    (void)what;
+    uint64_t now = rpc_now_ms();
+    for (size_t i = 0; i < s->conn_max; i++)
+        if (s->conns[i] != NULL)
+            check_conn(s->conns[i], now);
+}
+
+static void refuse_conn(evutil_socket_t fd) {
+    static const char reply[] = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 1\r\n"
+                                "Connection: close\r\n\r\n";
+    ssize_t n = send(fd, reply, sizeof(reply) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    (void)n; /* best effort */
+    evutil_closesocket(fd);
+}
+
+static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *addr, int len, void *ctx) {
+    struct rpc_server *s = ctx;
+    (void)l;
+    (void)addr;
+    (void)len;
+    int one = 1;
+    struct conn *c = s->free_count > 0 ? calloc(1, sizeof(*c)) : NULL;
+    if (c == NULL) {
+        refuse_conn(fd);
+        return;
+    }
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    c->bev = bufferevent_socket_new(s->base, fd, BEV_OPT_CLOSE_ON_FREE);
+    c->reader = http_reader_new(LIMIT_RPC_BODY_BYTES);
+    if (c->bev == NULL || c->reader == NULL) {
+        if (c->bev != NULL)
+            bufferevent_free(c->bev);
+        else
+            evutil_closesocket(fd);
+        http_reader_free(c->reader);
+        free(c);
+        return;
+    }
+    c->server = s;
+    c->index = s->free_idx[--s->free_count];
+    c->generation = ++s->generations[c->index];
+    c->moved_ms = rpc_now_ms();
+    s->conns[c->index] = c;
+    s->conn_count++;
+    bufferevent_setcb(c->bev, on_readable, on_written, on_event, c);
+    bufferevent_setwatermark(c->bev, EV_READ, 0, INPUT_BYTES_MAX);
+    bufferevent_enable(c->bev, EV_READ | EV_WRITE);
+}
+
+/* --- life ------------------------------------------------------------------------------------------------------- */
+static enum err bind_address(struct rpc_server *s, const char *text, struct err_ctx *ec) {
+    struct sockaddr_storage addr;
+    int len = sizeof(addr);
+    memset(&addr, 0, sizeof(addr));
+    const char *colon = strrchr(text, ':');
+    if (colon == NULL || evutil_parse_sockaddr_port(text, (struct sockaddr *)&addr, &len) != 0)
+        FAIL(ec, ERR_CONFIG, "'%s' is not an address: want ADDRESS:PORT such as 127.0.0.1:8545", text);
+    s->listener = evconnlistener_new_bind(s->base, on_accept, s, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_REUSEABLE, 1024,
+                                          (struct sockaddr *)&addr, len);
+    if (s->listener == NULL)
+        FAIL(ec, ERR_IO, "cannot listen on %s: %s", text, strerror(errno));
+    socklen_t bound_len = sizeof(addr);
+    if (getsockname(evconnlistener_get_fd(s->listener), (struct sockaddr *)&addr, &bound_len) != 0)
+        FAIL(ec, ERR_IO, "cannot read the bound address of %s: %s", text, strerror(errno));
+    char host[INET6_ADDRSTRLEN] = "";
+    if (addr.ss_family == AF_INET6) {
+        struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&addr;
+        inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof(host));
+        snprintf(s->address, sizeof(s->address), "[%s]:%u", host, ntohs(in6->sin6_port));
+    } else {
+        struct sockaddr_in *in4 = (struct sockaddr_in *)&addr;
+        inet_ntop(AF_INET, &in4->sin_addr, host, sizeof(host));
+        snprintf(s->address, sizeof(s->address), "%s:%u", host, ntohs(in4->sin_port));
+    }
+    return ERR_OK;
+}
+
+static enum err start_engine(struct rpc_server *s, const struct rpc_options *o, struct err_ctx *ec) {
+    s->cx = (struct rpc_context){
+        .store = o->store,
+        .source = o->source,
+        .chain = o->chain,
+        .node = o->commands,
+        .client_version = o->client_version,
+        .call_gas_cap = o->call_gas_cap,
+        .call_time_ms = o->call_time_ms,
+        .reply_bytes_max = o->reply_bytes_max,
+        .dev = o->commands->dev_account_count > 0,
+        .dev_nonces = &s->dev_nonces,
+    };
+    CHECK(o->commands->dev_account_count <= RPC_DEV_ACCOUNTS_MAX);
+    struct rpc_engine_options eo = {
+        .base = o->base,
+        .context = &s->cx,
+        .readers = o->readers,
+        .read_queue_max = 1024,
+        .jobs_max = 4096,
+    };
+    s->engine = rpc_engine_new(&eo, on_engine_reply, s, ec);
+    return s->engine != NULL ? ERR_OK : ERR_NOMEM;
+}
+
+static enum err start_server(struct rpc_server *s, const struct rpc_options *o, struct err_ctx *ec) {
+    s->conn_max = o->connections_max;
+    s->conns = calloc(s->conn_max, sizeof(struct conn *));
+    s->generations = calloc(s->conn_max, sizeof(uint32_t));
+    s->free_idx = calloc(s->conn_max, sizeof(uint32_t));
+    s->tick = event_new(s->base, -1, EV_PERSIST, on_tick, s);
+    struct timeval every = {.tv_usec = TICK_MS * 1000};
+    if (s->conns == NULL || s->generations == NULL || s->free_idx == NULL || s->tick == NULL ||
+        event_add(s->tick, &every) != 0)
+        FAIL(ec, ERR_NOMEM, "out of memory for %zu connections", s->conn_max);
+    for (size_t i = 0; i < s->conn_max; i++)
+        s->free_idx[s->free_count++] = (uint32_t)(s->conn_max - 1 - i);
+    TRY(rpc_access_init(&s->access, o->vhosts, o->cors_origins, ec));
+    TRY(start_engine(s, o, ec));
+    return bind_address(s, o->listen, ec);
+}
+
+enum err rpc_server_open(struct rpc_server **out, const struct rpc_options *o, struct err_ctx *ec) {
+    CHECK(o->connections_max > 0 && o->connections_max < (1u << INDEX_BITS));
+    struct rpc_server *s = calloc(1, sizeof(*s));
+    if (s == NULL)
+        FAIL(ec, ERR_NOMEM, "out of memory");
+    s->base = o->base;
+    pthread_mutex_init(&s->dev_nonces.lock, NULL);
+    enum err e = start_server(s, o, ec);
+    if (e != ERR_OK) {
+        rpc_server_close(s);
+        return e;
+    }
+    log_info("rpc", "listening", log_str("address", s->address));
+    *out = s;
+    return ERR_OK;
+}
+
+const char *rpc_server_address(const struct rpc_server *s) {
+    return s->address;
+}
+
+void rpc_server_drain(struct rpc_server *s) {
+    s->draining = true;
+    if (s->listener != NULL)
+        evconnlistener_free(s->listener);
+    s->listener = NULL;
+    for (size_t i = 0; i < s->conn_max; i++) {
+        struct conn *c = s->conns[i];
+        if (c == NULL)
+            continue;
+        if (c->used == 0 && evbuffer_get_length(bufferevent_get_output(c->bev)) == 0) {
+            conn_free(c);
+            continue;
+        }
+        c->closing = true; /* after the replies in work */
+        bufferevent_disable(c->bev, EV_READ);
+    }
+}
+
+bool rpc_server_busy(const struct rpc_server *s) {
+    if (rpc_engine_pending(s->engine) > 0)
+        return true;
+    for (size_t i = 0; i < s->conn_max; i++)
+        if (s->conns[i] != NULL && (s->conns[i]->used > 0 || s->conns[i]->unsent > 0))
+            return true;
+    return false;
+}
+
+void rpc_server_close(struct rpc_server *s) {
+    if (s == NULL)
+        return;
+    if (s->listener != NULL)
+        evconnlistener_free(s->listener);
+    rpc_engine_free(s->engine);
+    for (size_t i = 0; s->conns != NULL && i < s->conn_max; i++)
+        if (s->conns[i] != NULL)
+            conn_free(s->conns[i]);
+    if (s->tick != NULL)
+        event_free(s->tick);
+    rpc_access_clear(&s->access);
+    pthread_mutex_destroy(&s->dev_nonces.lock);
+    free(s->conns);
+    free(s->generations);
+    free(s->free_idx);
+    free(s);
+}
