@@ -19,9 +19,6 @@ enum {
 
     /* One JSON-RPC request body: a call with the largest initcode in state overrides many times over. */
     LIMIT_RPC_BODY_BYTES = 5 << 20,
-
-    /* Bytes that logs of one block can hold: LOGDATA costs 8 gas a byte (Yellow Paper, appendix G). */
-    LIMIT_LOG_BYTES_PER_GAS_INVERSE = 8,
 };
 
 _Static_assert(LIMIT_TX_BYTES < LIMIT_SEQUENCED_BYTES, "a transaction fits its message");

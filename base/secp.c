@@ -125,3 +125,23 @@ enum err secp_address_of_key(addr20 *out, const uint8_t key[32]) {
     *out = address_of_hash(&h);
     return ERR_OK;
 }
+
+enum err secp_pubkey_compressed(uint8_t out[33], const uint8_t key[32]) {
+    secp256k1_pubkey pub;
+    if (secp256k1_ec_pubkey_create(get_signing_ctx(), &pub, key) != 1)
+        return ERR_INVALID;
+    size_t len = 33;
+    CHECK(secp256k1_ec_pubkey_serialize(secp256k1_context_static, out, &len, &pub,
+                                        SECP256K1_EC_COMPRESSED) == 1);
+    return ERR_OK;
+}
+
+enum err secp_key_tweak_add(uint8_t key[32], const uint8_t tweak[32]) {
+    uint8_t sum[32];
+    memcpy(sum, key, sizeof(sum));
+    bool ok = secp256k1_ec_seckey_tweak_add(get_signing_ctx(), sum, tweak) == 1;
+    if (ok)
+        memcpy(key, sum, sizeof(sum));
+    explicit_bzero(sum, sizeof(sum));
+    return ok ? ERR_OK : ERR_INVALID;
+}

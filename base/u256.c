@@ -93,7 +93,7 @@ bool u256_mul_overflow(u256 *out, const u256 *a, const u256 *b) {
 /* hi:lo / d for hi < d. */
 static inline uint64_t div_128_by_64(uint64_t hi, uint64_t lo, uint64_t d, uint64_t *rem) {
     DCHECK(hi < d);
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(U256_PORTABLE)
     /* Neither compiler proves that the quotient fits 64 bits; both would call a slow library routine. */
     uint64_t q, r;
     __asm__("divq %4" : "=a"(q), "=d"(r) : "a"(lo), "d"(hi), "rm"(d) : "cc");

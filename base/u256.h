@@ -38,10 +38,11 @@ int u256_scmp(const u256 *a, const u256 *b);
 
 /* One limb of a sum or difference: *out = a + b + carry (or a - b - borrow), returns the new carry.
  * Both compilers turn a chain of these into adc and sbb; they do not with plain C or __int128. The
- * builtins are those behind _addcarry_u64, without the cost of <immintrin.h> in every file. */
+ * builtins are those behind _addcarry_u64, without the cost of <immintrin.h> in every file.
+ * U256_PORTABLE, for a test build, selects what other machines get. */
 static inline unsigned char u256_limb_add(unsigned char carry, uint64_t a, uint64_t b,
                                           unsigned long long *out) {
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(U256_PORTABLE)
     return __builtin_ia32_addcarryx_u64(carry, a, b, out);
 #else
     unsigned __int128 t = (unsigned __int128)a + b + carry;
@@ -51,9 +52,9 @@ static inline unsigned char u256_limb_add(unsigned char carry, uint64_t a, uint6
 }
 static inline unsigned char u256_limb_sub(unsigned char borrow, uint64_t a, uint64_t b,
                                           unsigned long long *out) {
-#if defined(__x86_64__) && defined(__clang__)
+#if defined(__x86_64__) && defined(__clang__) && !defined(U256_PORTABLE)
     return __builtin_ia32_subborrow_u64(borrow, a, b, out);
-#elif defined(__x86_64__)
+#elif defined(__x86_64__) && !defined(U256_PORTABLE)
     return __builtin_ia32_sbb_u64(borrow, a, b, out);
 #else
     unsigned __int128 t = (unsigned __int128)a - b - borrow;
