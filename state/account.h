@@ -19,7 +19,7 @@ struct account {
 };
 
 /* Flat state at one block. Keys are Keccak-256 of address and of the 32-byte slot. Reads do not fail: a
- * damaged store aborts. Returned code is valid as long as the reader. */
+ * damaged store aborts. Returned code is valid until the next call on the reader. */
 struct state_reader_ops {
     bool (*account)(void *ctx, struct account *out, const hash32 *addr_hash); /* false: absent */
     void (*storage)(void *ctx, u256 *out, uint64_t store_id, const hash32 *slot_hash); /* zero if absent */

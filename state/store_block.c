@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The writer: rows of the open block go into the active delta at the block's tick, where nobody but the writer sees them
+ * before the block is durable. */
+#include "state/store.h"
+
+#include "state/store_internal.h"
+
+void store_block_begin(struct store *s, uint64_t block_num) {
+    CHECK(s->open_tick == 0);
+    CHECK(tick_of_block(block_num) ==
+          atomic_load_explicit(&s->head_tick, memory_order_relaxed) + 1);
+    pthread_mutex_lock(&s->commit_lock);
+    if (s->freeze_wanted)
+        store_freeze(s);
+    s->block_open = true;
+    pthread_mutex_unlock(&s->commit_lock);
+    s->open_tick = tick_of_block(block_num);
+    s->diff_put = false;
+}
+
+static void block_end(struct store *s) {
+    s->block_open = false;
+    if (s->freeze_wanted)
+        store_freeze(s);
+    s->open_tick = 0;
+}
+
+void store_block_commit(struct store *s, const struct store_applied *at) {
+    CHECK(s->open_tick != 0);
+    CHECK(tick_of_block(at->block) == s->open_tick);
+    pthread_mutex_lock(&s->commit_lock);
+    store_blocks_push(s, at);
+    atomic_store_explicit(&s->head_tick, s->open_tick, memory_order_release);
+    block_end(s);
+    pthread_mutex_unlock(&s->commit_lock);
+}
+
+void store_block_abandon(struct store *s) {
+    CHECK(s->open_tick != 0);
+    pthread_mutex_lock(&s->commit_lock);
+    delta_cut(s->active, s->open_tick - 1);
+    block_end(s);
+    pthread_mutex_unlock(&s->commit_lock);
+}
+
+void store_set_durable(struct store *s, uint64_t block_num) {
+    uint64_t tick = tick_of_block(block_num);
+    CHECK(tick <= atomic_load_explicit(&s->head_tick, memory_order_acquire));
+    if (tick > atomic_load_explicit(&s->durable_tick, memory_order_relaxed))
+        atomic_store_explicit(&s->durable_tick, tick, memory_order_release);
+}
+
+/* --- rows ----------------------------------------------------------------------------------------------------- */
+
+static void put(struct store *s, enum table_id table, bytes key, bool absent, bytes value) {
+    struct raw_key k;
+    delta_put(s->active, raw_key(&k, table, key), table_indexed(table), s->open_tick, absent,
+              value);
+}
+
+static bytes undo_key(struct raw_key *k, const struct store *s, enum table_id table, bytes key) {
+    uint8_t b[UNDO_KEY_PREFIX + STORE_KEY_MAX_BYTES];
+    CHECK(key.len <= STORE_KEY_MAX_BYTES);
+    be64_store(b, block_of_tick(s->open_tick));
+    b[8] = (uint8_t)table;
+    memcpy(b + UNDO_KEY_PREFIX, key.ptr, key.len);
+    return raw_key(k, TABLE_UNDO, bytes_of(b, UNDO_KEY_PREFIX + key.len));
+}
+
+/* The row was changed in this block before. When it is now as it was before the block, both the change and its undo row go. */
+static bool put_back(struct store *s, enum table_id table, bytes key, bool absent, bytes value) {
+    struct raw_key k, uk;
+    bytes undo_raw = undo_key(&uk, s, table, key);
+    const struct delta_node *n = delta_find(s->active, undo_raw, false);
+    CHECK(n != NULL);
+    const struct delta_version *old = delta_at(n, s->open_tick);
+    CHECK(old != NULL && old->tick == s->open_tick && old->len > 0);
+    bool was_absent = old->data[0] == UNDO_ABSENT;
+    if (was_absent != absent ||
+        (!absent && bytes_cmp(bytes_of(old->data + 1, old->len - 1), value) != 0))
+        return false;
+    delta_pop(s->active, undo_raw, false, s->open_tick);
+    delta_pop(s->active, raw_key(&k, table, key), true, s->open_tick);
+    return true;
+}
+
+static void put_undo_row(struct store *s, enum table_id table, bytes key, bool was_absent,
+                         bytes old) {
+    struct raw_key uk;
+    buf_reset(&s->undo);
+    buf_append_byte(&s->undo, was_absent ? UNDO_ABSENT : UNDO_ROW);
+    if (!was_absent)
+        buf_append(&s->undo, old.ptr, old.len);
+    CHECK(!s->undo.overflow);
+    delta_put(s->active, undo_key(&uk, s, table, key), false, s->open_tick, false,
+              buf_bytes(&s->undo));
+}
+
+static bool changed_in_block(const struct store *s, enum table_id table, bytes key) {
+    struct raw_key k;
+    const struct delta_node *n =
+        delta_find(s->active, raw_key(&k, table, key), table_indexed(table));
+    const struct delta_version *v = n == NULL ? NULL : delta_at(n, UINT64_MAX);
+    return v != NULL && v->tick == s->open_tick;
+}
+
+/* A row of a table whose old rows are kept (or of one that needs no undo): dropped if nothing changes. */
+static void put_tracked(struct store *s, enum table_id table, bytes key, bool absent, bytes value) {
+    bool undo = table_info[table].unwind == TABLE_UNWIND_UNDO && s->open_tick > 1;
+    bytes old = {NULL, 0};
+    pthread_mutex_lock(&s->self->lock);
+    view_pin(s->self);
+    bool was_absent = !view_lookup(s->self, table, key, &old);
+    bool same = was_absent == absent && (absent || bytes_cmp(old, value) == 0);
+    bool again = !same && undo && changed_in_block(s, table, key);
+    if (!same && undo && !again)
+        put_undo_row(s, table, key, was_absent, old);
+    pthread_mutex_unlock(&s->self->lock);
+    if (same || (again && put_back(s, table, key, absent, value)))
+        return;
+    put(s, table, key, absent, value);
+}
+
+static void put_checked(struct store *s, enum table_id table, bytes key, bool absent, bytes value) {
+    CHECK(s->open_tick != 0);
+    CHECK(key.len > 0);
+    CHECK(key.len <= STORE_KEY_MAX_BYTES);
+    CHECK(value.len <=
+          (table == TABLE_CODE ? (size_t)STORE_CODE_MAX_BYTES : (size_t)STORE_VALUE_MAX_BYTES));
+    switch (table_info[table].unwind) {
+    case TABLE_UNWIND_UNDO:
+    case TABLE_UNWIND_NONE:
+        put_tracked(s, table, key, absent, value);
+        break;
+    case TABLE_UNWIND_RANGE:
+        /* An unwind drops such rows by their block: one of another block would be lost or stay. */
+        CHECK(table != TABLE_CSA && table != TABLE_CSS && table != TABLE_UNDO);
+        CHECK(key.len >= 8);
+        CHECK(be64_load(key.ptr) == block_of_tick(s->open_tick));
+        put(s, table, key, absent, value);
+        break;
+    case TABLE_UNWIND_CHANGESET:
+    case TABLE_UNWIND_HISTORY:
+        CHECK(table == TABLE_COUNT); /* never: such rows come from store_put_diff alone */
+    }
+}
+
+void store_put(struct store *s, enum table_id table, bytes key, bytes value) {
+    put_checked(s, table, key, false, value);
+}
+
+void store_del(struct store *s, enum table_id table, bytes key) {
+    put_checked(s, table, key, true, bytes_of(NULL, 0));
+}
+
+void store_put_trie_row(void *ctx, uint64_t store_id, bytes path, bytes record) {
+    struct store *s = ctx;
+    uint8_t key[8 + 64];
+    CHECK(path.len <= 64);
+    size_t n = 1; /* LMDB has no empty keys, and the root's path is empty */
+    key[0] = 0;
+    if (store_id != 0) {
+        be64_store(key, store_id);
+        n = 8;
+    }
+    if (path.len > 0)
+        memcpy(key + n, path.ptr, path.len);
+    put_checked(s, store_id == 0 ? TABLE_TRI_A : TABLE_TRI_S, bytes_of(key, n + path.len),
+                record.len == 0, record);
+}
+
+/* --- a world's diff ------------------------------------------------------------------------------------------------ */
+
+/* One changed row of ACCT or STOR with its change set and history; an empty value is an absent row. */
+static void put_change(struct store *s, enum table_id table, bytes key, bytes before, bytes after) {
+    CHECK(bytes_cmp(before, after) != 0);
+    put(s, table, key, after.len == 0, after);
+    if (s->open_tick == 1)
+        return; /* nothing is before block 0 */
+    bool acct = table == TABLE_ACCT;
+    uint8_t b[8 + 40 + 8];
+    CHECK(key.len <= 40);
+    be64_store(b, block_of_tick(s->open_tick));
+    memcpy(b + 8, key.ptr, key.len);
+    memcpy(b + 8 + key.len, b, 8);
+    put(s, acct ? TABLE_CSA : TABLE_CSS, bytes_of(b, 8 + key.len), false, before);
+    put(s, acct ? TABLE_HIA : TABLE_HIS, bytes_of(b + 8, key.len + 8), false, bytes_of(NULL, 0));
+}
+
+/* Big-endian without leading zeros; empty for zero. `be` is storage. */
+static bytes trimmed(uint8_t be[32], const u256 *v) {
+    u256_to_be32(be, v);
+    size_t skip = 0;
+    while (skip < 32 && be[skip] == 0)
+        skip++;
+    return bytes_of(be + skip, 32 - skip);
+}
+
+static void put_slot(struct store *s, uint64_t store_id, const struct world_slot_change *c) {
+    uint8_t key[40], before[32], after[32];
+    be64_store(key, store_id);
+    memcpy(key + 8, c->slot_hash.b, 32);
+    put_change(s, TABLE_STOR, bytes_of(key, sizeof key), trimmed(before, &c->old_value),
+               trimmed(after, &c->new_value));
+}
+
+/* Deletes every row of STOR and TRI_S under the id. */
+static void wipe(struct store *s, uint64_t store_id) {
+    uint8_t prefix[8];
+    be64_store(prefix, store_id);
+    bytes from = bytes_of(prefix, sizeof prefix), key, value;
+    struct store_cursor *c = store_cursor_open(s->self, TABLE_STOR);
+    for (bool more = store_cursor_seek(c, from, &key, &value);
+         more && key.len == 40 && memcmp(key.ptr, prefix, 8) == 0;
+         more = store_cursor_next(c, &key, &value)) {
+        CHECK(s->allow_wipe);
+        put_change(s, TABLE_STOR, key, value, bytes_of(NULL, 0));
+    }
+    store_cursor_close(c);
+    c = store_cursor_open(s->self, TABLE_TRI_S);
+    for (bool more = store_cursor_seek(c, from, &key, &value);
+         more && key.len >= 8 && memcmp(key.ptr, prefix, 8) == 0;
+         more = store_cursor_next(c, &key, &value))
+        put_checked(s, TABLE_TRI_S, key, true, bytes_of(NULL, 0));
+    store_cursor_close(c);
+}
+
+static void put_account(struct store *s, const struct world_account_change *c) {
+    uint8_t before[ACCOUNT_PACKED_MAX], after[ACCOUNT_PACKED_MAX];
+    size_t before_len = c->existed ? account_pack(before, &c->before) : 0;
+    size_t after_len = c->exists ? account_pack(after, &c->after) : 0;
+    bytes b = bytes_of(before, before_len), a = bytes_of(after, after_len);
+    if (c->existed && c->before.store_id != 0 && (c->wiped || !c->exists))
+        wipe(s, c->before.store_id);
+    if (bytes_cmp(b, a) != 0)
+        put_change(s, TABLE_ACCT, bytes_of(c->addr_hash.b, 32), b, a);
+    if (c->exists && c->new_code.len > 0)
+        put_checked(s, TABLE_CODE, bytes_of(c->after.code_hash.b, 32), false, c->new_code);
+    if (c->slot_count > 0) {
+        CHECK(c->exists);
+        CHECK(c->after.store_id != 0);
+    }
+    for (size_t i = 0; i < c->slot_count; i++)
+        put_slot(s, c->after.store_id, &c->slots[i]);
+}
+
+void store_put_diff(struct store *s, const struct world_diff *diff) {
+    CHECK(s->open_tick != 0);
+    CHECK(!s->diff_put); /* old values in the diff are those before the block */
+    s->diff_put = true;
+    for (size_t i = 0; i < diff->count; i++)
+        put_account(s, &diff->accounts[i]);
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files behind state/store.h share.
+ *
+ * Blocks are counted as ticks inside: tick = block number + 1, so that 0 is the empty store and UINT64_MAX the writer's
+ * newest state. A view at tick t reads the newest version at or below t in the deltas, else LMDB's row.
+ *
+ * The deltas form a set, oldest first, the last one active. A checkpoint freezes the active one, moves all versions up to the
+ * durable tick to LMDB, and then publishes a set without the deltas that hold nothing above it. A delta that stays has versions
+ * that LMDB has too: they agree, so it does not matter that both are seen.
+ *
+ * Locks, in this order: lmdb_lock (one LMDB writer: checkpoint, unwind, prune) > views_lock > a view's lock > commit_lock >
+ * set_lock. The writer holds none of them while it adds rows. */
+#ifndef STATE_STORE_INTERNAL_H
+#define STATE_STORE_INTERNAL_H
+
+#include "base/buf.h"
+#include "base/check.h"
+#include "state/delta.h"
+#include "state/store.h"
+
+#include <lmdb.h>
+#include <pthread.h>
+
+enum {
+    STORE_SCHEMA = 1, /* META's schema; another is ERR_VERSION */
+    STORE_PATH_MAX = 4096,
+    STORE_DELTAS_MAX = 8,  /* in a set; above, the active one is no longer frozen */
+    STORE_IDLE_VIEWS = 32, /* closed views kept for reuse, with their LMDB reader slot */
+    STORE_RAW_KEY_MAX = DELTA_KEY_MAX,
+};
+
+struct store_set {
+    _Atomic uint64_t refs;
+    size_t count;
+    struct delta *deltas[STORE_DELTAS_MAX + 1];
+};
+
+struct store {
+    char *dir;
+    int lock_fd;
+    MDB_env *env;
+    MDB_dbi dbi[TABLE_COUNT];
+    bool allow_wipe;
+    uint64_t seed;
+
+    pthread_mutex_t lmdb_lock;
+
+    pthread_mutex_t views_lock;
+    struct store_view *views; /* open ones */
+    struct store_view *idle;  /* closed ones, a list */
+    size_t view_count, idle_count;
+
+    /* commit_lock: block_open, the records of blocks, and the change of the active delta. */
+    pthread_mutex_t commit_lock;
+    bool block_open, freeze_wanted;
+    struct store_applied *blocks; /* of ticks (first, first + count], those in the deltas */
+    uint64_t blocks_first;        /* tick before blocks[0] */
+    size_t blocks_count, blocks_cap;
+
+    pthread_mutex_t set_lock; /* set, applied, counters */
+    struct store_set *set;
+    _Atomic uint64_t set_seq; /* of `set`; views compare it with theirs */
+    struct store_applied applied;
+    uint64_t checkpoint_count, checkpoint_rows, checkpoint_bytes;
+
+    _Atomic uint64_t head_tick, durable_tick;
+    _Atomic uint64_t pruned_tick; /* undo data of ticks up to this is gone */
+
+    /* Writer's own. */
+    struct delta *active;
+    uint64_t open_tick; /* 0: no block is open */
+    bool diff_put;      /* store_put_diff was called in the open block */
+    struct store_view *self;
+    struct buf row;  /* of an old row */
+    struct buf undo; /* of an undo row */
+};
+
+struct store_view {
+    struct store *store;
+    struct store_view *next, *prev;
+    uint64_t tick;
+    _Atomic bool stale;
+
+    pthread_mutex_t
+        lock; /* all below; taken by each call and by whoever gives an idle view's transaction back */
+    bool pinned;
+    uint64_t pin_count; /* how often it was pinned: cursors position anew after a change */
+    MDB_txn *txn;       /* NULL before the first pin */
+    struct store_set *set;
+    uint64_t set_seq;
+    uint64_t lmdb_tick;    /* of the transaction */
+    struct delta *overlay; /* rows at `tick` of what changed up to overlay_tick; NULL: none */
+    uint64_t overlay_tick;
+    uint32_t overlay_tables; /* bit per table: loaded */
+    size_t overlay_rows;
+    struct buf row, row2;                     /* rows handed out, and scratch */
+    struct store_cursor *source[TABLE_COUNT]; /* of the trie's source, opened when used */
+};
+
+/* --- keys ---------------------------------------------------------------------------------------------- */
+struct raw_key {
+    uint8_t b[STORE_RAW_KEY_MAX];
+    size_t len;
+};
+/* The table's byte and the key, as deltas have it. */
+static inline bytes raw_key(struct raw_key *k, enum table_id table, bytes key) {
+    CHECK(key.len < sizeof k->b);
+    k->b[0] = (uint8_t)table;
+    if (key.len > 0)
+        memcpy(k->b + 1, key.ptr, key.len);
+    k->len = key.len + 1;
+    return bytes_of(k->b, k->len);
+}
+static inline bytes raw_key_strip(bytes raw) {
+    return bytes_of(raw.ptr + 1, raw.len - 1);
+}
+/* Rows of RANGE and HISTORY tables are read in order: they stay out of the index. */
+static inline bool table_indexed(enum table_id table) {
+    enum table_unwind rule = table_info[table].unwind;
+    return rule != TABLE_UNWIND_RANGE && rule != TABLE_UNWIND_HISTORY;
+}
+static inline MDB_val mdb_of(bytes b) {
+    return (MDB_val){.mv_size = b.len, .mv_data = (void *)b.ptr};
+}
+static inline bytes bytes_of_mdb(MDB_val v) {
+    return bytes_of(v.mv_data, v.mv_size);
+}
+
+/* --- sets ------------------------------------------------------------------------------------------------ */
+struct store_set *store_set_get(struct store *s, uint64_t *out_seq); /* a reference */
+void store_set_drop(struct store_set *set);
+/* Publishes; takes the reference over. */
+void store_set_publish(struct store *s, struct store_set *set);
+struct store_set *store_set_new(void);
+/* Adds an empty active delta. commit_lock is held, no block is open. */
+void store_freeze(struct store *s);
+
+/* --- blocks in the deltas (commit_lock is held) --------------------------------------------------------------- */
+void store_blocks_push(struct store *s, const struct store_applied *at);
+struct store_applied *store_blocks_at(struct store *s, uint64_t tick);
+/* Forgets ticks above or up to one. */
+void store_blocks_cut(struct store *s, uint64_t tick);
+void store_blocks_trim(struct store *s, uint64_t tick);
+
+/* --- META in LMDB ------------------------------------------------------------------------------------------- */
+/* ERR_NOT_FOUND, ERR_CORRUPT. */
+enum err store_applied_load(struct store_applied *out, struct store *s, MDB_txn *txn) MUST_USE;
+int store_applied_save(struct store *s, MDB_txn *txn, const struct store_applied *at);
+int store_pruned_save(struct store *s, MDB_txn *txn, uint64_t tick);
+/* LMDB's error as ours. */
+enum err store_lmdb_err(int rc);
+static inline uint64_t tick_of_block(uint64_t block) {
+    return block + 1;
+}
+static inline uint64_t block_of_tick(uint64_t tick) {
+    return tick - 1;
+}
+
+/* --- views --------------------------------------------------------------------------------------------------- */
+/* Gives back the transactions and sets of views that are not in a call, so that LMDB can reuse pages and old deltas end. */
+void store_views_rest(struct store *s);
+void store_views_free_idle(struct store *s);
+/* Marks views above `tick` stale. */
+void store_views_cut(struct store *s, uint64_t tick);
+/* The view's lock is held: takes transaction and set if it has none or they are old. */
+void view_pin(struct store_view *v);
+/* What is at the key for the view; `*out` is borrowed from delta or LMDB. */
+bool view_lookup(struct store_view *v, enum table_id table, bytes key, bytes *out);
+/* Rows that a view below the checkpoint needs to walk the table; false: too many, the view is stale now. */
+bool view_overlay(struct store_view *v, enum table_id table);
+/* Whether a row of RANGE and HISTORY tables is of a block that the view sees. */
+bool view_sees_key(const struct store_view *v, enum table_id table, bytes key);
+
+/* --- undo rows: 0 = absent before, else 1 | row ----------------------------------------------------------------- */
+enum { UNDO_ABSENT = 0, UNDO_ROW = 1, UNDO_KEY_PREFIX = 9 };
+
+#endif

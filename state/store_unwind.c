@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Backwards: undoing blocks, and dropping what would be needed to undo the oldest. */
+#include "state/store.h"
+
+#include "state/store_internal.h"
+
+#include <stdlib.h>
+
+/* --- LMDB ------------------------------------------------------------------------------------------------------- */
+
+static int set_row(struct store *s, MDB_txn *txn, enum table_id table, bytes key, bool absent,
+                   bytes value) {
+    MDB_val k = mdb_of(key), v = mdb_of(value);
+    if (!absent)
+        return mdb_put(txn, s->dbi[table], &k, &v, 0);
+    int rc = mdb_del(txn, s->dbi[table], &k, NULL);
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+/* The history row that belongs to a change set row: the key with its block behind it. */
+static int del_history(struct store *s, MDB_txn *txn, enum table_id changes, bytes change_key) {
+    uint8_t key[STORE_RAW_KEY_MAX];
+    size_t n = change_key.len - 8;
+    memcpy(key, change_key.ptr + 8, n);
+    memcpy(key + n, change_key.ptr, 8);
+    return set_row(s, txn, changes == TABLE_CSA ? TABLE_HIA : TABLE_HIS, bytes_of(key, n + 8), true,
+                   bytes_of(NULL, 0));
+}
+
+/* Gives back what a row of CSA, CSS or UNDO has kept. */
+static int restore(struct store *s, MDB_txn *txn, enum table_id table, bytes key, bytes value) {
+    if (table == TABLE_UNDO) {
+        enum table_id of = (enum table_id)key.ptr[8];
+        CHECK(of < TABLE_COUNT);
+        return set_row(s, txn, of, bytes_of(key.ptr + UNDO_KEY_PREFIX, key.len - UNDO_KEY_PREFIX),
+                       value.ptr[0] == UNDO_ABSENT, bytes_of(value.ptr + 1, value.len - 1));
+    }
+    int rc = del_history(s, txn, table, key);
+    if (rc != 0)
+        return rc;
+    return set_row(s, txn, table == TABLE_CSA ? TABLE_ACCT : TABLE_STOR,
+                   bytes_of(key.ptr + 8, key.len - 8), value.len == 0, value);
+}
+
+/* Removes rows of a RANGE table above `tick`, newest first, giving back what they kept. */
+static int unwind_range(struct store *s, MDB_txn *txn, enum table_id table, uint64_t tick) {
+    bool keeps = table == TABLE_CSA || table == TABLE_CSS || table == TABLE_UNDO;
+    MDB_cursor *c;
+    int rc = mdb_cursor_open(txn, s->dbi[table], &c);
+    if (rc != 0)
+        return rc;
+    for (;;) {
+        MDB_val k, v;
+        rc = mdb_cursor_get(c, &k, &v, MDB_LAST);
+        if (rc != 0)
+            break;
+        CHECK(k.mv_size >= 8);
+        if (be64_load(k.mv_data) < tick) /* the block of the tick above has this number */
+            break;
+        if (keeps) {
+            /* Copies: the pages they lie on may be rewritten by the change. */
+            struct raw_key key;
+            uint8_t value[STORE_VALUE_MAX_BYTES + 1];
+            CHECK(k.mv_size <= sizeof key.b && v.mv_size <= sizeof value);
+            memcpy(key.b, k.mv_data, k.mv_size);
+            if (v.mv_size > 0)
+                memcpy(value, v.mv_data, v.mv_size);
+            rc = restore(s, txn, table, bytes_of(key.b, k.mv_size), bytes_of(value, v.mv_size));
+            if (rc == 0)
+                rc = mdb_cursor_get(c, &k, &v, MDB_LAST);
+            if (rc != 0)
+                break;
+        }
+        rc = mdb_cursor_del(c, 0);
+        if (rc != 0)
+            break;
+    }
+    mdb_cursor_close(c);
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+static int unwind_lmdb(struct store *s, uint64_t tick, const struct store_applied *at) {
+    MDB_txn *txn;
+    int rc = mdb_txn_begin(s->env, NULL, 0, &txn);
+    if (rc != 0)
+        return rc;
+    for (int t = 0; t < TABLE_COUNT && rc == 0; t++)
+        if (table_info[t].unwind == TABLE_UNWIND_RANGE)
+            rc = unwind_range(s, txn, (enum table_id)t, tick);
+    if (rc == 0)
+        rc = store_applied_save(s, txn, at);
+    if (rc != 0) {
+        mdb_txn_abort(txn);
+        return rc;
+    }
+    return mdb_txn_commit(txn);
+}
+
+/* --- deltas -------------------------------------------------------------------------------------------------------- */
+
+/* Rows of NONE tables outlive the blocks that wrote them: those above `tick` become rows of `tick` in `to`. */
+static void carry_over(struct delta *to, const struct store_set *set, uint64_t tick,
+                       enum table_id table) {
+    struct raw_key first;
+    bytes from = raw_key(&first, table, bytes_of(NULL, 0));
+    for (size_t i = 0; i < set->count; i++)
+        for (const struct delta_node *n = delta_seek(set->deltas[i], from);
+             n != NULL && delta_key(n).ptr[0] == (uint8_t)table; n = delta_next(n)) {
+            const struct delta_version *v = delta_at(n, UINT64_MAX);
+            if (v != NULL && v->tick > tick)
+                delta_put(to, delta_key(n), true, tick, v->absent, bytes_of(v->data, v->len));
+        }
+}
+
+/* The set after an unwind: the deltas cut back to `tick`, or none of them when LMDB itself went back. */
+static void unwind_deltas(struct store *s, uint64_t tick, bool lmdb_too) {
+    uint64_t seq;
+    struct store_set *old = store_set_get(s, &seq), *set = store_set_new();
+    struct delta *active = delta_new(s->seed);
+    for (int t = 0; t < TABLE_COUNT; t++)
+        if (table_info[t].unwind == TABLE_UNWIND_NONE)
+            carry_over(active, old, tick, (enum table_id)t);
+    for (size_t i = 0; i < old->count; i++) {
+        delta_cut(old->deltas[i], tick);
+        if (!lmdb_too && set->count < STORE_DELTAS_MAX)
+            set->deltas[set->count++] = delta_ref(old->deltas[i]);
+    }
+    CHECK(lmdb_too || set->count == old->count);
+    set->deltas[set->count++] = active;
+    s->active = active;
+    s->freeze_wanted = false;
+    store_set_publish(s, set);
+    store_set_drop(old);
+}
+
+static enum err unwind(struct store *s, uint64_t tick, const struct store_applied *at,
+                       struct err_ctx *ec) {
+    if (tick < atomic_load_explicit(&s->pruned_tick, memory_order_acquire))
+        FAIL(ec, ERR_PRUNED, "cannot go back to block %llu: undo data is kept from block %llu on",
+             (unsigned long long)block_of_tick(tick), (unsigned long long)store_first_block(s));
+    bool lmdb_too = tick < tick_of_block(store_applied(s).block);
+    /* First nobody may open a view of what goes, then those that have one are told. */
+    if (tick < atomic_load_explicit(&s->durable_tick, memory_order_relaxed))
+        atomic_store_explicit(&s->durable_tick, tick, memory_order_release);
+    store_views_cut(s, tick);
+    if (lmdb_too) {
+        store_views_rest(s);
+        int rc = unwind_lmdb(s, tick, at);
+        if (rc != 0)
+            FAIL(ec, store_lmdb_err(rc), "going back to block %llu failed: %s",
+                 (unsigned long long)block_of_tick(tick), mdb_strerror(rc));
+    }
+    pthread_mutex_lock(&s->commit_lock);
+    atomic_store_explicit(&s->head_tick, tick, memory_order_release);
+    store_blocks_cut(s, tick);
+    if (lmdb_too) {
+        pthread_mutex_lock(&s->set_lock);
+        s->applied = *at;
+        pthread_mutex_unlock(&s->set_lock);
+    } else if (s->blocks_count > 0) {
+        *store_blocks_at(s, tick) = *at;
+    }
+    unwind_deltas(s, tick, lmdb_too);
+    pthread_mutex_unlock(&s->commit_lock);
+    return ERR_OK;
+}
+
+enum err store_unwind(struct store *s, uint64_t to_block, const struct store_applied *at,
+                      struct err_ctx *ec) {
+    uint64_t tick = tick_of_block(to_block),
+             head = atomic_load_explicit(&s->head_tick, memory_order_relaxed);
+    CHECK(s->open_tick == 0);
+    CHECK(at->block == to_block);
+    CHECK(tick > 0);
+    CHECK(tick <= head);
+    if (tick == head)
+        return ERR_OK;
+    pthread_mutex_lock(&s->lmdb_lock);
+    enum err e = unwind(s, tick, at, ec);
+    pthread_mutex_unlock(&s->lmdb_lock);
+    return e;
+}
+
+/* --- pruning ---------------------------------------------------------------------------------------------------------- */
+
+/* Removes up to *left rows of ticks up to `tick`, oldest first. */
+static int prune_range(struct store *s, MDB_txn *txn, enum table_id table, uint64_t tick,
+                       size_t *left) {
+    MDB_cursor *c;
+    int rc = mdb_cursor_open(txn, s->dbi[table], &c);
+    if (rc != 0)
+        return rc;
+    MDB_val k, v;
+    while (*left > 0 && (rc = mdb_cursor_get(c, &k, &v, MDB_FIRST)) == 0 &&
+           tick_of_block(be64_load(k.mv_data)) <= tick) {
+        if (table != TABLE_UNDO) {
+            struct raw_key key;
+            CHECK(k.mv_size <= sizeof key.b);
+            memcpy(key.b, k.mv_data, k.mv_size);
+            rc = del_history(s, txn, table, bytes_of(key.b, k.mv_size));
+            if (rc == 0)
+                rc = mdb_cursor_get(c, &k, &v, MDB_FIRST);
+        }
+        if (rc == 0)
+            rc = mdb_cursor_del(c, 0);
+        if (rc != 0)
+            break;
+        (*left)--;
+    }
+    mdb_cursor_close(c);
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+static bool prune(struct store *s, uint64_t tick, size_t max_rows) {
+    uint64_t applied = tick_of_block(store_applied(s).block), pruned = atomic_load(&s->pruned_tick);
+    if (tick > applied)
+        tick = applied;
+    if (tick > pruned)
+        atomic_store_explicit(&s->pruned_tick, tick,
+                              memory_order_release); /* before the first row goes */
+    else
+        tick = pruned;
+    store_views_rest(s);
+    MDB_txn *txn;
+    if (mdb_txn_begin(s->env, NULL, 0, &txn) != 0)
+        return false;
+    size_t left = max_rows;
+    int rc = store_pruned_save(s, txn, tick);
+    static const enum table_id tables[] = {TABLE_CSA, TABLE_CSS, TABLE_UNDO};
+    for (size_t i = 0; i < ARRAY_LEN(tables) && rc == 0; i++)
+        rc = prune_range(s, txn, tables[i], tick, &left);
+    if (rc != 0 || (left == max_rows && tick == pruned)) {
+        mdb_txn_abort(txn); /* failed, or nothing to do */
+        return false;
+    }
+    return mdb_txn_commit(txn) == 0 && left == 0;
+}
+
+bool store_prune(struct store *s, uint64_t block_num, size_t max_rows) {
+    CHECK(max_rows > 0);
+    pthread_mutex_lock(&s->lmdb_lock);
+    bool more = prune(s, tick_of_block(block_num), max_rows);
+    pthread_mutex_unlock(&s->lmdb_lock);
+    return more;
+}
