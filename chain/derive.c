@@ -9,7 +9,7 @@
 
 #include <stdlib.h>
 
-/* --- the executor ---------------------------------------------------------------------------------------- */
+/* --- the executor ------------------------------------------------------------------------ */
 
 struct chain *chain_new(const struct chain_options *o) {
     struct chain *c = calloc(1, sizeof *c);
@@ -91,7 +91,7 @@ void exec_prepare(struct chain *c, const struct header *h, const struct tx_rules
     x->block.prevrandao.b[31] = 1; /* as on Arbitrum; not random */
 }
 
-/* --- opening and closing a block ------------------------------------------------------------------------- */
+/* --- opening and closing a block --------------------------------------------------------- */
 
 static struct supply supply_read(struct world *w) {
     return (struct supply){
@@ -194,7 +194,7 @@ void chain_drop_block(struct chain *c) {
     block_abandon(c);
 }
 
-/* --- the two producers ------------------------------------------------------------------------------------- */
+/* --- the two producers ------------------------------------------------------------------- */
 
 enum err chain_derive_block(struct derived_block *out, struct chain *c, struct arena *a,
                             const struct header *parent, const struct message *m,
@@ -217,7 +217,8 @@ enum err chain_derive_block(struct derived_block *out, struct chain *c, struct a
     return ERR_OK;
 }
 
-/* Makes the transactions, which the feed owns, independent of it: envelopes lie in the message's data from now on. */
+/* Makes the transactions, which the feed owns, independent of it: envelopes lie in the message's
+ * data from now on. */
 static void adopt_txs(struct derived_block *b, struct arena *a) {
     const uint8_t *at = b->message.data.ptr + (b->tx_count == 1 ? 1 : MESSAGE_FRAME_FIRST_OFFSET);
     for (size_t i = 0; i < b->tx_count; i++) {
@@ -264,9 +265,10 @@ enum err chain_sequence_block(struct derived_block *out, struct chain *c, struct
     return ERR_OK;
 }
 
-/* --- sealing ------------------------------------------------------------------------------------------------ */
+/* --- sealing ----------------------------------------------------------------------------- */
 
-/* Sum of balances = genesis + minted - withdrawn - burnt (PROTOCOL §3), as the block's difference. */
+/* Sum of balances = genesis + minted - withdrawn - burnt (PROTOCOL §3), as the block's
+ * difference. */
 static void check_supply(const struct world_diff *d, const struct supply *before,
                          const struct supply *after) {
     u256 change = U256_ZERO;
@@ -285,7 +287,8 @@ static void check_supply(const struct world_diff *d, const struct supply *before
     CHECK(u256_eq(&change, &expected));
 }
 
-/* A log costs at least 8 gas per byte and its topics more: with genesis' bound of 2^40 on the gas limit a receipt is shorter. */
+/* A log costs at least 8 gas per byte and its topics more: with genesis' bound of 2^40 on the gas
+ * limit a receipt is shorter. */
 #define RECEIPT_MAX_BYTES ((size_t)1 << 38)
 
 static void tx_and_receipt_roots(struct derived_block *b, struct arena *a) {

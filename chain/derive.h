@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* chain_derive_block: the only producer of blocks of the L3 profile (PROTOCOL §1-§3). The sequencer feeds it through a
- * next-transaction callback and gets the message back; replay, followers and validators feed it messages. Both ways give the
- * same block, which a test proves for every block made.
+/* chain_derive_block: the only producer of blocks of the L3 profile (PROTOCOL §1-§3). The sequencer
+ * feeds it through a next-transaction callback and gets the message back; replay, followers and
+ * validators feed it messages. Both ways give the same block, which a test proves for every block
+ * made.
  *
- * What a message gives: kind 3 its signed transactions (message_each_l2; what does not decode, is of another type or gets a
- * bad verdict is left out, alone), kind 12 a deposit, kinds 6, 8, 10, 11, 255 and unknown ones nothing. Kinds 7, 9 and 13 and
- * unsigned L2 items are not in this version: deriving them is ERR_UNSUPPORTED, never a different block. */
+ * What a message gives: kind 3 its signed transactions (message_each_l2; what does not decode, is
+ * of another type or gets a bad verdict is left out, alone), kind 12 a deposit, kinds 6, 8, 10, 11,
+ * 255 and unknown ones nothing. Kinds 7, 9 and 13 and unsigned L2 items are not in this version:
+ * deriving them is ERR_UNSUPPORTED, never a different block. */
 #ifndef CHAIN_DERIVE_H
 #define CHAIN_DERIVE_H
 
@@ -21,7 +23,8 @@ enum {
     L3_SECONDS_PER_L1_BLOCK = 12 /* l1_block of a chain without a parent: timestamp / this */
 };
 
-/* What of the genesis file is not in state. All consensus parameters lie in system storage (chain/system_slots.def). */
+/* What of the genesis file is not in state. All consensus parameters lie in system storage
+ * (chain/system_slots.def). */
 struct chain_config {
     uint64_t chain_id;
     bool evm_number_parent; /* genesis option evmNumber: parent */
@@ -45,8 +48,9 @@ struct derived_block {
 /* Source of transactions for a sequenced block. */
 struct tx_feed {
     void *ctx;
-    /* Next candidate with known sender, or NULL to close the block. `gas_left` is what the block still has and `bytes_left`
-     * what the message's data still holds: a candidate beyond either must not be given. */
+    /* Next candidate with known sender, or NULL to close the block. `gas_left` is what the block
+     * still has and `bytes_left` what the message's data still holds: a candidate beyond either
+     * must not be given. */
     const struct tx *(*next)(void *ctx, uint64_t gas_left, size_t bytes_left);
     /* Told right after each: verdict, and if OK the result and receipt. */
     void (*done)(void *ctx, const struct tx *tx, enum tx_verdict v, const struct derived_tx *d);
@@ -60,7 +64,8 @@ struct chain_options {
     enum evm_tier tier;
     size_t code_cache_bytes;
     size_t world_cache_bytes;
-    /* Hash of one of the last 256 blocks; zero if unknown. NULL: read from the EIP-2935 ring, which is in state. */
+    /* Hash of one of the last 256 blocks; zero if unknown. NULL: read from the EIP-2935 ring, which
+     * is in state. */
     hash32 (*block_hash)(void *ctx, uint64_t number);
     void *block_hash_ctx;
 };
@@ -70,41 +75,45 @@ void chain_free(struct chain *c);
 void chain_reset(struct chain *c, struct state_reader reader);
 struct world *chain_world(struct chain *c);
 
-/* Derives the block of message `m` on top of `parent`. Everything in *out lives in `a`. Transactions that get a bad verdict are left
- * out; an undecodable message is an empty block. Errors: ERR_VERSION (a state-transition version this binary lacks) and
- * ERR_UNSUPPORTED (see above); then nothing changed. */
+/* Derives the block of message `m` on top of `parent`. Everything in *out lives in `a`.
+ * Transactions that get a bad verdict are left out; an undecodable message is an empty block.
+ * Errors: ERR_VERSION (a state-transition version this binary lacks) and ERR_UNSUPPORTED (see
+ * above); then nothing changed. */
 enum err chain_derive_block(struct derived_block *out, struct chain *c, struct arena *a,
                             const struct header *parent, const struct message *m,
                             struct err_ctx *ec) MUST_USE;
-/* The same with transactions from a feed; stamps are given, out->message is the finished message. A block without any
- * transaction is ERR_NOT_FOUND and nothing changed: no empty blocks are sequenced. */
+/* The same with transactions from a feed; stamps are given, out->message is the finished message. A
+ * block without any transaction is ERR_NOT_FOUND and nothing changed: no empty blocks are
+ * sequenced. */
 enum err chain_sequence_block(struct derived_block *out, struct chain *c, struct arena *a,
                               const struct header *parent, uint64_t timestamp, uint64_t l1_block,
                               const struct tx_feed *feed, struct err_ctx *ec) MUST_USE;
-/* State root through the trie, then roots, header and hash. Ends the world's block. To be called once after each derived or
- * sequenced block, before the next; b->diff lives in the arena that derived it, new code included. */
+/* State root through the trie, then roots, header and hash. Ends the world's block. To be called
+ * once after each derived or sequenced block, before the next; b->diff lives in the arena that
+ * derived it, new code included. */
 void chain_seal_block(struct derived_block *b, struct chain *c, struct state_trie *t);
 /* Instead of sealing: drops the block that was derived last. */
 void chain_drop_block(struct chain *c);
 
-/* P of a block on top of `parent` at `timestamp`, from the state at the parent's end (eth_gasPrice, pool admission). */
+/* P of a block on top of `parent` at `timestamp`, from the state at the parent's end (eth_gasPrice,
+ * pool admission). */
 u256 chain_next_price(struct chain *c, const struct header *parent, uint64_t timestamp);
 
-/* A call or simulation at the end of `header`'s block (eth_call, estimateGas): no fee is charged. The world of `c` is left
- * unchanged. */
+/* A call or simulation at the end of `header`'s block (eth_call, estimateGas): no fee is charged.
+ * The world of `c` is left unchanged. */
 struct call_request {
-    struct tx
-        tx; /* sender, to, value, data, access, auths, gas_limit; no signature. With a fee cap of 0 GASPRICE
-                                  and BASEFEE are 0; else the cap must be at least P and the balance cover it */
+    /* sender, to, value, data, access, auths, gas_limit; no signature. With a fee cap of 0, GASPRICE
+     * and BASEFEE are 0; else the cap must be at least P and the balance must cover it. */
+    struct tx tx;
     const struct evm_tracer *tracer; /* NULL, or the call runs in the reference tier */
     bool pending;                    /* block context of the next block instead of header's own */
     uint64_t timestamp;              /* for pending */
 };
 struct call_result {
     enum evm_status status;
-    enum tx_verdict
-        verdict; /* of the checks that a call still makes: type, intrinsic gas, fee cap, value covered. If not
-                                  TX_OK the rest is unset */
+    /* Of the checks that a call still makes: type, intrinsic gas, fee cap, value covered. If it is not
+     * TX_OK the rest is unset. */
+    enum tx_verdict verdict;
     uint64_t gas_used;
     uint64_t gas_refund;
     bytes output; /* lives in `a` */

@@ -39,7 +39,8 @@ struct block_stamps {
     addr20 coinbase;
 };
 
-/* Opens a block on top of `parent`: header, block start, struct exec ready. ERR_VERSION: nothing is open. */
+/* Opens a block on top of `parent`: header, block start, struct exec ready. ERR_VERSION: nothing is
+ * open. */
 enum err block_open(struct derived_block *out, struct chain *c, struct arena *a,
                     const struct header *parent, const struct block_stamps *s,
                     struct err_ctx *ec) MUST_USE;
@@ -47,7 +48,8 @@ enum err block_open(struct derived_block *out, struct chain *c, struct arena *a,
 void block_close(struct derived_block *b, struct chain *c);
 void block_abandon(struct chain *c);
 
-/* The start of a block in PROTOCOL's order; fills c->l3 but for `number` and `l1_block`. In no open world transaction. */
+/* The start of a block in PROTOCOL's order; fills c->l3 but for `number` and `l1_block`. In no open
+ * world transaction. */
 enum err block_start(struct chain *c, const struct header *parent, const struct header *h,
                      struct err_ctx *ec) MUST_USE;
 /* The pricing parameters in state. */

@@ -6,7 +6,8 @@
 
 enum { QUEUE_HEADS_PER_BLOCK = 2 };
 
-/* The version of block `number`, activated if its time has come. ERR_VERSION before anything is written. */
+/* The version of block `number`, activated if its time has come. ERR_VERSION before anything is
+ * written. */
 static enum err activate_version(struct chain *c, uint64_t number, struct err_ctx *ec) {
     struct world *w = c->world;
     uint64_t version = sys_get_u64(w, SYS_VERSION, NULL);

@@ -7,7 +7,8 @@
 
 enum { TX_CAP_FIRST = 16 };
 
-/* Room for one more transaction, zeroed, at the end of b->txs; counted by the caller once it is in the block. */
+/* Room for one more transaction, zeroed, at the end of b->txs; counted by the caller once it is in
+ * the block. */
 static struct derived_tx *tx_slot(struct derived_block *b, struct chain *c) {
     if (b->tx_count == c->tx_cap) {
         size_t cap = c->tx_cap == 0 ? TX_CAP_FIRST : 2 * c->tx_cap;
@@ -23,7 +24,7 @@ static struct derived_tx *tx_slot(struct derived_block *b, struct chain *c) {
     return d;
 }
 
-/* --- from a message --------------------------------------------------------------------------------------- */
+/* --- from a message ---------------------------------------------------------------------- */
 
 struct message_run {
     struct derived_block *b;
@@ -31,7 +32,8 @@ struct message_run {
     struct err_ctx *ec;
 };
 
-/* A signed transaction. What does not decode or gets a bad verdict is not in the block and changes nothing. */
+/* A signed transaction. What does not decode or gets a bad verdict is not in the block and changes
+ * nothing. */
 static void run_signed(struct derived_block *b, struct chain *c, bytes envelope) {
     struct derived_tx *d = tx_slot(b, c);
     struct arena_mark mark = arena_mark(c->arena);
@@ -63,7 +65,7 @@ static enum err run_l2_item(void *ctx, uint8_t l2_kind, bytes body, const hash32
     }
 }
 
-/* --- deposits ------------------------------------------------------------------------------------------------ */
+/* --- deposits ---------------------------------------------------------------------------- */
 
 enum { DEPOSIT_DATA_BYTES = 20 + 32 };
 
@@ -98,7 +100,8 @@ static void deposit_build(struct tx *tx, struct arena *a, uint64_t chain_id,
     tx->hash = keccak256_bytes(tx->raw);
 }
 
-/* Whether all money that ever was, and this, still fits 256 bits: only a broken parent could ask for more. */
+/* Whether all money that ever was, and this, still fits 256 bits: only a broken parent could ask
+ * for more. */
 static bool supply_holds(struct world *w, const u256 *value) {
     u256 sum = sys_get(w, SYS_SUPPLY_GENESIS, NULL), minted = sys_get(w, SYS_SUPPLY_MINTED, NULL);
     return !u256_add_overflow(&sum, &sum, &minted) && !u256_add_overflow(&sum, &sum, value);
@@ -156,7 +159,7 @@ enum err block_run_message(struct derived_block *b, struct chain *c, struct err_
     }
 }
 
-/* --- from a feed --------------------------------------------------------------------------------------------- */
+/* --- from a feed ------------------------------------------------------------------------- */
 
 static void *copy_array(struct arena *a, const void *ptr, size_t count, size_t elem_bytes) {
     if (count == 0)

@@ -93,7 +93,8 @@ bool fee_data_sample(u256 *out, const u256 *gas_price, uint64_t length, uint64_t
         return false;
     if (nonzeros > length)
         nonzeros = length;
-    /* Calldata gas (EIP-2028) and the parent's hash over the data; the transaction's fixed gas is not the bytes' cost. */
+    /* Calldata gas (EIP-2028) and the parent's hash over the data; the transaction's fixed gas is
+     * not the bytes' cost. */
     uint64_t words = length / 32 + (length % 32 != 0);
     uint64_t gas = add_sat(mul_sat(4, length - nonzeros), mul_sat(16, nonzeros));
     gas = add_sat(gas, add_sat(30, mul_sat(6, words)));

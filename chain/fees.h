@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Fee arithmetic of the L3 profile (PROTOCOL §3), as pure functions: no state, no floating point, every intermediate
- * saturating at the top of its type, division rounding down. chain/derive.c reads and writes the numbers.
+/* Fee arithmetic of the L3 profile (PROTOCOL §3), as pure functions: no state, no floating point,
+ * every intermediate saturating at the top of its type, division rounding down. chain/derive.c
+ * reads and writes the numbers.
  *
  *   P        = minBaseFee + max(minBaseFee, congestionUnit) * (E(x) - 1) + daPerGas
  *   x        = backlog above its tolerance, in units of inertia * speedLimit
@@ -53,12 +54,13 @@ struct fee_surcharge {
 };
 u256 fee_surcharge_price(const struct fee_surcharge *s, uint64_t backlog);
 
-/* Wei per byte that a batch cost on the parent (message kind 13). `extra_gas` is what the report adds; `nonzeros` counts
- * within `length` (nonzeros > length counts as length). False: the batch gives no sample. */
+/* Wei per byte that a batch cost on the parent (message kind 13). `extra_gas` is what the report
+ * adds; `nonzeros` counts within `length` (nonzeros > length counts as length). False: the batch
+ * gives no sample. */
 bool fee_data_sample(u256 *out, const u256 *gas_price, uint64_t length, uint64_t nonzeros,
                      uint64_t extra_gas);
-/* The next parentWeiPerByte: the lower median of the samples, moved by at most an eighth of `old` (any distance while
- * old < 8). */
+/* The next parentWeiPerByte: the lower median of the samples, moved by at most an eighth of `old`
+ * (any distance while old < 8). */
 u256 fee_data_price_next(const u256 *old, const u256 samples[FEE_DATA_SAMPLES]);
 
 #endif

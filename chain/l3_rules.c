@@ -82,7 +82,7 @@ const struct tx_rules l3_tx_rules = {
     .on_burn = l3_on_burn,
 };
 
-/* --- calls ----------------------------------------------------------------------------------------------- */
+/* --- calls ------------------------------------------------------------------------------- */
 
 static enum tx_verdict call_charge(struct exec *x, const struct tx *tx, struct tx_charge *out) {
     if (!is_user_type(tx->type))

@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The L3 profile of chain/exec.h: what a transaction costs and who gets it (PROTOCOL §3), which types users may send (§1),
- * and the system addresses. Private to chain/ and its tests, but for the constants. */
+/* The L3 profile of chain/exec.h: what a transaction costs and who gets it (PROTOCOL §3), which
+ * types users may send (§1), and the system addresses. Private to chain/ and its tests, but for the
+ * constants. */
 #ifndef CHAIN_L3_RULES_H
 #define CHAIN_L3_RULES_H
 
+#include "base/limits.h"
 #include "chain/derive.h"
 #include "chain/exec.h"
 
-/* Block hashes in state (EIP-2935): the contract's address, and Nitro's ring in place of 8,191. Slot n % ring holds the hash
- * of block n. */
+/* Block hashes in state (EIP-2935): the contract's address, and Nitro's ring in place of 8,191.
+ * Slot n % ring holds the hash of block n. */
 extern const addr20 L3_HISTORY_ADDRESS;
 enum { L3_HISTORY_RING = 393168 };
 
-#define L3_TX_GAS_CAP (UINT64_C(1) << 24) /* EIP-7825 */
+enum { L3_TX_GAS_CAP = LIMIT_TX_GAS /* EIP-7825 */ };
 enum { L3_CALL_OUTPUT_MAX_BYTES = 1 << 20 /* of a system call; gas bounds it far earlier */ };
 
 /* What holds for one block; struct exec's rules_ctx. */
@@ -26,8 +28,8 @@ struct l3_block {
 };
 
 extern const struct tx_rules l3_tx_rules;
-/* The same machine without fees and without the sender's nonce and code: eth_call and estimates. A request that names a price
- * must still name enough, and cover it. */
+/* The same machine without fees and without the sender's nonce and code: eth_call and estimates. A
+ * request that names a price must still name enough, and cover it. */
 extern const struct tx_rules l3_call_rules;
 
 /* Own block `number`'s hash out of the ring; zero outside the last 256 before `current`. */

@@ -7,7 +7,7 @@
 const addr20 SEQUENCER_ADDRESS = {{0xa4, 0xb0, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
                                    0x00, 0x73, 0x65, 0x71, 0x75, 0x65, 0x6e, 0x63, 0x65, 0x72}};
 
-/* --- storage form ---------------------------------------------------------------------------------- */
+/* --- storage form ------------------------------------------------------------------------ */
 
 enum { PACK_VERSION = 1 };
 enum { FLAG_REQUEST_ID = 1, FLAG_BASE_FEE = 2, FLAG_BATCH_STATS = 4, FLAGS_ALL = 7 };
@@ -113,7 +113,7 @@ enum err message_unpack(struct message *out, bytes *in) {
     return ERR_OK;
 }
 
-/* --- framing ----------------------------------------------------------------------------------------- */
+/* --- framing ----------------------------------------------------------------------------- */
 
 enum { ITEM_LENGTH_BYTES = 8 };
 
@@ -153,7 +153,7 @@ void message_frame_add(struct message_framer *f, bytes envelope, size_t *out_off
     f->count++;
 }
 
-/* --- flattening ---------------------------------------------------------------------------------------- */
+/* --- flattening -------------------------------------------------------------------------- */
 
 /* A batch that is being read. */
 struct batch_level {

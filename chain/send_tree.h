@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The Merkle tree of messages to the parent chain, whose root and size stand in every header (extraData, mixHash) and
- * whose proofs the parent's Outbox checks. State keeps the size and one partial per level: the root of a full subtree of
- * 2^level leaves that has no right sibling yet. A missing sibling counts as 32 zero bytes, not as a hashed empty subtree. */
+/* The Merkle tree of messages to the parent chain, whose root and size stand in every header
+ * (extraData, mixHash) and whose proofs the parent's Outbox checks. State keeps the size and one
+ * partial per level: the root of a full subtree of 2^level leaves that has no right sibling yet. A
+ * missing sibling counts as 32 zero bytes, not as a hashed empty subtree. */
 #ifndef CHAIN_SEND_TREE_H
 #define CHAIN_SEND_TREE_H
 
@@ -9,7 +10,8 @@
 
 enum { SEND_TREE_LEVELS_MAX = 64 };
 
-/* Root of a tree of `size` leaves; partials[l] is read where bit l of size is set. Zero when empty. */
+/* Root of a tree of `size` leaves; partials[l] is read where bit l of size is set. Zero when
+ * empty. */
 hash32 send_tree_root(uint64_t size, const hash32 partials[SEND_TREE_LEVELS_MAX]);
 
 /* A node that an append completes: position = (level, index of the newest leaf below it). */
@@ -17,9 +19,10 @@ struct send_tree_update {
     uint8_t level; /* >= 1; the leaf itself is level 0 */
     hash32 hash;
 };
-/* Appends keccak(item), the item being the message's own hash. Changes partials of the levels it carries through (those
- * become zero) and sets one; *out_top is the level that was set. Gives the completed nodes from low to high in out, which has
- * room for SEND_TREE_LEVELS_MAX, and returns their count. */
+/* Appends keccak(item), the item being the message's own hash. Changes partials of the levels it
+ * carries through (those become zero) and sets one; *out_top is the level that was set. Gives the
+ * completed nodes from low to high in out, which has room for SEND_TREE_LEVELS_MAX, and returns
+ * their count. */
 size_t send_tree_append(hash32 partials[SEND_TREE_LEVELS_MAX], uint64_t size, const hash32 *item,
                         struct send_tree_update out[SEND_TREE_LEVELS_MAX], unsigned *out_top);
 

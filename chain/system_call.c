@@ -17,7 +17,7 @@ struct call {
     struct buf *out;
 };
 
-/* --- what handlers use ---------------------------------------------------------------------------------- */
+/* --- what handlers use ------------------------------------------------------------------- */
 
 static u256 arg(const struct call *c, size_t i) {
     CHECK((i + 1) * WORD_BYTES <= c->args.len);
@@ -49,7 +49,7 @@ static enum evm_status custom_error(struct call *c, uint32_t selector) {
     return EVM_REVERT;
 }
 
-/* --- ArbSys ----------------------------------------------------------------------------------------------- */
+/* --- ArbSys ------------------------------------------------------------------------------ */
 
 static enum evm_status arb_block_number(struct call *c) {
     return answer_u64(c, c->block->number);
@@ -81,7 +81,7 @@ static enum evm_status arb_os_version(struct call *c) {
     return answer_u64(c, c->block->version + SYSTEM_ARB_OS_VERSION_OFFSET);
 }
 
-/* --- dispatch ---------------------------------------------------------------------------------------------- */
+/* --- dispatch ---------------------------------------------------------------------------- */
 
 typedef enum evm_status (*call_handler)(struct call *c);
 

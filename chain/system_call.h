@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Calls to the system addresses, which the chain itself answers: what chain/system_calls.def lists, at its prices.
+/* Calls to the system addresses, which the chain itself answers: what chain/system_calls.def lists,
+ * at its prices.
  *
- * An unknown selector, short input, value where none may come, a static context for a writer, or code that would run for
- * another account: revert with empty data, the base gas charged, the rest returned. Too little gas takes all of it. */
+ * An unknown selector, short input, value where none may come, a static context for a writer, or
+ * code that would run for another account: revert with empty data, the base gas charged, the rest
+ * returned. Too little gas takes all of it. */
 #ifndef CHAIN_SYSTEM_CALL_H
 #define CHAIN_SYSTEM_CALL_H
 
@@ -10,8 +12,8 @@
 
 enum { SYSTEM_CALL_UNKNOWN_GAS = 40 };
 
-/* What arbOSVersion adds to the state-transition version: Nitro's own offset of 55, and 50 because version 1 has the EVM
- * of ArbOS 51, which tools compare with. */
+/* What arbOSVersion adds to the state-transition version: Nitro's own offset of 55, and 50 because
+ * version 1 has the EVM of ArbOS 51, which tools compare with. */
 enum { SYSTEM_ARB_OS_VERSION_OFFSET = 55 + 50 };
 
 /* struct tx_rules.system_call for both of the L3's rules; x->rules_ctx is a struct l3_block. */

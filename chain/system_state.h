@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Typed access to the chain's own consensus state: the fields of chain/system_slots.def over a world.
+/* Typed access to the chain's own consensus state: the fields of chain/system_slots.def over a
+ * world.
  *
- * A field is named by its enum and, if it belongs to a map, by the map's key words. Reads and writes go through the
- * world, so writes are journaled and revert with the frame that made them; they mark nothing warm and cost no gas: a
- * system call charges for itself (chain/system_call.h). Fields narrower than a slot share it with others, which a write
- * keeps. Unwritten fields are 0. */
+ * A field is named by its enum and, if it belongs to a map, by the map's key words. Reads and
+ * writes go through the world, so writes are journaled and revert with the frame that made them;
+ * they mark nothing warm and cost no gas: a system call charges for itself (chain/system_call.h).
+ * Fields narrower than a slot share it with others, which a write keeps. Unwritten fields are 0. */
 #ifndef CHAIN_SYSTEM_STATE_H
 #define CHAIN_SYSTEM_STATE_H
 
@@ -66,8 +67,9 @@ void sys_set_addr(struct world *w, enum system_field f, const u256 *key, const a
 /* v += d, which CHECKs against overflow of the field. */
 void sys_add(struct world *w, enum system_field f, const u256 *key, const u256 *d);
 
-/* Gives each system address its code (0xfe, so that Solidity's check for code passes and nothing but the chain answers)
- * and nonce 1 (never empty, EIP-161). In an open world transaction of block 0. */
+/* Gives each system address its code (0xfe, so that Solidity's check for code passes and nothing
+ * but the chain answers) and nonce 1 (never empty, EIP-161). In an open world transaction of block
+ * 0. */
 void system_accounts_create(struct world *w);
 
 #endif
