@@ -100,15 +100,6 @@ static enum eth_fault decode_block(struct job *j, bytes rlp) {
     return ETH_FAULT_OK;
 }
 
-static enum eth_fault check_lists(const struct job *j) {
-    hash32 root;
-    mpt_list_root(&root, j->envelopes, j->tx_count);
-    if (!hash32_eq(&root, &j->h.tx_root))
-        return ETH_FAULT_TX_ROOT;
-    mpt_list_root(&root, j->withdrawals, j->withdrawal_count);
-    return hash32_eq(&root, &j->h.withdrawals_root) ? ETH_FAULT_OK : ETH_FAULT_WITHDRAWALS_ROOT;
-}
-
 /* --- execution ------------------------------------------------------------------------------------------- */
 
 /* Calls of EIP-4788 and 2935, whose outcome does not matter; without the contract nothing happens. */
@@ -184,6 +175,15 @@ static void receipts_root(const struct job *j, hash32 *out) {
     buf_clear(&b);
 }
 
+static enum eth_fault check_lists(const struct job *j) {
+    hash32 root;
+    mpt_list_root(&root, j->envelopes, j->tx_count);
+    if (!hash32_eq(&root, &j->h.tx_root))
+        return ETH_FAULT_TX_ROOT;
+    mpt_list_root(&root, j->withdrawals, j->withdrawal_count);
+    return hash32_eq(&root, &j->h.withdrawals_root) ? ETH_FAULT_OK : ETH_FAULT_WITHDRAWALS_ROOT;
+}
+
 static enum eth_fault check_results(struct job *j) {
     if (j->x->gas_used != j->h.gas_used)
         return ETH_FAULT_GAS_USED;
@@ -201,6 +201,8 @@ static enum eth_fault run_block(struct job *j) {
     enum eth_fault fault = run_txs(j);
     if (fault == ETH_FAULT_OK)
         fault = run_withdrawals(j);
+    if (fault == ETH_FAULT_OK)
+        fault = check_lists(j);
     if (fault == ETH_FAULT_OK)
         fault = check_results(j);
     if (fault == ETH_FAULT_OK && j->fork->revision >= EVM_PRAGUE) {
@@ -236,8 +238,6 @@ enum err eth_block_apply(struct eth_block_result *out, struct exec *x, struct ar
     enum eth_fault fault = decode_block(&j, rlp);
     if (fault == ETH_FAULT_OK)
         fault = eth_check_header(fork, parent, parent_hash, &j.h);
-    if (fault == ETH_FAULT_OK)
-        fault = check_lists(&j);
     if (fault == ETH_FAULT_OK) {
         check_progress.block_num = j.h.number;
         eth_exec_begin(x, fork, &j.h);

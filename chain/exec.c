@@ -78,8 +78,8 @@ static enum tx_verdict check_blobs(const struct exec *x, const struct tx *tx) {
 }
 
 static enum tx_verdict check_form(const struct exec *x, const struct tx *tx) {
-    enum tx_verdict v = check_type(x, tx);
-    if (v == TX_OK && tx->has_chain_id && tx->chain_id != x->chain_id)
+    enum tx_verdict v = TX_OK;
+    if (tx->has_chain_id && tx->chain_id != x->chain_id)
         v = TX_CHAIN_ID;
     if (v == TX_OK)
         v = check_gas(x, tx);
@@ -141,9 +141,11 @@ enum tx_verdict tx_check(struct exec *x, const struct tx *tx, struct tx_charge *
     CHECK(tx->has_sender);
     struct tx_charge charge;
     memset(&charge, 0, sizeof charge);
-    enum tx_verdict v = check_form(x, tx);
+    enum tx_verdict v = check_type(x, tx);
     if (v == TX_OK)
         v = x->rules->charge(x, tx, &charge);
+    if (v == TX_OK)
+        v = check_form(x, tx);
     if (v == TX_OK)
         v = check_sender(x, tx, &charge);
     if (v == TX_OK)

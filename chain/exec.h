@@ -35,7 +35,7 @@ struct tx_charge {
 struct exec;
 struct tx_rules {
     const char *name;
-    /* The profile's own checks, after the form checks and before nonce and balance; fills *out. */
+    /* The profile's own checks, before those of form, nonce and balance; fills *out. */
     enum tx_verdict (*charge)(struct exec *x, const struct tx *tx, struct tx_charge *out);
     /* Takes gas_limit x price before, and gives back and distributes after the execution. The sender's balance was
      * checked by apply_tx unless charge->sponsored. */
@@ -83,8 +83,8 @@ struct tx_result {
     bool has_created;
 };
 
-/* All checks, nothing touched, in the order of execution-specs (`validate_transaction`, then `check_transaction`).
- * Gas limits of 2^63 and more never fit a block. */
+/* All checks, nothing touched: type, then the profile's (fee caps), form and gas, nonce, balance, sender. Conformance tests
+ * that violate several rules at once name the first in this order. Gas limits of 2^63 and more never fit a block. */
 enum tx_verdict tx_check(struct exec *x, const struct tx *tx, struct tx_charge *out) MUST_USE;
 /* tx_check, then executes between world_tx_begin and world_tx_end, adds to gas_used, and gives the receipt (arrays live in `a`).
  * On a verdict other than OK nothing changed. tx->sender must be known. */
