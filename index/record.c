@@ -112,55 +112,22 @@ enum err record_unpack_block(struct record_block *out, bytes payload) {
 }
 
 /* --- RECEIPTS ---------------------------------------------------------------------------------------------- */
-/* Where the signed transactions of a message lie in its data. The block's transactions appear there in the same order,
- * perhaps with others between them that were left out. */
-struct envelope_finder {
-    const struct derived_block *block;
-    uint32_t *offsets; /* UINT32_MAX: not found */
-    size_t next;       /* first transaction not found yet */
-};
-
-static void skip_unsigned(struct envelope_finder *f) {
-    while (f->next < f->block->tx_count && !is_signed(&f->block->txs[f->next]))
-        f->next++;
-}
-
-static enum err on_item(void *ctx, uint8_t l2_kind, bytes body) {
-    struct envelope_finder *f = ctx;
-    bytes data = f->block->message.data;
-    skip_unsigned(f);
-    if (f->next == f->block->tx_count || l2_kind != L2_SIGNED_TX)
-        return ERR_OK;
-    bytes raw = f->block->txs[f->next].tx.raw;
-    if (body.len != raw.len || memcmp(body.ptr, raw.ptr, raw.len) != 0)
-        return ERR_OK;
-    bool inside = body.ptr >= data.ptr && body.ptr + body.len <= data.ptr + data.len;
-    if (inside)
-        f->offsets[f->next] = (uint32_t)(body.ptr - data.ptr);
-    f->next++;
-    return ERR_OK;
+/* Whether an envelope is a part of the message's data, as those of signed transactions are: then its place says it all. */
+static bool lies_in(bytes envelope, bytes data) {
+    uintptr_t e = (uintptr_t)envelope.ptr, d = (uintptr_t)data.ptr;
+    return data.len > 0 && e >= d && e + envelope.len <= d + data.len;
 }
 
 void record_pack_receipts(struct buf *out, const struct derived_block *b) {
-    struct arena scratch;
-    arena_init(&scratch, 16384, b->tx_count * sizeof(uint32_t) + 65536);
-    uint32_t *offsets = arena_alloc(&scratch, b->tx_count * sizeof(uint32_t) + 1);
-    for (size_t i = 0; i < b->tx_count; i++)
-        offsets[i] = UINT32_MAX;
-    struct envelope_finder f = {.block = b, .offsets = offsets};
-    if (b->message.kind == MESSAGE_L2) {
-        enum err e = message_each_l2(b->message.data, on_item, &f);
-        (void)e; /* what a malformed tail hides is stored inline */
-    }
-
+    bytes data = b->message.data;
     buf_append_byte(out, RECORD_VERSION);
     put_u64(out, b->header.number);
     put_u32(out, (uint32_t)b->tx_count);
     for (size_t i = 0; i < b->tx_count; i++) {
         bytes raw = b->txs[i].tx.raw;
-        if (offsets[i] != UINT32_MAX) {
+        if (lies_in(raw, data)) {
             buf_append_byte(out, SOURCE_MESSAGE);
-            put_u32(out, offsets[i]);
+            put_u32(out, (uint32_t)(raw.ptr - data.ptr));
             put_u32(out, (uint32_t)raw.len);
         } else {
             buf_append_byte(out, SOURCE_INLINE);
@@ -169,7 +136,6 @@ void record_pack_receipts(struct buf *out, const struct derived_block *b) {
         }
         receipt_pack(out, &b->txs[i].receipt);
     }
-    arena_clear(&scratch);
 }
 
 static enum err take_envelope(bytes *in, bytes *out, bytes message_data) {

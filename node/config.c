@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/config.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+enum config_type { TYPE_FLAG, TYPE_U64, TYPE_TEXT };
+
+static const struct config_row {
+    const char *key;
+    enum config_type type;
+    size_t offset; /* in struct config */
+    uint64_t def, min, max;
+    const char *def_text;
+    const char *form; /* of the value */
+    const char *help;
+} rows[CONFIG_COUNT] = {
+#define CONFIG_FLAG(id, key, help) {key, TYPE_FLAG, offsetof(struct config, id), 0, 0, 1, NULL, NULL, help},
+#define CONFIG_U64(id, key, def, min, max, unit, help)                                                                 \
+    {key, TYPE_U64, offsetof(struct config, id), def, min, max, NULL, unit, help},
+#define CONFIG_TEXT(id, key, def, form, help) {key, TYPE_TEXT, offsetof(struct config, id), 0, 0, 0, def, form, help},
+#include "node/config.def"
+#undef CONFIG_FLAG
+#undef CONFIG_U64
+#undef CONFIG_TEXT
+};
+
+enum { DEV_BLOCK_GAP_MS = 1 };
+
+static void *field(struct config *c, const struct config_row *r) {
+    return (char *)c + r->offset;
+}
+
+static void set_defaults(struct config *c) {
+    memset(c, 0, sizeof(*c));
+    for (size_t i = 0; i < CONFIG_COUNT; i++) {
+        if (rows[i].type == TYPE_U64)
+            *(uint64_t *)field(c, &rows[i]) = rows[i].def;
+        else if (rows[i].type == TYPE_TEXT)
+            *(const char **)field(c, &rows[i]) = rows[i].def_text;
+    }
+}
+
+static enum err parse_u64(uint64_t *out, const struct config_row *r, const char *name, const char *text,
+                          struct err_ctx *ec) {
+    char *end = NULL;
+    errno = 0;
+    unsigned long long v = strtoull(text, &end, 10);
+    if (!isdigit((unsigned char)text[0]) || *end != '\0' || errno != 0)
+        FAIL(ec, ERR_CONFIG, "%s: '%s' is not a whole number", name, text);
+    if (v < r->min || v > r->max)
+        FAIL(ec, ERR_CONFIG, "%s: %llu is not between %" PRIu64 " and %" PRIu64, name, v, r->min, r->max);
+    *out = v;
+    return ERR_OK;
+}
+
+/* Sets one value; `name` is how the user called it. A flag's text is NULL, or 0/1, false/true from the environment. */
+static enum err set_value(struct config *c, size_t idx, const char *name, const char *text, struct err_ctx *ec) {
+    const struct config_row *r = &rows[idx];
+    void *at = field(c, r);
+    if (r->type == TYPE_TEXT) {
+        *(const char **)at = text;
+    } else if (r->type == TYPE_U64) {
+        uint64_t v = 0;
+        TRY(parse_u64(&v, r, name, text, ec));
+        *(uint64_t *)at = v;
+    } else {
+        bool on = text == NULL || strcmp(text, "1") == 0 || strcmp(text, "true") == 0;
+        if (!on && strcmp(text, "0") != 0 && strcmp(text, "false") != 0)
+            FAIL(ec, ERR_CONFIG, "%s: '%s' is neither true nor false", name, text);
+        *(bool *)at = on;
+    }
+    c->given[idx] = true;
+    return ERR_OK;
+}
+
+static enum err read_environment(struct config *c, char *(*env)(const char *), struct err_ctx *ec) {
+    for (size_t i = 0; i < CONFIG_COUNT; i++) {
+        char name[64];
+        int n = snprintf(name, sizeof(name), "CALLIPTER_%s", rows[i].key);
+        for (int k = 0; k < n; k++)
+            name[k] = name[k] == '-' ? '_' : (char)toupper((unsigned char)name[k]);
+        const char *text = env(name);
+        if (text != NULL)
+            TRY(set_value(c, i, name, text, ec));
+    }
+    return ERR_OK;
+}
+
+static enum err read_flag(struct config *c, int argc, char **argv, int *at, struct err_ctx *ec) {
+    const char *arg = argv[*at];
+    if (strncmp(arg, "--", 2) != 0)
+        FAIL(ec, ERR_CONFIG, "unexpected argument '%s'", arg);
+    size_t len = strcspn(arg + 2, "=");
+    const char *value = arg[2 + len] == '=' ? arg + 3 + len : NULL;
+    for (size_t i = 0; i < CONFIG_COUNT; i++) {
+        if (strlen(rows[i].key) != len || memcmp(rows[i].key, arg + 2, len) != 0)
+            continue;
+        if (rows[i].type != TYPE_FLAG && value == NULL) {
+            if (*at + 1 >= argc)
+                FAIL(ec, ERR_CONFIG, "--%s needs a value: %s", rows[i].key, rows[i].form);
+            value = argv[++*at];
+        }
+        char name[64];
+        snprintf(name, sizeof(name), "--%s", rows[i].key);
+        return set_value(c, i, name, value, ec);
+    }
+    FAIL(ec, ERR_CONFIG, "unknown flag '%.*s'", (int)(len + 2), arg);
+}
+
+static enum err check_together(struct config *c, struct err_ctx *ec) {
+    if (c->dev && !c->given[CONFIG_block_gap_ms])
+        c->block_gap_ms = DEV_BLOCK_GAP_MS;
+    if (c->dev)
+        c->unbacked_alloc = true;
+    if (!c->dev && c->chain[0] == '\0')
+        FAIL(ec, ERR_CONFIG, "--chain FILE is needed, or --dev for the built-in development chain");
+    if (!c->dev && c->datadir[0] == '\0')
+        FAIL(ec, ERR_CONFIG, "--datadir DIR is needed without --dev");
+    return ERR_OK;
+}
+
+enum err config_parse(struct config *out, int argc, char **argv, char *(*env)(const char *), struct err_ctx *ec) {
+    struct config c;
+    set_defaults(&c);
+    TRY(read_environment(&c, env, ec));
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0)
+            c.help = true;
+        else
+            TRY(read_flag(&c, argc, argv, &i, ec));
+    }
+    if (!c.help)
+        TRY(check_together(&c, ec));
+    *out = c;
+    return ERR_OK;
+}
+
+void config_print_help(FILE *f) {
+    fprintf(f, "usage: callipter run [FLAGS]\n\n"
+               "Each flag --some-key can also be given as the environment variable CALLIPTER_SOME_KEY.\n\n");
+    for (size_t i = 0; i < CONFIG_COUNT; i++) {
+        char left[64];
+        snprintf(left, sizeof(left), "--%s%s%s", rows[i].key, rows[i].form != NULL ? " " : "",
+                 rows[i].form != NULL ? rows[i].form : "");
+        fprintf(f, "  %-26s %s", left, rows[i].help);
+        if (rows[i].type == TYPE_U64)
+            fprintf(f, " (%" PRIu64 ")", rows[i].def);
+        else if (rows[i].type == TYPE_TEXT && rows[i].def_text[0] != '\0')
+            fprintf(f, " (%s)", rows[i].def_text);
+        fputc('\n', f);
+    }
+}
