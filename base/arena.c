@@ -5,7 +5,8 @@
 
 #include <stdlib.h>
 
-/* Under AddressSanitizer, memory that is not handed out is poisoned: use after a reset is reported. */
+/* Under AddressSanitizer, memory that is not handed out is poisoned: use after a reset is reported.
+ */
 #if defined(__SANITIZE_ADDRESS__)
 #define ARENA_ASAN 1
 #elif defined(__has_feature)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Memory with one owner and one end: process, block, transaction, request. Allocation is a pointer
- * bump; everything since a mark, or all of it, is dropped at once. Not thread-safe: one arena per owner. */
+ * bump; everything since a mark, or all of it, is dropped at once. Not thread-safe: one arena per
+ * owner. */
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H
 
@@ -35,7 +36,8 @@ void *arena_zalloc(struct arena *a, size_t len) MUST_USE;
 bytes arena_copy(struct arena *a, bytes b);
 
 struct arena_mark arena_mark(const struct arena *a);
-/* Drops all that was allocated since the mark; memory of emptied chunks is kept for reuse (one chunk). */
+/* Drops all that was allocated since the mark; memory of emptied chunks is kept for reuse (one
+ * chunk). */
 void arena_reset_to(struct arena *a, struct arena_mark m);
 void arena_reset(struct arena *a);
 

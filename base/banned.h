@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Turns functions that this project does without into compile errors. The Makefile includes this file
- * ahead of every .c. The headers that declare them come first, so that they are not hit themselves.
+/* Turns functions that this project does without into compile errors. The Makefile includes this
+ * file ahead of every .c. The headers that declare them come first, so that they are not hit
+ * themselves.
  *
- * strcpy, sprintf, gets: write without a limit (snprintf, buf_printf, memcpy). strtok: hidden state.
- * alloca: grows the stack by input. rand: not reproducible and not random (a seeded generator, or
- * getrandom). time: base/clock.h, so that a simulated run owns the clock. localtime: depends on the
- * machine's zone and is not thread-safe (gmtime_r). */
+ * strcpy, sprintf, gets: write without a limit (snprintf, buf_printf, memcpy). strtok: hidden
+ * state. alloca: grows the stack by input. rand: not reproducible and not random (a seeded
+ * generator, or getrandom). time: base/clock.h, so that a simulated run owns the clock. localtime:
+ * depends on the machine's zone and is not thread-safe (gmtime_r). */
 #ifndef BASE_BANNED_H
 #define BASE_BANNED_H
 

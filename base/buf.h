@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A growing byte buffer with a declared maximum. Appending past the maximum (or out of memory) sets
- * `overflow` and changes nothing more; callers test it once at the end, so encoders need no error path.
- * Zero-initialised storage plus buf_init is a usable, empty buffer. */
+ * `overflow` and changes nothing more; callers test it once at the end, so encoders need no error
+ * path. Zero-initialised storage plus buf_init is a usable, empty buffer. */
 #ifndef BASE_BUF_H
 #define BASE_BUF_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Assertions for bugs. CHECK is always on: it prints the expression, the place, and the block and
- * transaction in progress on this thread, then aborts. DCHECK is on in debug, sanitizer and fuzz builds.
- * Never for outsiders' input, and never with work inside. */
+ * transaction in progress on this thread, then aborts. DCHECK is on in debug, sanitizer and fuzz
+ * builds. Never for outsiders' input, and never with work inside. */
 #ifndef BASE_CHECK_H
 #define BASE_CHECK_H
 

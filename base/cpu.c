@@ -35,8 +35,8 @@ void cpu_choose(enum cpu_level level) {
 #endif
 }
 
-/* Before main and so before any thread, and ahead of other constructors (priorities up to 100 are the
- * compiler's). Until then the initial, portable choice is in force. */
+/* Before main and so before any thread, and ahead of other constructors (priorities up to 100 are
+ * the compiler's). Until then the initial, portable choice is in force. */
 __attribute__((constructor(101))) static void choose_at_start(void) {
     const char *forced = getenv("CALLIPTER_CPU");
     cpu_choose(forced != NULL && strcmp(forced, "portable") == 0 ? CPU_PORTABLE : CPU_BEST);
@@ -46,8 +46,8 @@ const char *cpu_describe(void) {
     return description;
 }
 
-/* Known answers as hexadecimal text; the texts are constants, so a failure to read one is a failure of
- * the code under test. */
+/* Known answers as hexadecimal text; the texts are constants, so a failure to read one is a failure
+ * of the code under test. */
 static bool equals_hex(const void *ptr, size_t len, const char *text) {
     char digits[64];
     if (len > sizeof(digits) / 2 || strlen(text) != 2 * len)

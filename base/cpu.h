@@ -21,8 +21,8 @@ const char *cpu_describe(void);
 
 /* Runs known answers through every variant that this machine can run: Keccak alone and in batches,
  * secp256k1 recovery, u256 division. Takes under 5 ms;
- * changes the choice meanwhile, so no other thread may hash yet. ERR_MISMATCH names what failed: the machine or
- * the build is broken and the program must not start. */
+ * changes the choice meanwhile, so no other thread may hash yet. ERR_MISMATCH names what failed:
+ * the machine or the build is broken and the program must not start. */
 enum err cpu_self_test(struct err_ctx *ec) MUST_USE;
 
 #endif

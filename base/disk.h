@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Files behind an interface, so that a simulated run can cut, tear and reorder writes. The real one is
- * disk_posix(). LMDB does its own input and output; tests that need to see it preload a library. */
+/* Files behind an interface, so that a simulated run can cut, tear and reorder writes. The real one
+ * is disk_posix(). LMDB does its own input and output; tests that must see it preload a library. */
 #ifndef BASE_DISK_H
 #define BASE_DISK_H
 

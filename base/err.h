@@ -2,9 +2,9 @@
 /* Operating errors: bad input, a missing block, a failing disk. Not EVM outcomes (enum evm_status)
  * and not bugs (CHECK).
  *
- * A function that can fail returns `enum err`. One at a boundary (configuration, files, RPC) also takes
- * `struct err_ctx *ec` last and writes one full sentence with values into it; `ec` may be NULL and is
- * untouched on success. Outputs (`out_...`) are written only on success. */
+ * A function that can fail returns `enum err`. One at a boundary (configuration, files, RPC) also
+ * takes `struct err_ctx *ec` last and writes one full sentence with values into it; `ec` may be
+ * NULL and is untouched on success. Outputs (`out_...`) are written only on success. */
 #ifndef BASE_ERR_H
 #define BASE_ERR_H
 

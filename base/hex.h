@@ -7,8 +7,9 @@
 #include "base/err.h"
 #include "base/u256.h"
 
-/* Decodes `len` characters (an optional "0x" first, then an even number of digits) into out, which has
- * room for out_cap bytes; *out_len is the count. ERR_HEX on a bad digit or odd count, ERR_TOO_LARGE. */
+/* Decodes `len` characters (an optional "0x" first, then an even number of digits) into out, which
+ * has room for out_cap bytes; *out_len is the count. ERR_HEX on a bad digit or odd count,
+ * ERR_TOO_LARGE. */
 enum err hex_decode(uint8_t *out, size_t out_cap, size_t *out_len, const char *s,
                     size_t len) MUST_USE;
 /* Exactly out_len bytes from a NUL-terminated string. */
@@ -22,7 +23,7 @@ void hex_put(struct buf *b, const void *ptr, size_t len);
 /* Appends a JSON-RPC quantity: 0x and no leading zeros ("0x0" for zero). */
 void hex_put_u64(struct buf *b, uint64_t v);
 void hex_put_u256(struct buf *b, const u256 *v);
-/* A quantity: 0x then 1..64 digits; leading zeros allowed only when `lax`. ERR_HEX, ERR_TOO_LARGE. */
+/* A quantity: 0x then 1..64 digits; leading zeros only when `lax`. ERR_HEX, ERR_TOO_LARGE. */
 enum err hex_parse_u256(u256 *out, const char *s, size_t len, bool lax) MUST_USE;
 enum err hex_parse_u64(uint64_t *out, const char *s, size_t len, bool lax) MUST_USE;
 

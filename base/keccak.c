@@ -67,8 +67,8 @@ void keccak256(hash32 *out, const void *data, size_t len) {
     memcpy(out->b, lanes, 32);
 }
 
-/* Up to three inputs that are left of a run. Two or three side by side cost as much as four, which is
- * less than one after the other from three on (with AVX2, four take the time of about two). */
+/* Up to three inputs that are left of a run. Two or three side by side cost as much as four, which
+ * is less than one after the other from three on (with AVX2, four take the time of about two). */
 static void hash_rest(hash32 *out, const bytes *in, size_t n) {
     if (n == 3) {
         bytes four[4] = {in[0], in[1], in[2], in[2]};

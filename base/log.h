@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the program says about itself: one line an event, as text or as JSON, to a descriptor. (The log
- * of blocks is state/log.h, whose names begin with wal_ and LOG_ plus a record kind.)
+/* What the program says about itself: one line an event, as text or as JSON, to a descriptor. (The
+ * log of blocks is state/log.h, whose names begin with wal_ and LOG_ plus a record kind.)
  *
  *     log_info("store", "checkpoint done", log_u64("block", n), log_u64("took_ms", ms));
  *
  *     2025-01-02T03:04:05.678Z INFO  store: checkpoint done block=17 took_ms=42
- *     {"ts":"2025-01-02T03:04:05.678Z","level":"info","component":"store","message":"checkpoint done",
- *      "block":17,"took_ms":42}
+ *     {"ts":"2025-01-02T03:04:05.678Z","level":"info","component":"store",
+ *      "message":"checkpoint done","block":17,"took_ms":42}
  *
- * Texts are data, never formats, and are escaped: no value can forge a line. Each place in the code may
- * write a burst of LOG_BURST lines and then rate_per_s a second; what it swallowed is counted and told
- * in its next line as suppressed=N. A line longer than LOG_LINE_BYTES_MAX loses its last fields, and
- * says truncated=true. Thread-safe; a line is one write. */
+ * Texts are data, never formats, and are escaped: no value can forge a line. Each place in the code
+ * may write a burst of LOG_BURST lines and then rate_per_s a second; what it swallowed is counted
+ * and told in its next line as suppressed=N. A line longer than LOG_LINE_BYTES_MAX loses its last
+ * fields, and says truncated=true. Thread-safe; a line is one write. */
 #ifndef BASE_PROGRAM_LOG_H
 #define BASE_PROGRAM_LOG_H
 
@@ -38,7 +38,8 @@ struct log_config {
     struct clock *clock; /* NULL = clock_posix() */
 };
 
-/* Until called: level info, text, standard error, LOG_RATE_DEFAULT. At start, or while no other thread logs. */
+/* Until called: level info, text, standard error, LOG_RATE_DEFAULT. At start, or while no other
+ * thread logs. */
 void log_configure(const struct log_config *c);
 /* "debug", "info", "warn", "error". ERR_INVALID. */
 enum err log_level_parse(enum log_level *out, const char *name) MUST_USE;
@@ -52,8 +53,8 @@ enum log_field_kind {
     LOG_FIELD_HEX,
 };
 
-/* Key and value, made by the functions below. Keys are identifiers in the source; values are borrowed
- * until the call returns. */
+/* Key and value, made by the functions below. Keys are identifiers in the source; values are
+ * borrowed until the call returns. */
 struct log_field {
     const char *key;
     enum log_field_kind kind;

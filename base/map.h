@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An open-addressing hash map from keys to values of fixed sizes, with a declared maximum of entries.
+/* An open-addressing hash map from keys to values of fixed sizes, with a declared maximum of
+ * entries.
  *
  * Keys are often an outsider's choice, so they are hashed with SipHash-1-3 under a seed: use
  * map_seed_random in a running node, and a fixed seed where a run must repeat itself. The order of
- * iteration depends on the seed and the history: nothing that is hashed, stored or answered may follow it.
+ * iteration depends on the seed and the history: nothing that is hashed, stored or answered may
+ * follow it.
  *
- * Linear probing at a load of at most 3/4; deletion shifts entries back, so there are no tombstones and
- * a long-lived map stays as fast as a fresh one. Not thread-safe. Zero-initialised storage plus
+ * Linear probing at a load of at most 3/4; deletion shifts entries back, so there are no tombstones
+ * and a long-lived map stays as fast as a fresh one. Not thread-safe. Zero-initialised storage plus
  * map_init is a usable, empty map; nothing is allocated before the first put. */
 #ifndef BASE_MAP_H
 #define BASE_MAP_H
@@ -46,8 +48,8 @@ void map_reset(struct map *m);
 /* Makes room for `count` entries at once. ERR_NOMEM; ERR_TOO_LARGE above max_entries. */
 enum err map_reserve(struct map *m, size_t count) MUST_USE;
 
-/* The value, 8-byte aligned, or NULL. Valid until the next change of the map; may be written through.
- * In a set (value_len 0), any pointer but NULL means "present". */
+/* The value, 8-byte aligned, or NULL. Valid until the next change of the map; may be written
+ * through. In a set (value_len 0), any pointer but NULL means "present". */
 void *map_get(const struct map *m, const void *key) MUST_USE;
 static inline bool map_has(const struct map *m, const void *key) {
     return map_get(m, key) != NULL;
@@ -56,14 +58,14 @@ static inline bool map_has(const struct map *m, const void *key) {
 /* Inserts or replaces. `value` may be NULL in a set. ERR_TOO_LARGE when a new key would exceed
  * max_entries, ERR_NOMEM; the map is unchanged then. */
 enum err map_put(struct map *m, const void *key, const void *value) MUST_USE;
-/* As above, but hands out the entry's value for the caller to fill: zeroed when *out_new. Either output
- * may be NULL. */
+/* As above, but hands out the entry's value for the caller to fill: zeroed when *out_new. Either
+ * output may be NULL. */
 enum err map_ensure(struct map *m, const void *key, void **out_value, bool *out_new) MUST_USE;
 /* Whether the key was there. */
 bool map_del(struct map *m, const void *key);
 
-/* Visits each entry once, in no meaningful order; values may be written, keys not, and the map must not
- * change meanwhile:  for (size_t it = 0; map_next(m, &it, &key, &value);) ...  */
+/* Visits each entry once, in no meaningful order; values may be written, keys not, and the map must
+ * not change meanwhile:  for (size_t it = 0; map_next(m, &it, &key, &value);) ...  */
 bool map_next(const struct map *m, size_t *it, const void **out_key, void **out_value);
 
 /* SipHash-1-3, for other tables with outsiders' keys. */

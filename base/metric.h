@@ -6,14 +6,13 @@
  *
  *     COUNTER(name, help)                      only grows; exported with _total
  *     GAUGE(name, help)                        goes up and down
- *     HISTOGRAM(name, bounds, help)            how many values were <= each bound, their sum and count;
- *                                              `bounds` is one of the lists below
- *     COUNTER_BY(name, label, count, names, help)   `count` counters, told apart by a label whose value
- *                                              for index i is names(i): a function of size_t to text
+ *     HISTOGRAM(name, bounds, help)            how many values were <= each bound, their sum and
+ * count; `bounds` is one of the lists below COUNTER_BY(name, label, count, names, help)   `count`
+ * counters, told apart by a label whose value for index i is names(i): a function of size_t to text
  *
- * whose header is  #define METRIC_DEF "<folder>/metrics.def"  and  #include "base/metric_declare.inc",
- * and whose one source file adds  #define METRIC_TABLE <folder>_metrics  and
- * #include "base/metric_define.inc". node/ registers the tables and prints them.
+ * whose header is  #define METRIC_DEF "<folder>/metrics.def"  and  #include
+ * "base/metric_declare.inc", and whose one source file adds  #define METRIC_TABLE <folder>_metrics
+ * and #include "base/metric_define.inc". node/ registers the tables and prints them.
  *
  * A name is <folder>_<what>_<unit>; on export "callipter_" goes in front. Names never change. */
 #ifndef BASE_METRIC_H

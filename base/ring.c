@@ -9,8 +9,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-/* Slot i begins at sequence i: "free for position i". A pushed item makes it position + 1, "full"; the
- * consumer makes it position + cap, "free for the next round". */
+/* Slot i begins at sequence i: "free for position i". A pushed item makes it position + 1, "full";
+ * the consumer makes it position + cap, "free for the next round". */
 struct ring_slot {
     _Atomic uint64_t seq;
     uint8_t item[];
@@ -89,8 +89,8 @@ bool ring_push(struct ring *r, const void *item) {
         atomic_store_explicit(&slot->seq, pos + 1, memory_order_release);
         return true;
     }
-    /* Sequentially consistent, as are the two accesses of ring_arm in the opposite order: either the
-     * consumer sees the item, or this thread sees that it sleeps. */
+    /* Sequentially consistent, as are the two accesses of ring_arm in the opposite order: either
+     * the consumer sees the item, or this thread sees that it sleeps. */
     atomic_store(&slot->seq, pos + 1);
     if (atomic_load(&r->asleep))
         ring_kick(r);

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A bounded queue of fixed-size items between threads: one consumer, and one producer (RING_SPSC) or any
- * number (RING_MPSC). Nothing waits inside push and pop: a full ring says so, and what to do about it is
- * the caller's policy. Items are copied; for pointers use sizeof(void *).
+/* A bounded queue of fixed-size items between threads: one consumer, and one producer (RING_SPSC)
+ * or any number (RING_MPSC). Nothing waits inside push and pop: a full ring says so, and what to do
+ * about it is the caller's policy. Items are copied; for pointers use sizeof(void *).
  *
- * Each slot carries a sequence number that tells its turn (D. Vyukov's bounded queue), so producer and
- * consumer share no counter; head and tail lie on cache lines of their own. Per producer, order holds.
+ * Each slot carries a sequence number that tells its turn (D. Vyukov's bounded queue), so producer
+ * and consumer share no counter; head and tail lie on cache lines of their own. Per producer, order
+ * holds.
  *
- * A consumer that has nothing to do can sleep on an eventfd. It arms the ring, which fails if an item is
- * there already, and waits for the descriptor, alone (ring_wait) or in an event loop:
- *     on readable: ring_disarm; pop until empty; repeat that while ring_arm is false.
- * Producers pay for a system call only when the consumer sleeps. */
+ * A consumer that has nothing to do can sleep on an eventfd. It arms the ring, which fails if an
+ * item is there already, and waits for the descriptor, alone (ring_wait) or in an event loop: on
+ * readable: ring_disarm; pop until empty; repeat that while ring_arm is false. Producers pay for a
+ * system call only when the consumer sleeps. */
 #ifndef BASE_RING_H
 #define BASE_RING_H
 
@@ -37,7 +38,7 @@ struct ring {
     _Alignas(RING_CACHE_LINE) atomic_bool asleep; /* the consumer armed the ring */
 };
 
-/* cap: a power of two in [2, 2^24]. with_wake: make the eventfd. ERR_NOMEM, ERR_IO (no descriptor). */
+/* cap: a power of two in [2, 2^24]. with_wake: make the eventfd. ERR_NOMEM; ERR_IO: no eventfd. */
 enum err ring_init(struct ring *r, enum ring_kind kind, size_t cap, uint32_t item_len,
                    bool with_wake) MUST_USE;
 /* No thread may use it any more. Items left inside are dropped. A zeroed ring is fine. */
@@ -56,8 +57,8 @@ size_t ring_len(const struct ring *r);
 bool ring_arm(struct ring *r) MUST_USE;
 /* Consumer: awake again; empties the eventfd. */
 void ring_disarm(struct ring *r);
-/* Consumer: sleeps until there is an item, ring_kick, or timeout_ms has passed (negative: no limit); a
- * late signal of an item already taken may end it early. Whether there is an item. */
+/* Consumer: sleeps until there is an item, ring_kick, or timeout_ms has passed (negative: no
+ * limit); a late signal of an item already taken may end it early. Whether there is an item. */
 bool ring_wait(struct ring *r, int timeout_ms);
 /* Wakes the consumer though nothing was pushed: for shutting down. Any thread. */
 void ring_kick(struct ring *r);

@@ -14,8 +14,8 @@ const u256 SECP_N = {
 const u256 SECP_N_HALF = {
     {0xdfe92f46681b20a0, 0x5d576e7357a4501d, 0xffffffffffffffff, 0x7fffffffffffffff}};
 
-/* Recovery reads public data and runs on the library's static context. What touches a private key has
- * one of its own, blinded against side channels. */
+/* Recovery reads public data and runs on the library's static context. What touches a private key
+ * has one of its own, blinded against side channels. */
 static secp256k1_context *signing_ctx;
 static pthread_once_t signing_once = PTHREAD_ONCE_INIT;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* SHA-256 (FIPS 180-4) and RIPEMD-160, by OpenSSL; the algorithms are fetched once. Thread-safe, each
- * thread keeps one digest context. */
+/* SHA-256 (FIPS 180-4) and RIPEMD-160, by OpenSSL; the algorithms are fetched once. Thread-safe,
+ * each thread keeps one digest context. */
 #ifndef BASE_SHA_H
 #define BASE_SHA_H
 

@@ -94,7 +94,8 @@ bool u256_mul_overflow(u256 *out, const u256 *a, const u256 *b) {
 static inline uint64_t div_128_by_64(uint64_t hi, uint64_t lo, uint64_t d, uint64_t *rem) {
     DCHECK(hi < d);
 #if defined(__x86_64__) && !defined(U256_PORTABLE)
-    /* Neither compiler proves that the quotient fits 64 bits; both would call a slow library routine. */
+    /* Neither compiler proves that the quotient fits 64 bits; both would call a slow library
+     * routine. */
     uint64_t q, r;
     __asm__("divq %4" : "=a"(q), "=d"(r) : "a"(lo), "d"(hi), "rm"(d) : "cc");
     *rem = r;
@@ -323,7 +324,7 @@ u256 u256_addmod(const u256 *a, const u256 *b, const u256 *m) {
     uint64_t sum[5];
     u256 low;
     sum[4] = u256_add_overflow(&low, a, b);
-    /* Field elements of a curve, the usual operands: below the modulus, which has a full top limb. */
+    /* Field elements of a curve, the usual operands: below the modulus, whose top limb is full. */
     if (m->w[3] != 0 && u256_lt(a, m) && u256_lt(b, m)) {
         u256 less = u256_sub(&low, m);
         return sum[4] != 0 || !u256_lt(&low, m) ? less : low;

@@ -93,13 +93,14 @@ bool u256_mul_overflow(u256 *out, const u256 *a, const u256 *b);
 u256 u256_mul(const u256 *a, const u256 *b);
 /* The full product, eight limbs, least significant first. */
 void u256_mul_wide(uint64_t out[8], const u256 *a, const u256 *b);
-/* Quotient and remainder; both zero when b is zero (the EVM's DIV and MOD). Either output may be NULL. */
+/* Quotient and remainder; both zero when b is zero (the EVM's DIV and MOD). Either output may be
+ * NULL. */
 void u256_divmod(u256 *quot, u256 *rem, const u256 *a, const u256 *b);
 u256 u256_div(const u256 *a, const u256 *b);
 u256 u256_mod(const u256 *a, const u256 *b);
 u256 u256_sdiv(const u256 *a, const u256 *b);
 u256 u256_smod(const u256 *a, const u256 *b);
-/* (a + b) mod m and (a * b) mod m over the full 257- and 512-bit intermediate; zero when m is zero. */
+/* (a + b) mod m and (a * b) mod m over the full 257- and 512-bit intermediate; zero for m = 0. */
 u256 u256_addmod(const u256 *a, const u256 *b, const u256 *m);
 u256 u256_mulmod(const u256 *a, const u256 *b, const u256 *m);
 u256 u256_exp(const u256 *base, const u256 *exponent);
@@ -144,7 +145,7 @@ static inline void u256_to_be32(uint8_t out[32], const u256 *a) {
 }
 /* Big-endian of `len` <= 32 bytes; leading bytes are zero. */
 u256 u256_from_be(const uint8_t *in, size_t len);
-/* Writes the minimal big-endian form (no leading zero; nothing for zero), returns its length 0..32. */
+/* Writes the minimal big-endian form (no leading zero; nothing for zero); its length, 0..32. */
 size_t u256_to_be_min(uint8_t out[32], const u256 *a);
 
 static inline u256 u256_from_addr(const addr20 *a) {

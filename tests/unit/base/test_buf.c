@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal: a buffer holds what was appended, never more than its maximum, and remembers that it was full.
- * Method: appends of all kinds below, at and beyond the maximum. */
+/* Goal: a buffer holds what was appended, never more than its maximum, and remembers that it was
+ * full. Method: appends of all kinds below, at and beyond the maximum. */
 #include "base/buf.h"
 
 #include <criterion/criterion.h>

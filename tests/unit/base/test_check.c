@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal: a failing CHECK says what, where and during which block, and ends the process; a passing one
- * evaluates its expression once. Method: fork, read the child's standard error. */
+/* Goal: a failing CHECK says what, where and during which block, and ends the process; a passing
+ * one evaluates its expression once. Method: fork, read the child's standard error. */
 #include "base/check.h"
 
 #include <criterion/criterion.h>

@@ -37,7 +37,8 @@ static void broken_f1600(uint64_t lanes[25]) {
     lanes[2] ^= 1; /* within the last 20 bytes, which make an address */
 }
 
-/* secp256k1 addresses come from the chosen permutation: the self-test's last part sees a broken one. */
+/* secp256k1 addresses come from the chosen permutation: the self-test's last part sees a broken
+ * one. */
 Test(cpu, self_test_notices_a_broken_variant) {
     struct err_ctx ec = {0};
     keccak_variant.f1600 = broken_f1600;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Goal: one digest for one input, whatever the variant and however the bytes arrive.
- * Method: published digests; then every length from 0 to 500 in each variant, whole, streamed and in
- * batches of mixed lengths, against the portable code. */
+ * Method: published digests; then every length from 0 to 500 in each variant, whole, streamed and
+ * in batches of mixed lengths, against the portable code. Covers: keccak_avx2.c keccak_bmi2.c */
 #include "base/keccak.h"
 
 #include "base/cpu.h"
@@ -48,7 +48,7 @@ Test(keccak, known_answers) {
     }
 }
 
-/* The first lane of the permutation of zeros, from the Keccak team's published intermediate values. */
+/* The first lane of the permutation of zeros, from the Keccak team's published values. */
 Test(keccak, permutation_of_zeros) {
     uint64_t lanes[25] = {0};
     keccak_f1600(lanes);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal: one event is one line of the promised form, whatever its values; floods are bounded and told.
- * Method: log to a pipe under a fake clock; exact text, jansson reads the JSON lines. */
+/* Goal: one event is one line of the promised form, whatever its values; floods are bounded and
+ * told. Method: log to a pipe under a fake clock; exact text, jansson reads the JSON lines. */
 #include "base/log.h"
 
 #include "base/metrics.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Goal: a map is what was put less what was deleted, within its limit; SipHash is SipHash.
- * Method: random operations against a plain array over few keys (so that runs collide and wrap), the
- * hash authors' vectors, and bad luck forced by filling to the limit. */
+ * Method: random operations against a plain array over few keys (so that runs collide and wrap),
+ * the hash authors' vectors, and bad luck forced by filling to the limit. */
 #include "base/map.h"
 
 #include <criterion/criterion.h>
@@ -16,7 +16,7 @@ static uint64_t next_random(void) {
     return random_state >> 33;
 }
 
-/* SipHash-1-3 of 0, 1, 2, ... under the key 00 01 .. 0f, from the reference implementation's table. */
+/* SipHash-1-3 of 0, 1, 2, ... under the key 00 01 .. 0f, from the reference code's table. */
 Test(map, hash_is_siphash_1_3) {
     static const uint64_t want[] = {0xabac0158050fc4dc, 0xc9f49bf37d57ca93, 0x82cb9b024dc7d44d,
                                     0x8bf80ab8e7ddf7fb};

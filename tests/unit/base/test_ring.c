@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Goal: nothing is lost, doubled or reordered per producer, and no wake-up is missed.
- * Method: bounds on one thread; then producers and a consumer on their own threads, polling, sleeping
- * with every item, and with a ring so small that it is full and empty all the time. */
+ * Method: bounds on one thread; then producers and a consumer on their own threads, polling,
+ * sleeping with every item, and with a ring so small that it is full and empty all the time. */
 #include "base/ring.h"
 
 #include "base/clock.h"

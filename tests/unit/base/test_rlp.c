@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Goal: encoding follows the Yellow Paper's appendix B, decoding takes exactly what encoding gives.
- * Method: pinned encodings, malformed inputs, random nested values there and back, all inputs of two
- * bytes against the rules written out, and the Ethereum tests' RLP vectors ($CORPORA/rlp). */
+ * Method: pinned encodings, malformed inputs, random nested values there and back, all inputs of
+ * two bytes against the rules written out, and the Ethereum tests' RLP vectors ($CORPORA/rlp). */
 #include "base/rlp.h"
 
 #include "base/hex.h"

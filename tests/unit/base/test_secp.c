@@ -145,7 +145,8 @@ Test(secp, batches_equal_single_recoveries) {
     }
 }
 
-/* One INTEGER of a DER signature: no negative number, no needless zero, at most 32 bytes of value. */
+/* One INTEGER of a DER signature: no negative number, no needless zero, at most 32 bytes of value.
+ */
 static bool der_integer(bytes *in, u256 *out) {
     if (in->len < 3 || in->ptr[0] != 0x02)
         return false;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal: every operation of base/u256.h equals GMP's, over random operands of every width and the edges.
- * Method: both compute in one loop; the operands' seed is printed and set by SEED. */
+/* Goal: every operation of base/u256.h equals GMP's, over random operands of every width and the
+ * edges. Method: both compute in one loop; the operands' seed is printed and set by SEED. */
 #include "base/u256.h"
 
 #include <criterion/criterion.h>
