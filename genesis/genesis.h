@@ -13,6 +13,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/limits.h"
 #include "base/types.h"
 #include "base/u256.h"
 #include "chain/derive.h"
@@ -27,7 +28,8 @@ enum {
     GENESIS_CREATORS_MAX = 256, /* accounts that may create universes from the first day */
 };
 #define GENESIS_GAS_LIMIT_DEFAULT (UINT64_C(1) << 26)
-#define GENESIS_GAS_LIMIT_MIN (UINT64_C(1) << 25) /* two transactions of EIP-7825's cap */
+#define GENESIS_GAS_LIMIT_MIN ((uint64_t)LIMIT_BLOCK_GAS_MIN)
+#define GENESIS_GAS_LIMIT_MAX (UINT64_C(1) << 40)
 
 struct genesis_slot {
     u256 key, value; /* value is not 0 */
