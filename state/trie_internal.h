@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inside of the tries.
+ *
+ *   trie_node.c    encodings of leaf, extension and branch; packed nodes and their memory
+ *   trie_build.c   roots from sorted pairs
+ *   trie.c         the state trie's public face: apply, root, rows
+ *   trie_update.c  changes to the structure
+ *   trie_hash.c    references of what changed, level by level
+ *   trie_page.c    branch records, loading, dropping
+ *   trie_proof.c   proofs
+ *
+ * Terms: a *slot* is one of a branch's sixteen places; what hangs there is a *sub*: nothing, a leaf, or a
+ * *node*, which is a branch with the nibbles of the extension before it, if any. A *reference* is what the
+ * parent's RLP holds: a hash, or the node itself when its RLP is shorter than 32 bytes (embedded).
+ * *depth* counts nibbles from the root. */
+#ifndef STATE_TRIE_INTERNAL_H
+#define STATE_TRIE_INTERNAL_H
+
+#include "base/check.h"
+#include "base/keccak.h"
+#include "state/trie.h"
+
+enum {
+    TRIE_NIBBLES = 64,         /* of a secure key */
+    TRIE_BRANCH_RLP_MAX = 532, /* 3 + 16 * 33 + 1 */
+    TRIE_VALUE_MAX = 128,      /* account bodies are at most 110 bytes, slots 33 */
+    TRIE_LEAF_RLP_MAX = 3 + 34 + 2 + TRIE_VALUE_MAX,
+    TRIE_EXT_RLP_MAX = 1 + 34 + 33,
+    TRIE_RECORD_MAX = 6 + 16 * 32,
+    TRIE_NO_INDEX = UINT32_MAX,
+};
+
+static inline unsigned key_nibble(const uint8_t *key, unsigned i) {
+    return (i & 1) != 0 ? key[i / 2] & 15 : key[i / 2] >> 4;
+}
+/* Number of nibbles that two keys of 32 bytes share. */
+unsigned key_common_nibbles(const uint8_t *a, const uint8_t *b);
+
+/* --- encodings; each returns the length written --------------------------------------------------------- */
+
+/* List header for a payload. */
+size_t node_list_header(uint8_t *out, size_t payload_len);
+/* Hex-prefix form of nibbles (one per byte) as an RLP string; at most count / 2 + 10 bytes. */
+size_t node_put_path(uint8_t *out, const uint8_t *nibbles, size_t count, bool is_leaf);
+size_t node_encode_leaf(uint8_t out[TRIE_LEAF_RLP_MAX], const uint8_t *key, unsigned from_nibble,
+                        bytes value);
+/* ref: an embedded node of less than 32 bytes, or a hash of 32. */
+size_t node_encode_ext(uint8_t out[TRIE_EXT_RLP_MAX], const uint8_t *nibbles, size_t count,
+                       bytes ref);
+
+/* --- packed nodes ------------------------------------------------------------------------------------- */
+
+/* A branch in RAM. After the header: a reference of 32 bytes per present slot (an embedded one begins with its
+ * list header, which tells its length; a dirty leaf's holds the index of its pending leaf instead), then a
+ * pointer per slot of `kid`, then ext_len nibbles. */
+struct tnode {
+    uint16_t mask;   /* slots present */
+    uint16_t branch; /* of these, nodes; the rest are leaves */
+    uint16_t kid;    /* of these, in RAM: struct tnode, or struct tleaf without a source */
+    uint16_t emb;    /* of these, embedded */
+    uint16_t dirty;  /* of these, reference to be computed */
+    uint8_t depth;   /* of the branch itself */
+    uint8_t ext_len; /* nibbles between the slot that it hangs in and `depth` */
+    uint8_t size_class;
+    bool used;    /* since the clock hand passed */
+    bool changed; /* the record differs from the stored one */
+    bool stored;  /* a record is stored */
+    _Alignas(8) uint8_t data[];
+};
+
+/* A leaf in RAM: only in a trie without a source. */
+struct tleaf {
+    hash32 key;
+    uint8_t size_class;
+    uint8_t value_len;
+    uint8_t value[];
+};
+
+/* Without the POPCNT instruction, which not all builds may use, this beats a call into libgcc. */
+static inline unsigned popcount16(unsigned x) {
+    x = x - ((x >> 1) & 0x5555u);
+    x = (x & 0x3333u) + ((x >> 2) & 0x3333u);
+    x = (x + (x >> 4)) & 0x0f0fu;
+    return (x + (x >> 8)) & 0x1fu;
+}
+static inline unsigned slot_pos(uint16_t mask, unsigned nib) {
+    return popcount16(mask & ((1u << nib) - 1));
+}
+static inline bool has_bit(uint16_t mask, unsigned nib) {
+    return ((mask >> nib) & 1) != 0;
+}
+static inline hash32 *node_refs(const struct tnode *n) {
+    return (hash32 *)(uintptr_t)n->data;
+}
+static inline void **node_kids(const struct tnode *n) {
+    return (void **)(uintptr_t)(n->data + (size_t)popcount16(n->mask) * 32);
+}
+static inline uint8_t *node_ext(const struct tnode *n) {
+    return (uint8_t *)(node_kids(n) + popcount16(n->kid));
+}
+static inline hash32 *node_ref(const struct tnode *n, unsigned nib) {
+    return node_refs(n) + slot_pos(n->mask, nib);
+}
+static inline void *node_kid(const struct tnode *n, unsigned nib) {
+    return has_bit(n->kid, nib) ? node_kids(n)[slot_pos(n->kid, nib)] : NULL;
+}
+/* The slot's reference as it stands in the parent's RLP, without a hash's header. */
+static inline bytes node_ref_bytes(const struct tnode *n, unsigned nib) {
+    const hash32 *r = node_ref(n, nib);
+    return bytes_of(r->b, has_bit(n->emb, nib) ? (size_t)(r->b[0] - 0xc0) + 1 : 32);
+}
+size_t node_branch_rlp_len(const struct tnode *n);
+/* Needs all references. */
+size_t node_encode_branch(uint8_t out[TRIE_BRANCH_RLP_MAX], const struct tnode *n);
+
+/* Memory by size class, in steps of 32 bytes. Freed pieces are reused, not returned before tmem_clear. */
+enum { TMEM_STEP = 32, TMEM_CLASSES = 24 };
+struct tmem {
+    struct tmem_slab *slabs;
+    void *free_list[TMEM_CLASSES];
+    uint8_t *bump;
+    size_t bump_left;
+    size_t live_bytes;
+};
+void tmem_clear(struct tmem *m);
+struct tleaf *tleaf_new(struct tmem *m, const uint8_t *key, bytes value);
+void tleaf_free(struct tmem *m, struct tleaf *l);
+struct tnode *tnode_new(struct tmem *m, unsigned depth, const uint8_t *ext, size_t ext_len);
+void tnode_free(struct tmem *m, struct tnode *n);
+
+/* What hangs in a slot or at a root. */
+enum tsub_kind { TSUB_EMPTY, TSUB_LEAF, TSUB_NODE };
+struct tsub {
+    enum tsub_kind kind;
+    struct tnode *node; /* TSUB_NODE: NULL when not in RAM */
+    struct tleaf *leaf; /* TSUB_LEAF without a source */
+    uint32_t pending;   /* TSUB_LEAF: index of the pending leaf, or TRIE_NO_INDEX */
+};
+struct tsub tnode_get(const struct tnode *n, unsigned nib);
+/* Puts `s` into the slot and marks it dirty; an empty one clears the slot. The node may move. */
+struct tnode *tnode_set(struct tmem *m, struct tnode *n, unsigned nib,
+                        const struct tsub *s) MUST_USE;
+/* Only notes that the slot's node is in RAM (NULL: no longer). */
+struct tnode *tnode_set_kid(struct tmem *m, struct tnode *n, unsigned nib,
+                            struct tnode *kid) MUST_USE;
+struct tnode *tnode_set_ext(struct tmem *m, struct tnode *n, const uint8_t *ext,
+                            size_t ext_len) MUST_USE;
+
+/* --- branch records: mask u16 | nodes u16 | embedded u16 (big-endian), then the references in slot order,
+ * an embedded one in its own length. A function of the branch alone. ---------------------------------------- */
+size_t trecord_encode(uint8_t out[TRIE_RECORD_MAX], const struct tnode *n);
+/* CHECKs the form: records come from our own store. */
+struct tnode *trecord_decode(struct tmem *m, bytes record, unsigned depth, const uint8_t *ext,
+                             size_t ext_len);
+
+/* --- the state trie ------------------------------------------------------------------------------------- */
+
+/* One trie: the account trie (id 0) or the storage under a store id. */
+struct tree {
+    uint64_t id;
+    struct tree *next;                  /* in its bucket */
+    struct tree *ring_next, *ring_prev; /* all trees; the clock hand goes round */
+    bool known;                         /* `root` says what is there; else it is with the source */
+    bool hashed;                        /* `hash` is the root's */
+    bool used;
+    struct tsub root;
+    hash32 hash;
+};
+
+/* A changed key. Sorted by key within a tree. */
+struct titem {
+    const uint8_t *key;   /* 32 bytes */
+    const uint8_t *value; /* NULL: deleted */
+    uint32_t value_len;
+    bool existed; /* the key was in the trie before */
+};
+
+/* A leaf whose reference is to be computed. */
+struct tpending {
+    const uint8_t *key;
+    const uint8_t *value;
+    uint32_t value_len;
+};
+
+/* A node or leaf to be hashed. */
+struct thash_job {
+    struct tree *tree;
+    struct tnode *node;   /* NULL: a leaf */
+    struct tnode *parent; /* NULL: the root */
+    uint32_t next;        /* in its list */
+    uint32_t pending;
+    uint8_t nib;
+    uint8_t from; /* leaf: first nibble of its path */
+};
+
+struct trow {
+    uint64_t store_id;
+    const uint8_t *path;
+    struct tnode *node; /* NULL: deleted */
+    uint8_t path_len;
+};
+
+/* A branch that the update is inside of. */
+struct tframe {
+    struct tnode *node;
+    const struct tpending *extra; /* leaf that stood where this branch is now */
+    uint32_t lo, hi;              /* items to come */
+    uint8_t nib;                  /* slot in work */
+};
+
+struct state_trie {
+    struct trie_source source;
+    size_t budget_bytes;
+    struct tmem mem;
+    struct tree accounts;
+    struct tree **buckets; /* storage trees by id */
+    size_t bucket_count, tree_count;
+    struct tree *hand;               /* of the clock: the tree it is in, */
+    uint8_t hand_path[TRIE_NIBBLES]; /* and where there */
+    uint8_t path[TRIE_NIBBLES + 1];
+    struct tframe stack[TRIE_NIBBLES + 1];
+
+    struct arena scratch; /* of one apply */
+    struct titem *items;
+    size_t item_cap;
+    struct tpending *pending;
+    size_t pending_count, pending_cap;
+    struct thash_job *jobs;
+    size_t job_count, job_cap;
+    uint32_t job_head[TRIE_NIBBLES + 1]; /* by depth */
+    uint32_t leaf_head;
+    struct thash_job **sorted;
+    size_t sorted_cap;
+
+    struct arena row_arena; /* paths */
+    struct trow *rows;
+    size_t row_count, row_cap;
+};
+
+static inline bool trie_in_ram(const struct state_trie *t) {
+    return t->source.ops == NULL;
+}
+void *trie_grow(void *p, size_t *cap, size_t elem_bytes, size_t need);
+void trie_add_row(struct state_trie *t, uint64_t store_id, const uint8_t *path, size_t path_len,
+                  struct tnode *node);
+
+/* trie_page.c */
+struct tree *tree_get(struct state_trie *t, uint64_t id); /* made if absent, root not known */
+/* Forgets what is in RAM; the tree itself ends. Not for the account tree. */
+void tree_drop(struct state_trie *t, struct tree *tree);
+/* Makes root.kind valid, and root.node too when it is a node. */
+void tree_open(struct state_trie *t, struct tree *tree);
+void trees_init(struct state_trie *t);
+void trees_clear(struct state_trie *t);
+/* The branch under path[0..len), which the source has. */
+struct tnode *tnode_load(struct state_trie *t, uint64_t id, size_t path_len);
+/* The only leaf under path[0..len); copied into scratch. */
+struct tpending trie_fetch_leaf(struct state_trie *t, uint64_t id, size_t path_len);
+/* Adds deletes for all stored records of a storage trie. */
+void tree_delete_rows(struct state_trie *t, uint64_t id);
+
+/* trie_update.c: applies items (sorted, distinct) to the tree's structure. */
+void tree_update(struct state_trie *t, struct tree *tree, const struct titem *items, size_t count);
+/* trie_hash.c: queues what is dirty in the tree, and computes all that was queued. */
+void tree_queue(struct state_trie *t, struct tree *tree);
+void trie_run_hashes(struct state_trie *t);
+void tree_hash_root(struct state_trie *t, struct tree *tree); /* of a clean tree, opened */
+
+#endif
