@@ -78,14 +78,12 @@ void bn254_g1_mul_fast(struct bn254_g1 *r, const struct bn254_g1_affine *a, cons
     u256 k2 = u256_sub(&t1, &t2);
 
     uint64_t half[4];
-    struct bn254_g1 points[2];
-    bn254_g1_from_affine(&points[0], a);
-    points[1] = points[0];
+    struct bn254_g1_affine points[2] = {*a, *a};
     bn254_fp_mul(&points[1].x, &points[1].x, &beta);
     if (split_sign(half, k1))
-        bn254_g1_neg(&points[0], &points[0]);
+        bn254_fp_neg(&points[0].y, &points[0].y);
     if (split_sign(half + 2, k2))
-        bn254_g1_neg(&points[1], &points[1]);
+        bn254_fp_neg(&points[1].y, &points[1].y);
     bn254_g1_sum_of_multiples(r, points, half, 2, 2);
 }
 
