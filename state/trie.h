@@ -70,6 +70,8 @@ typedef void (*trie_row_fn)(void *ctx, uint64_t store_id, bytes path, bytes reco
 void state_trie_take_rows(struct state_trie *t, trie_row_fn fn, void *ctx);
 /* Drops clean nodes over the budget. Between blocks, once rows are in the store. */
 void state_trie_trim(struct state_trie *t);
+/* Memory of the nodes in RAM now. */
+size_t state_trie_bytes(const struct state_trie *t);
 
 /* RLP nodes from the root to the key (EIP-1186): proves presence or absence. Nodes live in `a`. */
 struct trie_proof {

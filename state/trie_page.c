@@ -298,7 +298,7 @@ static bool sweep_some(struct state_trie *t, struct tree *tree) {
     return true;
 }
 
-static size_t live_bytes(const struct state_trie *t) {
+size_t state_trie_bytes(const struct state_trie *t) {
     return t->mem.live_bytes + t->tree_count * sizeof(struct tree);
 }
 
@@ -308,7 +308,7 @@ void state_trie_trim(struct state_trie *t) {
     CHECK(t->row_count == 0);
     /* The hand comes to each tree at most twice: once to take the marks away, once more for what they kept. */
     size_t trees_left = 2 * t->tree_count + 2;
-    while (live_bytes(t) > t->budget_bytes && trees_left > 0) {
+    while (state_trie_bytes(t) > t->budget_bytes && trees_left > 0) {
         struct tree *tree = t->hand;
         if (tree != &t->accounts && !tree->used) {
             tree_drop(t, tree);
