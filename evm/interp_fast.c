@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The fast tier: threaded code over decoded slots. Gas and stack were summed per basic block by analysis.c, so
- * the bodies check neither. Compiled with the flags that rules.mk gives this file. */
+/* The fast tier: threaded code over decoded slots. Gas and stack were summed per basic block by
+ * analysis.c, so the bodies check neither. Compiled with the flags that rules.mk gives this file.
+ */
 #include "evm/interp_common.h"
 
 #include <pthread.h>
 
 static const void *const *label_table;
+
+/* Why a block cannot run: too few items, or (also where no stack would do) too many. */
+static enum evm_status stack_fault(uint32_t height, uint32_t need) {
+    return height < need && need <= EVM_STACK_MAX ? EVM_STACK_UNDERFLOW : EVM_STACK_OVERFLOW;
+}
 
 #define OP_BODY(name) L_##name:
 #define DISPATCH() goto * ip->op
@@ -25,7 +31,7 @@ static const void *const *label_table;
             HALT(EVM_OUT_OF_GAS);                                                                  \
         uint32_t height_ = (uint32_t)(sp - stack);                                                 \
         if (UNLIKELY(height_ - ip->blk.need > ip->blk.slack))                                      \
-            HALT(height_ < ip->blk.need ? EVM_STACK_UNDERFLOW : EVM_STACK_OVERFLOW);               \
+            HALT(stack_fault(height_, ip->blk.need));                                              \
         NEXT();                                                                                    \
     } while (0)
 #define JUMP_SLOT(slot)                                                                            \
