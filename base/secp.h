@@ -33,7 +33,7 @@ enum err secp_sign(struct secp_sig *out, const hash32 *digest, const uint8_t key
 enum err secp_address_of_key(addr20 *out, const uint8_t key[32]) MUST_USE;
 
 /* For key derivation (BIP-32): the public key as 02 or 03 | x, and key + tweak modulo the order.
- * ERR_INVALID for a bad key, a tweak not below the order, or a sum of 0; `key` is unchanged then. */
+ * ERR_INVALID: bad key, a tweak not below the order, or a sum of 0; `key` is unchanged then. */
 enum err secp_pubkey_compressed(uint8_t out[33], const uint8_t key[32]) MUST_USE;
 enum err secp_key_tweak_add(uint8_t key[32], const uint8_t tweak[32]) MUST_USE;
 

@@ -18,3 +18,59 @@ test-conformance: $(CONFORMANCE_BINS) ## published vectors (CORPORA=) and our ow
 	@set -e; for t in $^; do echo "== $$t"; $$t; done
 
 .PHONY: test-conformance
+
+# --- fuzz: tests/fuzz/fuzz_<name>.c (tests/fuzz/README.md). FUZZ_TARGETS lists <name>:<floor>, the highest floor that
+# the target needs; FUZZ_<name>_SRC are further sources of tests/lib. In MODE=fuzz (clang) they link libFuzzer, else a
+# main that replays files.
+FUZZ_TARGETS += rlp:base
+FUZZ_B ?= build/clang-fuzz
+TIME ?= 60
+
+define FUZZ_RULES
+FUZZ_NAMES += $(1)
+FUZZ_BINS += $(B)/replay-$(1)
+DEPS += $(B)/tests/fuzz/fuzz_$(1).d $(B)/tests/fuzz/fuzz_$(1).planted.d
+fuzz_$(1)_OBJ := $$(patsubst %.c,$(B)/%.o,$$(FUZZ_$(1)_SRC))
+fuzz_$(1)_LIB := $$(foreach f,$$($(2)_BELOW),$(B)/lib$$(f).a)
+fuzz_$(1)_SYS := $$(foreach f,$$($(2)_BELOW),$$($$(f)_LIBS)) -lm
+$(B)/replay-$(1): $(B)/tests/fuzz/fuzz_$(1).o $(B)/tests/fuzz/replay_main.o $$(fuzz_$(1)_OBJ) $$(fuzz_$(1)_LIB)
+	@echo "LD $$@"
+	$$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(fuzz_$(1)_SYS)
+$(B)/fuzz-$(1): $(B)/tests/fuzz/fuzz_$(1).o $$(fuzz_$(1)_OBJ) $$(fuzz_$(1)_LIB)
+	@echo "LD $$@"
+	$$(Q)$$(CC) $$(LDFLAGS) -fsanitize=fuzzer -o $$@ $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(fuzz_$(1)_SYS)
+$(B)/fuzz-$(1)-planted: $(B)/tests/fuzz/fuzz_$(1).planted.o $$(fuzz_$(1)_OBJ) $$(fuzz_$(1)_LIB)
+	@echo "LD $$@"
+	$$(Q)$$(CC) $$(LDFLAGS) -fsanitize=fuzzer -o $$@ $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(fuzz_$(1)_SYS)
+endef
+$(foreach t,$(FUZZ_TARGETS),$(eval $(call FUZZ_RULES,$(firstword $(subst :, ,$(t))),$(lastword $(subst :, ,$(t))))))
+
+$(B)/tests/fuzz/%.planted.o: tests/fuzz/%.c
+	@mkdir -p $(@D)
+	@echo "CC $< (planted bug)"
+	$(Q)$(CC) $(CPPFLAGS) -DFUZZ_PLANT_BUG $(CFLAGS) -MMD -MP -c $< -o $@
+
+FUZZ_MAKE = $(MAKE) --no-print-directory CC=clang MODE=fuzz B=$(FUZZ_B)
+
+ifdef FUZZ
+fuzz: ## replay the fuzz corpora; FUZZ=rlp TIME=60 searches with libFuzzer
+	$(Q)$(FUZZ_MAKE) $(FUZZ_B)/fuzz-$(FUZZ)
+	@scripts/fuzz search $(FUZZ_B)/fuzz-$(FUZZ) $(FUZZ) $(TIME)
+else
+fuzz: $(FUZZ_BINS)
+	@set -e; for n in $(FUZZ_NAMES); do scripts/fuzz replay $(B)/replay-$$n $$n | tail -n 1 | sed "s/^/$$n: /"; done
+endif
+
+fuzz-planted: ## FUZZ=rlp TIME=60: a search must find the bug planted in the target
+	$(Q)$(FUZZ_MAKE) $(FUZZ_B)/fuzz-$(FUZZ)-planted
+	@scripts/fuzz planted $(FUZZ_B)/fuzz-$(FUZZ)-planted $(FUZZ) $(TIME)
+
+fuzz-ci: $(FUZZ_BINS) ## replay, search TIME seconds and find the planted bug, for each target
+	$(Q)$(FUZZ_MAKE) $(foreach n,$(FUZZ_NAMES),$(FUZZ_B)/fuzz-$(n) $(FUZZ_B)/fuzz-$(n)-planted)
+	@status=0; for n in $(FUZZ_NAMES); do \
+	    scripts/fuzz replay $(B)/replay-$$n $$n | tail -n 1 || status=1; \
+	    scripts/fuzz search $(FUZZ_B)/fuzz-$$n $$n $(TIME) || status=1; \
+	    scripts/fuzz planted $(FUZZ_B)/fuzz-$$n-planted $$n 60 || status=1; \
+	done; exit $$status
+
+.PHONY: fuzz fuzz-planted fuzz-ci

@@ -246,3 +246,39 @@ Test(secp, wycheproof, .timeout = 60) {
     printf("secp: %zu Wycheproof vectors\n", n);
     cr_expect_gt(n, 800u);
 }
+
+/* BIP-32, test vector 1: the master key, and its hardened child 0 as key + left half of the HMAC.
+ */
+Test(secp, key_derivation) {
+    hash32 key = hash_of_hex("e8f32e723decf4051aefac8e2c93c9c5b214313817cdb01a1494b917c8436b35");
+    hash32 child = hash_of_hex("edb2e14f9ee77d26dd93b4ecede8d16ed408ce149b6cd80b0715a2d911a0afea");
+    uint8_t pub[33], want[33], tweak[32];
+    cr_assert_eq(
+        hex_decode_fixed(want, 33,
+                         "0339a36013301597daef41fbe593a02cc513d0b55527ec2df1050e2e8ff49c85c2"),
+        ERR_OK);
+    cr_assert_eq(secp_pubkey_compressed(pub, key.b), ERR_OK);
+    cr_expect_eq(memcmp(pub, want, 33), 0);
+    u256 a = u256_from_be32(key.b), b = u256_from_be32(child.b), diff = u256_sub(&b, &a);
+    u256_to_be32(tweak, &diff);
+    cr_assert_eq(secp_key_tweak_add(key.b, tweak), ERR_OK);
+    cr_expect(hash32_eq(&key, &child));
+    /* The sum wraps at the order. */
+    u256 one = U256_ONE, last = u256_sub(&SECP_N, &one), two = u256_from_u64(2);
+    hash32 k, one_be, two_be, zero = {{0}};
+    u256_to_be32(k.b, &last);
+    u256_to_be32(one_be.b, &one);
+    u256_to_be32(two_be.b, &two);
+    cr_assert_eq(secp_key_tweak_add(k.b, two_be.b), ERR_OK);
+    cr_expect(hash32_eq(&k, &one_be));
+    /* Refused: a sum of 0, a bad key, a tweak that is no number below the order. */
+    u256_to_be32(k.b, &last);
+    cr_expect_eq(secp_key_tweak_add(k.b, one_be.b), ERR_INVALID);
+    u256 kept = u256_from_be32(k.b);
+    cr_expect(u256_eq(&kept, &last));
+    cr_expect_eq(secp_key_tweak_add(zero.b, one_be.b), ERR_INVALID);
+    cr_expect_eq(secp_pubkey_compressed(pub, zero.b), ERR_INVALID);
+    u256_to_be32(tweak, &SECP_N);
+    cr_expect_eq(secp_key_tweak_add(one_be.b, tweak), ERR_INVALID);
+    cr_expect_eq(one_be.b[31], 1);
+}
