@@ -1,1 +1,2 @@
 chain_LIBS :=
+chain_TEST_LIBS := -ljansson
