@@ -4,6 +4,7 @@
 # tests/vectors, prints `N passed, N failed[, N skipped]` last and exits 1 if any failed.
 # CONFORMANCE lists <name>:<floor>, the highest floor that the program needs.
 CONFORMANCE += precompile_vectors:evm
+CONFORMANCE += trie_vectors:state
 
 define CONFORMANCE_RULES
 CONFORMANCE_BINS += $(B)/$(1)
@@ -58,7 +59,7 @@ fuzz: ## replay the fuzz corpora; FUZZ=rlp TIME=60 searches with libFuzzer
 	@scripts/fuzz search $(FUZZ_B)/fuzz-$(FUZZ) $(FUZZ) $(TIME)
 else
 fuzz: $(FUZZ_BINS)
-	@set -e; for n in $(FUZZ_NAMES); do scripts/fuzz replay $(B)/replay-$$n $$n | tail -n 1 | sed "s/^/$$n: /"; done
+	@set -e; for n in $(FUZZ_NAMES); do scripts/fuzz replay $(B)/replay-$$n $$n; done
 endif
 
 fuzz-planted: ## FUZZ=rlp TIME=60: a search must find the bug planted in the target
@@ -68,9 +69,27 @@ fuzz-planted: ## FUZZ=rlp TIME=60: a search must find the bug planted in the tar
 fuzz-ci: $(FUZZ_BINS) ## replay, search TIME seconds and find the planted bug, for each target
 	$(Q)$(FUZZ_MAKE) $(foreach n,$(FUZZ_NAMES),$(FUZZ_B)/fuzz-$(n) $(FUZZ_B)/fuzz-$(n)-planted)
 	@status=0; for n in $(FUZZ_NAMES); do \
-	    scripts/fuzz replay $(B)/replay-$$n $$n | tail -n 1 || status=1; \
+	    scripts/fuzz replay $(B)/replay-$$n $$n || status=1; \
 	    scripts/fuzz search $(FUZZ_B)/fuzz-$$n $$n $(TIME) || status=1; \
 	    scripts/fuzz planted $(FUZZ_B)/fuzz-$$n-planted $$n 60 || status=1; \
 	done; exit $$status
 
 .PHONY: fuzz fuzz-planted fuzz-ci
+
+# --- simulations: tests/sim/<name>.c, a plain program, seeded and repeatable (SEED=), that prints `N passed, N failed` last.
+# SIMULATIONS lists <name>:<floor>, the highest floor that the program needs; it links tests/lib/<floor> too.
+SIMULATIONS += store_history:state
+
+define SIMULATION_RULES
+SIMULATION_BINS += $(B)/sim-$(1)
+DEPS += $(B)/tests/sim/$(1).d
+$(B)/sim-$(1): $(B)/tests/sim/$(1).o $$(patsubst %.c,$(B)/%.o,$$(wildcard tests/lib/$(2)/*.c)) $$(foreach f,$$($(2)_BELOW),$(B)/lib$$(f).a)
+	@echo "LD $$@"
+	$$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(foreach f,$$($(2)_BELOW),$$($$(f)_LIBS)) -ldl -lm
+endef
+$(foreach t,$(SIMULATIONS),$(eval $(call SIMULATION_RULES,$(firstword $(subst :, ,$(t))),$(lastword $(subst :, ,$(t))))))
+
+test-sim: $(SIMULATION_BINS) ## seeded simulations: store histories, crashes (SEED=)
+	@set -e; for t in $(SIMULATION_BINS); do echo "== $$t"; $$t; done
+
+.PHONY: test-sim
