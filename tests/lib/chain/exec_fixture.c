@@ -43,7 +43,10 @@ void exec_fixture_init(struct exec_fixture *f, enum evm_revision rev, enum evm_t
     f->header.gas_limit = 100000000;
     f->header.base_fee = u256_from_u64(FIXTURE_BASE_FEE);
     memset(f->header.coinbase.b, 0xcb, sizeof f->header.coinbase.b);
-    f->x = (struct exec){.world = f->world, .vm = f->vm, .code_cache = f->cache, .tier = tier,
+    f->x = (struct exec){.world = f->world,
+                         .vm = f->vm,
+                         .code_cache = f->cache,
+                         .tier = tier,
                          .chain_id = FIXTURE_CHAIN_ID};
     eth_exec_begin(&f->x, &f->fork, &f->header);
     world_block_begin(f->world, f->header.number);
@@ -74,7 +77,8 @@ void exec_fixture_put_balance(struct exec_fixture *f, const addr20 *a, uint64_t 
     world_tx_end(f->world);
 }
 
-struct tx exec_fixture_tx(struct exec_fixture *f, unsigned from, const addr20 *to, uint64_t gas_limit) {
+struct tx exec_fixture_tx(struct exec_fixture *f, unsigned from, const addr20 *to,
+                          uint64_t gas_limit) {
     struct tx tx;
     memset(&tx, 0, sizeof tx);
     addr20 sender = fixture_addr(from);

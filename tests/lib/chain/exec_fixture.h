@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A machine over an empty world for tests of chain/: one open block of the Ethereum profile, a few keys, and short
- * ways to put accounts there and to send transactions. */
+/* A machine over an empty world for tests of chain/: one open block of the Ethereum profile, a few
+ * keys, and short ways to put accounts there and to send transactions. */
 #ifndef TESTS_LIB_CHAIN_EXEC_FIXTURE_H
 #define TESTS_LIB_CHAIN_EXEC_FIXTURE_H
 
@@ -30,8 +30,10 @@ void exec_fixture_clear(struct exec_fixture *f);
 /* Code from hex digits without 0x, nonce 1. */
 void exec_fixture_put_code(struct exec_fixture *f, const addr20 *a, const char *hex);
 void exec_fixture_put_balance(struct exec_fixture *f, const addr20 *a, uint64_t wei);
-/* A transaction of type 2 with a fee cap of 100 wei and no tip, from account `from` with its next nonce; unsigned. */
-struct tx exec_fixture_tx(struct exec_fixture *f, unsigned from, const addr20 *to, uint64_t gas_limit);
+/* A transaction of type 2 with a fee cap of 100 wei and no tip, from account `from` with its next
+ * nonce; unsigned. */
+struct tx exec_fixture_tx(struct exec_fixture *f, unsigned from, const addr20 *to,
+                          uint64_t gas_limit);
 /* Signs with account `from` and applies. */
 enum tx_verdict exec_fixture_send(struct exec_fixture *f, struct tx *tx, unsigned from);
 

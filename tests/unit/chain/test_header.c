@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal: headers of every number of fields encode and decode exactly; mainnet's genesis block has its known hash. */
+/* Goal: headers of every number of fields encode and decode exactly; mainnet's genesis block has
+ * its known hash. */
 #include "chain/header.h"
 
 #include "base/hex.h"
@@ -13,11 +14,16 @@ Test(header, hash_of_the_mainnet_genesis_block) {
     h.field_count = 15;
     h.ommers_hash = KECCAK_EMPTY_LIST;
     h.tx_root = h.receipt_root = KECCAK_EMPTY_TRIE;
-    cr_assert_eq(hex_decode_fixed(h.state_root.b, 32, "0xd7f8974fb5ac78d9ac099b9ad5018bedc2ce0a72dad1827a1709da30580f0544"),
-                 ERR_OK);
+    cr_assert_eq(
+        hex_decode_fixed(h.state_root.b, 32,
+                         "0xd7f8974fb5ac78d9ac099b9ad5018bedc2ce0a72dad1827a1709da30580f0544"),
+        ERR_OK);
     h.difficulty = u256_from_u64(0x400000000);
     h.gas_limit = 5000;
-    cr_assert_eq(hex_decode_fixed(h.extra, 32, "0x11bbe8db4e347b4e8c937c1c8370e4b5ed33adb3db69cbdb7a38e1e50b1b82fa"), ERR_OK);
+    cr_assert_eq(
+        hex_decode_fixed(h.extra, 32,
+                         "0x11bbe8db4e347b4e8c937c1c8370e4b5ed33adb3db69cbdb7a38e1e50b1b82fa"),
+        ERR_OK);
     h.extra_len = 32;
     h.nonce[7] = 0x42;
     hash32 hash = header_hash(&h);
@@ -82,12 +88,14 @@ Test(header, extra_data_has_a_limit) {
 
 Test(header, l3_packing_round_trips) {
     struct header h = sample(16);
-    struct l3_header_info i = {.send_count = 5, .l1_block_number = UINT64_MAX, .version = 1, .delayed_read = 77};
+    struct l3_header_info i = {
+        .send_count = 5, .l1_block_number = UINT64_MAX, .version = 1, .delayed_read = 77};
     i.send_root.b[4] = 9;
     l3_header_info_set(&h, &i);
     struct l3_header_info back = l3_header_info_get(&h);
     cr_assert(hash32_eq(&back.send_root, &i.send_root));
-    cr_assert(back.send_count == 5 && back.l1_block_number == UINT64_MAX && back.version == 1 && back.delayed_read == 77);
+    cr_assert(back.send_count == 5 && back.l1_block_number == UINT64_MAX && back.version == 1 &&
+              back.delayed_read == 77);
     cr_assert_eq(h.extra_len, 32);
     cr_assert_eq(h.nonce[7], 77);
     cr_assert_eq(h.mix_hash.b[7], 5);

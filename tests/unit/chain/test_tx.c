@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal: intrinsic gas by revision, and signing against recovery. Figures are worked out from the EIPs by hand. */
+/* Goal: intrinsic gas by revision, and signing against recovery. Figures are worked out from the
+ * EIPs by hand. */
 #include "chain/tx.h"
 
 #include "tests/lib/chain/exec_fixture.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal: envelopes decode exactly and encode back to the same bytes; every deviation of form has its error. Method: the
- * example of EIP-155, then transactions of each type built, signed, encoded, decoded, and damaged byte by byte. */
+/* Goal: envelopes decode exactly and encode back to the same bytes; every deviation of form has its
+ * error. Method: the example of EIP-155, then transactions of each type built, signed, encoded,
+ * decoded, and damaged byte by byte. */
 #include "chain/tx.h"
 
 #include "tests/lib/chain/exec_fixture.h"
@@ -12,13 +13,18 @@
 
 static struct arena arena;
 
-static void set_up(void) { arena_init(&arena, 1 << 16, 1 << 26); }
-static void tear_down(void) { arena_clear(&arena); }
+static void set_up(void) {
+    arena_init(&arena, 1 << 16, 1 << 26);
+}
+static void tear_down(void) {
+    arena_clear(&arena);
+}
 TestSuite(tx_codec, .init = set_up, .fini = tear_down);
 
-static const char eip155[] = "f86c098504a817c800825208943535353535353535353535353535353535353535880de0b6b3a76400008025a0"
-                             "28ef61340bd939bc2195fe537567866003e1a15d3c71ff63e1590620aa636276a067cbe9d8997f761aecb70330"
-                             "4b3800ccf555c9f3dc64214b297fb1966a3b6d83";
+static const char eip155[] =
+    "f86c098504a817c800825208943535353535353535353535353535353535353535880de0b6b3a76400008025a0"
+    "28ef61340bd939bc2195fe537567866003e1a15d3c71ff63e1590620aa636276a067cbe9d8997f761aecb70330"
+    "4b3800ccf555c9f3dc64214b297fb1966a3b6d83";
 
 static void expect_hex(const void *got, size_t len, const char *want) {
     char text[129] = {0};
@@ -36,7 +42,8 @@ Test(tx_codec, example_of_eip_155) {
     cr_assert_eq(tx.gas_limit, 21000);
     cr_assert(tx.has_chain_id && tx.chain_id == 1);
     cr_assert(u256_eq(&tx.max_fee, &tx.gas_price) && u256_eq(&tx.max_priority_fee, &tx.gas_price));
-    expect_hex(tx.sighash.b, 32, "daf5a779ae972f972197303d7b574746c7ef83eadac0f2791ad23db92e4c8e53");
+    expect_hex(tx.sighash.b, 32,
+               "daf5a779ae972f972197303d7b574746c7ef83eadac0f2791ad23db92e4c8e53");
     cr_assert_eq(tx_recover_sender(&tx), ERR_OK);
     expect_hex(tx.sender.b, 20, "9d8a62f656a8d1615c1294fd71e9cfb3e4855a4f");
 }
@@ -87,7 +94,8 @@ static struct tx sample(enum tx_type type, unsigned size) {
     return tx;
 }
 
-static const enum tx_type types[] = {TX_LEGACY, TX_ACCESS_LIST, TX_DYNAMIC_FEE, TX_BLOB, TX_SET_CODE};
+static const enum tx_type types[] = {TX_LEGACY, TX_ACCESS_LIST, TX_DYNAMIC_FEE, TX_BLOB,
+                                     TX_SET_CODE};
 
 Test(tx_codec, every_type_round_trips) {
     static const unsigned sizes[] = {0, 1, 40, 56, 300, 70000};
@@ -99,7 +107,8 @@ Test(tx_codec, every_type_round_trips) {
             struct tx tx = sample(types[t], sizes[s]), back;
             cr_assert_eq(tx_sign(&tx, &arena, key), ERR_OK);
             cr_assert(addr20_eq(&tx.sender, &signer));
-            cr_assert_eq(tx_decode(&back, &arena, tx.raw, true, NULL), ERR_OK, "type %d size %u", types[t], sizes[s]);
+            cr_assert_eq(tx_decode(&back, &arena, tx.raw, true, NULL), ERR_OK, "type %d size %u",
+                         types[t], sizes[s]);
             cr_assert(hash32_eq(&back.hash, &tx.hash));
             cr_assert(hash32_eq(&back.sighash, &tx.sighash));
             cr_assert_eq(tx_recover_sender(&back), ERR_OK);
@@ -146,7 +155,8 @@ Test(tx_codec, truncated_and_extended_envelopes_are_refused) {
             cr_assert_neq(tx_decode(&back, &arena, bytes_of(tx.raw.ptr, len), true, NULL), ERR_OK);
         uint8_t *longer = arena_zalloc(&arena, tx.raw.len + 1);
         memcpy(longer, tx.raw.ptr, tx.raw.len);
-        cr_assert_eq(tx_decode(&back, &arena, bytes_of(longer, tx.raw.len + 1), true, NULL), ERR_RLP);
+        cr_assert_eq(tx_decode(&back, &arena, bytes_of(longer, tx.raw.len + 1), true, NULL),
+                     ERR_RLP);
     }
 }
 
@@ -182,7 +192,8 @@ static enum err decode_with(struct tx *tx) {
 
 Test(tx_codec, signature_ranges) {
     struct tx tx = sample(TX_DYNAMIC_FEE, 0);
-    u256 one = U256_ONE, half_plus = u256_add(&SECP_N_HALF, &one), below_n = u256_sub(&SECP_N, &one);
+    u256 one = U256_ONE, half_plus = u256_add(&SECP_N_HALF, &one),
+         below_n = u256_sub(&SECP_N, &one);
     tx.sig = (struct secp_sig){.r = below_n, .s = SECP_N_HALF, .recid = 1};
     cr_assert_eq(decode_with(&tx), ERR_OK);
     tx.sig.s = half_plus;
