@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* alt_bn128: addition and multiplication on G1 (EIP-196) and the pairing check (EIP-197). Coordinates are
- * big-endian numbers below p; (0, 0) is infinity. */
+/* alt_bn128: addition and multiplication on G1 (EIP-196) and the pairing check (EIP-197).
+ * Coordinates are big-endian numbers below p; (0, 0) is infinity. */
 #include "evm/precompile_internal.h"
 
 #include "evm/bn254.h"

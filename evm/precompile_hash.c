@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ECRECOVER, SHA256, RIPEMD160, IDENTITY (Yellow Paper appendix E) and BLAKE2F (EIP-152, RFC 7693). */
+/* ECRECOVER, SHA256, RIPEMD160, IDENTITY (Yellow Paper appendix E) and BLAKE2F (EIP-152, RFC 7693).
+ */
 #include "evm/precompile_internal.h"
 
 #include "base/secp.h"
@@ -113,7 +114,8 @@ static void blake2b_rounds(uint64_t v[16], const uint64_t m[16], uint32_t rounds
 }
 
 uint64_t precompile_blake2f_gas(bytes input) {
-    /* A wrong length is refused by the run, which takes all gas; what is charged before does not matter. */
+    /* A wrong length is refused by the run, which takes all gas; what is charged before does not
+     * matter. */
     return input.len == BLAKE2F_INPUT_LEN ? be32_load(input.ptr) : 0;
 }
 

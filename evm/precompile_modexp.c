@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* MODEXP: base^exponent mod modulus of any size (EIP-198), by GMP. Input: three lengths of 32 bytes each,
- * then the three numbers; all of it reads as if followed by zeros.
+/* MODEXP: base^exponent mod modulus of any size (EIP-198), by GMP. Input: three lengths of 32 bytes
+ * each, then the three numbers; all of it reads as if followed by zeros.
  *
- * GMP aborts the process when it cannot allocate, so lengths are bounded before it sees anything: by
- * EIP-7823 from Osaka on, by LEGACY_LEN_MAX before. */
+ * GMP aborts the process when it cannot allocate, so lengths are bounded before it sees anything:
+ * by EIP-7823 from Osaka on, by LEGACY_LEN_MAX before. */
 #include "evm/precompile_internal.h"
 
 #include <gmp.h>
 
 enum {
     LEN_MAX = 1024, /* EIP-7823 */
-    /* Not consensus: with a modulus or base of 1 MiB the price is above 5 * 10^9 gas, which no block has.
-     * Past it the run reports that the node cannot do it, instead of taking the memory. */
+    /* Not consensus: with a modulus or base of 1 MiB the price is above 5 * 10^9 gas, which no
+     * block has. Past it the run reports that the node cannot do it, instead of taking the memory.
+     */
     LEGACY_LEN_MAX = 1 << 20,
 };
 
@@ -36,7 +37,8 @@ static uint64_t mul_sat(uint64_t a, uint64_t b) {
     return __builtin_mul_overflow(a, b, &r) ? UINT64_MAX : r;
 }
 
-/* Position of the highest set bit of the exponent's first 32 bytes (or all, if it is shorter); 0 for zero. */
+/* Position of the highest set bit of the exponent's first 32 bytes (or all, if it is shorter); 0
+ * for zero. */
 static uint64_t exponent_head_bits(bytes input, const struct lengths *l) {
     uint8_t head[32] = {0};
     uint64_t len = l->exp < 32 ? l->exp : 32;
@@ -74,8 +76,8 @@ uint64_t precompile_modexp_gas(enum evm_revision rev, bytes input) {
     return total < 200 ? 200 : (uint64_t)total;
 }
 
-/* The number of `len` bytes at offset `off`. Only what the input holds is imported, the zeros behind it
- * are a shift. */
+/* The number of `len` bytes at offset `off`. Only what the input holds is imported, the zeros
+ * behind it are a shift. */
 static void import_number(mpz_t out, bytes input, uint64_t off, uint64_t len) {
     size_t have = off < input.len ? input.len - (size_t)off : 0;
     if (have > len)

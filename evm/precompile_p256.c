@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* P256VERIFY: ECDSA over secp256r1 (EIP-7951), on OpenSSL's curve arithmetic.
  *
- * The verification equation is spelled out here instead of handing OpenSSL a key object: building one
- * multiplies the point by the group order, which costs more than the verification. The curve has cofactor
- * 1, so a point on it is in the group. */
+ * The verification equation is spelled out here instead of handing OpenSSL a key object: building
+ * one multiplies the point by the group order, which costs more than the verification. The curve
+ * has cofactor 1, so a point on it is in the group. */
 #include "evm/precompile_internal.h"
 
 #include "base/check.h"
@@ -16,8 +16,8 @@
 
 enum { INPUT_LEN = 160 /* digest, r, s, x, y, 32 bytes each */ };
 
-/* Everything a verification needs, made once per thread: the group with its precomputed multiples of the
- * generator, and scratch numbers. */
+/* Everything a verification needs, made once per thread: the group with its precomputed multiples
+ * of the generator, and scratch numbers. */
 struct p256 {
     EC_GROUP *group;
     BN_CTX *bn_ctx;
@@ -113,8 +113,8 @@ static enum verdict p256_check(struct p256 *c, const uint8_t in[INPUT_LEN]) {
     const BIGNUM *p = EC_GROUP_get0_field(c->group);
     if (!in_range(c->r, n) || !in_range(c->s, n))
         return REFUSED;
-    /* OpenSSL would reduce a coordinate, so the range is checked here. (0, 0), which stands for infinity,
-     * does not satisfy the curve equation. */
+    /* OpenSSL would reduce a coordinate, so the range is checked here. (0, 0), which stands for
+     * infinity, does not satisfy the curve equation. */
     if (BN_cmp(c->x, p) >= 0 || BN_cmp(c->y, p) >= 0)
         return REFUSED;
     if (EC_POINT_set_affine_coordinates(c->group, c->key, c->x, c->y, c->bn_ctx) != 1)
