@@ -32,7 +32,7 @@ struct evm_code_cache *evm_code_cache_new(size_t budget_bytes) {
     }
     c->budget_bytes = budget_bytes;
     c->epoch = 1;
-    c->heat = CODE_HEAT_DEFAULT;
+    c->heat = EVM_CODE_HEAT_DEFAULT;
     return c;
 }
 
@@ -90,7 +90,7 @@ void evm_code_cache_trim(struct evm_code_cache *c) {
     c->epoch++;
 }
 
-void code_cache_set_heat(struct evm_code_cache *c, uint32_t gas_per_byte) {
+void evm_code_cache_set_heat(struct evm_code_cache *c, uint32_t gas_per_byte) {
     c->heat = gas_per_byte;
 }
 uint64_t code_cache_heat(const struct evm_code_cache *c) {

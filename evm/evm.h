@@ -212,6 +212,11 @@ struct evm_code_cache;
 struct evm_code_cache *evm_code_cache_new(size_t budget_bytes) MUST_USE;
 void evm_code_cache_free(struct evm_code_cache *c);
 void evm_code_cache_trim(struct evm_code_cache *c);
+/* The fast tier decodes code once this much gas per byte has been burnt in it, and runs it from its bytes until
+ * then: decoding costs some 10 ns per byte, so a block full of calls to ever new contracts must not pay for it.
+ * 0 decodes at once: for tests, and where the same code will surely run again. */
+enum { EVM_CODE_HEAT_DEFAULT = 4 };
+void evm_code_cache_set_heat(struct evm_code_cache *c, uint32_t gas_per_byte);
 
 /* Reserves address space (touched lazily); NULL when out of memory. `cache` is borrowed. */
 struct evm *evm_new(struct evm_code_cache *cache) MUST_USE;

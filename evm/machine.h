@@ -81,10 +81,6 @@ const uint8_t *code_entry_jumpdests(struct evm_code_cache *c, struct code_entry 
                                     bytes code) MUST_USE;
 const struct decoded *code_entry_decoded(struct evm_code_cache *c, struct code_entry *e,
                                          enum evm_revision rev, bytes code) MUST_USE;
-/* Code is decoded once this much gas per byte has been burnt in it: decoding costs some 10 ns per byte, so a
- * block full of calls to ever new contracts must not pay it. 0 decodes at once. */
-enum { CODE_HEAT_DEFAULT = 4 };
-void code_cache_set_heat(struct evm_code_cache *c, uint32_t gas_per_byte);
 uint64_t code_cache_heat(const struct evm_code_cache *c);
 
 /* Address of each enum fast_op's body, FAST_OP_COUNT entries. */

@@ -393,7 +393,7 @@ static void run_case(struct tier_pair *p, const struct program_case *c, enum evm
 
 bool tier_pair_agree(struct tier_pair *p, const struct program_case *c, uint32_t heat,
                      struct program_verdict *fast, struct program_verdict *reference) {
-    code_cache_set_heat(p->cache, heat);
+    evm_code_cache_set_heat(p->cache, heat);
     run_case(p, c, EVM_TIER_FAST, fast);
     run_case(p, c, EVM_TIER_REFERENCE, reference);
     evm_code_cache_trim(p->cache);

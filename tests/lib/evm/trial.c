@@ -13,7 +13,7 @@ enum { CODE_MAX = 1 << 17 };
 void trial_open(struct trial *t) {
     *t = (struct trial){.world = fake_world_new(), .cache = evm_code_cache_new((size_t)1 << 30)};
     CHECK(t->cache != NULL);
-    code_cache_set_heat(t->cache, 0);
+    evm_code_cache_set_heat(t->cache, 0);
     t->vm = evm_new(t->cache);
     CHECK(t->vm != NULL);
     t->caller = fake_addr(0xca11e4);

@@ -64,7 +64,7 @@ Test(code_cache, trim_keeps_the_budget_and_what_was_used_last) {
 Test(code_cache, code_is_decoded_when_it_is_hot) {
     struct trial t;
     trial_open(&t);
-    code_cache_set_heat(t.cache, 1000);
+    evm_code_cache_set_heat(t.cache, 1000);
     /* A loop of 10 turns: far less gas than 1000 per byte. */
     trial_code(&t, "PUSH1 0a JUMPDEST PUSH1 01 SWAP1 SUB DUP1 PUSH1 02 JUMPI");
     const struct fake_account *a = fake_account(t.world, &t.contract);
@@ -78,7 +78,7 @@ Test(code_cache, code_is_decoded_when_it_is_hot) {
     cr_expect_eq(e->heat, 2 * heat);
     /* Ten times the same gas is enough for a threshold of 100: it switches in the middle of a run.
      */
-    code_cache_set_heat(t.cache, (uint32_t)(heat * 5 / 2 / a->code.len));
+    evm_code_cache_set_heat(t.cache, (uint32_t)(heat * 5 / 2 / a->code.len));
     struct evm_result r = trial_call(&t, "", 100000);
     cr_assert_eq(r.status, EVM_SUCCESS);
     cr_expect_eq(100000 - r.gas_left, (int64_t)heat);
@@ -90,7 +90,7 @@ Test(code_cache, code_is_decoded_when_it_is_hot) {
 Test(code_cache, heat_is_ones_own) {
     struct trial t;
     trial_open(&t);
-    code_cache_set_heat(t.cache, 1 << 20);
+    evm_code_cache_set_heat(t.cache, 1 << 20);
     addr20 child = fake_addr(0xbeef);
     trial_code_at(&t, &child, "INVALID");
     trial_code(&t, "PUSH0 PUSH0 PUSH0 PUSH0 PUSH0 PUSH2 beef PUSH3 030d40 CALL");
