@@ -128,7 +128,7 @@ clean: ## remove build/
 help: ## this list
 	@grep -hE '^[a-z][a-z-]*:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 20
 
-test-programs: $(UNIT_BINS) $(CONFORMANCE_BINS) $(SIM_BINS)
+test-programs: $(UNIT_BINS) $(CONFORMANCE_BINS) $(SIMULATION_BINS) $(FUZZ_BINS)
 
 .PHONY: all bench asan setup-build setup-test run test test-all test-unit test-programs clean help
 -include $(DEPS)
