@@ -7,7 +7,9 @@
 
 #include <inttypes.h>
 
-enum { RECORD_BYTES_MAX = 1 << 28 /* a segment's record is far smaller; a bound for the read buffer */ };
+enum {
+    RECORD_BYTES_MAX = 1 << 28 /* a segment's record is far smaller; a bound for the read buffer */
+};
 
 enum err index_head(struct index_head *out, struct store_view *v, uint64_t number) {
     uint8_t key[8];
@@ -38,7 +40,8 @@ hash32 index_hash_of(struct store_view *v, uint64_t number) {
     return h;
 }
 
-enum err index_find_tx(uint64_t *out_block, uint32_t *out_idx, struct store_view *v, const hash32 *tx_hash) {
+enum err index_find_tx(uint64_t *out_block, uint32_t *out_idx, struct store_view *v,
+                       const hash32 *tx_hash) {
     bytes value;
     if (!store_get(v, TABLE_TXL, bytes_of(tx_hash->b, 32), &value))
         return ERR_NOT_FOUND;
@@ -49,9 +52,11 @@ enum err index_find_tx(uint64_t *out_block, uint32_t *out_idx, struct store_view
     return ERR_OK;
 }
 
-/* Payload of the record that `table` points to for this block, copied into `a`. ERR_NOT_FOUND: no such row. */
-static enum err load_record(bytes *out, struct arena *a, struct wal *l, struct store_view *v, enum table_id table,
-                            enum log_kind kind, uint64_t number, struct err_ctx *ec) {
+/* Payload of the record that `table` points to for this block, copied into `a`. ERR_NOT_FOUND: no
+ * such row. */
+static enum err load_record(bytes *out, struct arena *a, struct wal *l, struct store_view *v,
+                            enum table_id table, enum log_kind kind, uint64_t number,
+                            struct err_ctx *ec) {
     uint8_t key[8];
     bytes value;
     be64_store(key, number);
@@ -66,8 +71,8 @@ static enum err load_record(bytes *out, struct arena *a, struct wal *l, struct s
     enum err e = wal_read(l, &b, pos, &r, ec);
     if (e == ERR_OK && r.kind != kind)
         e = err_set(ec, ERR_CORRUPT, __FILE__, __LINE__,
-                    "block %" PRIu64 ": the record at segment %u offset %u has kind %d, not %d", number, pos.segment,
-                    pos.offset, (int)r.kind, (int)kind);
+                    "block %" PRIu64 ": the record at segment %u offset %u has kind %d, not %d",
+                    number, pos.segment, pos.offset, (int)r.kind, (int)kind);
     uint8_t *copy = e == ERR_OK ? arena_try_alloc(a, r.payload.len + 1) : NULL;
     if (e == ERR_OK && copy == NULL)
         e = ERR_NOMEM;
@@ -79,8 +84,9 @@ static enum err load_record(bytes *out, struct arena *a, struct wal *l, struct s
     return e;
 }
 
-static enum err decode_txs(struct index_block *out, struct arena *a, const struct record_block *body,
-                           const struct record_receipt *rr, size_t count, struct err_ctx *ec) {
+static enum err decode_txs(struct index_block *out, struct arena *a,
+                           const struct record_block *body, const struct record_receipt *rr,
+                           size_t count, struct err_ctx *ec) {
     struct tx *txs = arena_try_alloc(a, count * sizeof(*txs) + 1);
     struct receipt *receipts = arena_try_alloc(a, count * sizeof(*receipts) + 1);
     if (txs == NULL || receipts == NULL)
@@ -90,7 +96,8 @@ static enum err decode_txs(struct index_block *out, struct arena *a, const struc
         TRY(tx_decode(&txs[i], a, rr[i].envelope, false, ec));
         if (txs[i].type <= TX_SET_CODE) {
             if (sender == body->sender_count)
-                FAIL(ec, ERR_CORRUPT, "block %" PRIu64 " has fewer senders than transactions", body->number);
+                FAIL(ec, ERR_CORRUPT, "block %" PRIu64 " has fewer senders than transactions",
+                     body->number);
             memcpy(txs[i].sender.b, body->senders + 20 * sender++, 20);
             txs[i].has_sender = true;
         }
@@ -113,7 +120,8 @@ enum err index_load_block(struct index_block *out, struct arena *a, const struct
     bytes body_payload, receipts_payload;
     enum err e = load_record(&body_payload, a, src->log, v, TABLE_BODY, LOG_BLOCK, number, ec);
     if (e == ERR_OK)
-        e = load_record(&receipts_payload, a, src->receipts, v, TABLE_RCPT, LOG_RECEIPTS, number, ec);
+        e = load_record(&receipts_payload, a, src->receipts, v, TABLE_RCPT, LOG_RECEIPTS, number,
+                        ec);
     if (e == ERR_NOT_FOUND)
         return ERR_PRUNED; /* the header stands, what it refers to is gone */
     TRY(e);
@@ -121,12 +129,14 @@ enum err index_load_block(struct index_block *out, struct arena *a, const struct
     struct record_block body;
     TRY(record_unpack_block(&body, body_payload));
     if (body.number != number)
-        FAIL(ec, ERR_CORRUPT, "block %" PRIu64 " points to the record of block %" PRIu64, number, body.number);
+        FAIL(ec, ERR_CORRUPT, "block %" PRIu64 " points to the record of block %" PRIu64, number,
+             body.number);
     struct record_receipt *rr = NULL;
     size_t count = 0;
     TRY(record_unpack_receipts(&rr, &count, a, receipts_payload, body.message.data, number));
     if (count != b.head.tx_count)
-        FAIL(ec, ERR_CORRUPT, "block %" PRIu64 " has %u transactions but %zu receipts", number, b.head.tx_count, count);
+        FAIL(ec, ERR_CORRUPT, "block %" PRIu64 " has %u transactions but %zu receipts", number,
+             b.head.tx_count, count);
     TRY(decode_txs(&b, a, &body, rr, count, ec));
     *out = b;
     return ERR_OK;

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Look-ups: the rows that each block adds beside its state, and the queries over them. The rows are a pure function of
- * the derived block and of where its records lie; they enter the store with the block's state, so that no reader sees a
- * block without its look-ups.
+/* Look-ups: the rows that each block adds beside its state, and the queries over them. The rows are
+ * a pure function of the derived block and of where its records lie; they enter the store with the
+ * block's state, so that no reader sees a block without its look-ups.
  *
- *   HDR   block u64                -> header hash 32 | transaction count u32 | size u32 | header RLP
- *   HNUM  header hash              -> block u64
- *   TXL   transaction hash         -> block u64 | index u32
- *   LOGA  address 20 | block u64   -> empty        the block has a log of this address
- *         topic 32   | block u64   -> empty        the block has a log with this topic, at any position
- *   BODY  block u64                -> segment u32 | offset u32 of the BLOCK record
- *   RCPT  block u64                -> segment u32 | offset u32 of the RECEIPTS record
- * Integers are big-endian. Block 0 and blocks without transactions have no RCPT row, block 0 has no BODY row.
+ *   HDR   block u64                -> header hash 32 | transaction count u32 | size u32 | header
+ * RLP HNUM  header hash              -> block u64 TXL   transaction hash         -> block u64 |
+ * index u32 LOGA  address 20 | block u64   -> empty        the block has a log of this address
+ *         topic 32   | block u64   -> empty        the block has a log with this topic, at any
+ * position BODY  block u64                -> segment u32 | offset u32 of the BLOCK record RCPT
+ * block u64                -> segment u32 | offset u32 of the RECEIPTS record Integers are
+ * big-endian. Block 0 and blocks without transactions have no RCPT row, block 0 has no BODY row.
  *
- * Queries read through one store view; see the thread rules in state/store.h. Results live in the caller's arena. */
+ * Queries read through one store view; see the thread rules in state/store.h. Results live in the
+ * caller's arena. */
 #ifndef INDEX_INDEX_H
 #define INDEX_INDEX_H
 
@@ -25,15 +25,18 @@
 #include "state/log.h"
 #include "state/store.h"
 
-/* --- writing ------------------------------------------------------------------------------------------- */
+/* --- writing
+ * ------------------------------------------------------------------------------------------- */
 struct index_positions {
     bool has_body, has_receipts;
     struct log_pos body, receipts;
 };
 /* Puts the rows of a sealed block into the open block of the store. */
-void index_put_block(struct store *s, const struct derived_block *b, const struct index_positions *at);
+void index_put_block(struct store *s, const struct derived_block *b,
+                     const struct index_positions *at);
 
-/* --- blocks -------------------------------------------------------------------------------------------- */
+/* --- blocks
+ * -------------------------------------------------------------------------------------------- */
 struct index_head {
     struct header header;
     hash32 hash;
@@ -45,25 +48,29 @@ enum err index_head(struct index_head *out, struct store_view *v, uint64_t numbe
 enum err index_number_of(uint64_t *out, struct store_view *v, const hash32 *block_hash) MUST_USE;
 /* Zero when unknown: BLOCKHASH's answer. */
 hash32 index_hash_of(struct store_view *v, uint64_t number);
-enum err index_find_tx(uint64_t *out_block, uint32_t *out_idx, struct store_view *v, const hash32 *tx_hash) MUST_USE;
+enum err index_find_tx(uint64_t *out_block, uint32_t *out_idx, struct store_view *v,
+                       const hash32 *tx_hash) MUST_USE;
 
 /* The segments that bodies and receipts are read from. */
 struct index_source {
     struct wal *log;
     struct wal *receipts;
 };
-/* A block with all of its transactions and receipts; arrays and what they point to live in the arena. */
+/* A block with all of its transactions and receipts; arrays and what they point to live in the
+ * arena. */
 struct index_block {
     struct index_head head;
     struct tx *txs; /* decoded, senders known */
     struct receipt *receipts;
     size_t tx_count;
 };
-/* ERR_NOT_FOUND; ERR_PRUNED when its segments are gone; ERR_CORRUPT when a record is not this block's. */
+/* ERR_NOT_FOUND; ERR_PRUNED when its segments are gone; ERR_CORRUPT when a record is not this
+ * block's. */
 enum err index_load_block(struct index_block *out, struct arena *a, const struct index_source *src,
                           struct store_view *v, uint64_t number, struct err_ctx *ec) MUST_USE;
 
-/* --- logs ---------------------------------------------------------------------------------------------- */
+/* --- logs
+ * ---------------------------------------------------------------------------------------------- */
 enum {
     INDEX_FILTER_TOPICS_MAX = 4,
     INDEX_FILTER_ALTERNATIVES_MAX = 1000, /* addresses, and alternatives of one topic position */
@@ -97,12 +104,13 @@ struct index_query_limits {
     bool (*expired)(void *ctx);
     void *expired_ctx;
 };
-/* Walks the blocks that LOGA says may match - the intersection of the criteria's blocks, found by seeking in each
- * in turn - and opens only those. Without any criterion, only blocks whose header bloom is not empty. ERR_BUSY with
- * *out_last the last block searched whole (from - 1 when none) when a limit was met. `a` is used as scratch and reset to its
- * mark for each block. */
-enum err index_logs(uint64_t *out_last, struct arena *a, const struct index_source *src, struct store_view *v,
-                    const struct index_filter *f, const struct index_query_limits *limits, index_log_fn fn, void *ctx,
+/* Walks the blocks that LOGA says may match - the intersection of the criteria's blocks, found by
+ * seeking in each in turn - and opens only those. Without any criterion, only blocks whose header
+ * bloom is not empty. ERR_BUSY with *out_last the last block searched whole (from - 1 when none)
+ * when a limit was met. `a` is used as scratch and reset to its mark for each block. */
+enum err index_logs(uint64_t *out_last, struct arena *a, const struct index_source *src,
+                    struct store_view *v, const struct index_filter *f,
+                    const struct index_query_limits *limits, index_log_fn fn, void *ctx,
                     struct err_ctx *ec) MUST_USE;
 /* Whether one log matches the filter's criteria (its range is not looked at). */
 bool index_log_matches(const struct index_filter *f, const struct log_entry *log);

@@ -4,8 +4,9 @@
 #include "base/check.h"
 #include "index/rows.h"
 
-/* A criterion is a set of alternatives (addresses, or topics of one position): a block fits when LOGA has a row for any of
- * them. Each alternative remembers the next block it has, so that a seek happens only when the search passed it. */
+/* A criterion is a set of alternatives (addresses, or topics of one position): a block fits when
+ * LOGA has a row for any of them. Each alternative remembers the next block it has, so that a seek
+ * happens only when the search passed it. */
 struct criterion {
     const uint8_t *items; /* count times item_len bytes */
     size_t item_len, count;
@@ -44,7 +45,8 @@ static uint64_t seek_item(struct store_cursor *c, bytes item, uint64_t from, uin
     size_t len = row_loga_key(key, item, from);
     bytes k, value;
     bool found = store_cursor_seek(c, bytes_of(key, len), &k, &value);
-    /* A 32-byte topic may begin with the bytes of an address: such keys lie between and are stepped over. */
+    /* A 32-byte topic may begin with the bytes of an address: such keys lie between and are stepped
+     * over. */
     while (found && k.len != len && k.len >= item.len && memcmp(k.ptr, item.ptr, item.len) == 0)
         found = store_cursor_next(c, &k, &value);
     if (!found || k.len != len || memcmp(k.ptr, item.ptr, item.len) != 0)
@@ -58,14 +60,16 @@ static uint64_t criterion_next(struct search *s, struct criterion *c, uint64_t f
     uint64_t best = UINT64_MAX;
     for (size_t i = 0; i < c->count; i++) {
         if (c->next[i] < from)
-            c->next[i] = seek_item(s->cursor, bytes_of(c->items + i * c->item_len, c->item_len), from, s->to);
+            c->next[i] = seek_item(s->cursor, bytes_of(c->items + i * c->item_len, c->item_len),
+                                   from, s->to);
         if (c->next[i] < best)
             best = c->next[i];
     }
     return best;
 }
 
-/* First block >= `from` that fits all criteria, UINT64_MAX if none. Each round moves `from` up or ends. */
+/* First block >= `from` that fits all criteria, UINT64_MAX if none. Each round moves `from` up or
+ * ends. */
 static uint64_t search_next(struct search *s, uint64_t from) {
     size_t agreed = 0;
     for (size_t i = 0; agreed < s->count; i = (i + 1) % s->count) {
@@ -91,7 +95,8 @@ static uint64_t bloom_next(struct store_view *v, uint64_t from, uint64_t to) {
     return UINT64_MAX;
 }
 
-static enum err add_criterion(struct search *s, struct arena *a, const void *items, size_t item_len, size_t count) {
+static enum err add_criterion(struct search *s, struct arena *a, const void *items, size_t item_len,
+                              size_t count) {
     if (count == 0)
         return ERR_OK;
     struct criterion *c = &s->criteria[s->count++];
@@ -99,11 +104,13 @@ static enum err add_criterion(struct search *s, struct arena *a, const void *ite
     c->next = arena_try_alloc(a, count * sizeof(uint64_t));
     if (c->next == NULL)
         return ERR_NOMEM;
-    memset(c->next, 0, count * sizeof(uint64_t)); /* 0 is below any position but block 0, which has no logs */
+    memset(c->next, 0,
+           count * sizeof(uint64_t)); /* 0 is below any position but block 0, which has no logs */
     return ERR_OK;
 }
 
-static enum err search_init(struct search *s, struct arena *a, struct store_view *v, const struct index_filter *f) {
+static enum err search_init(struct search *s, struct arena *a, struct store_view *v,
+                            const struct index_filter *f) {
     *s = (struct search){.to = f->to};
     TRY(add_criterion(s, a, f->addresses, sizeof(addr20), f->address_count));
     for (size_t t = 0; t < f->topic_count; t++)
@@ -116,9 +123,10 @@ static enum err search_init(struct search *s, struct arena *a, struct store_view
     return ERR_OK;
 }
 
-/* Gives the matching logs of one block to fn. *left is the number of logs the query may still give. */
-static enum err scan_block(const struct index_block *b, const struct index_filter *f, size_t *left, index_log_fn fn,
-                           void *ctx) {
+/* Gives the matching logs of one block to fn. *left is the number of logs the query may still give.
+ */
+static enum err scan_block(const struct index_block *b, const struct index_filter *f, size_t *left,
+                           index_log_fn fn, void *ctx) {
     uint32_t log_idx = 0;
     for (size_t i = 0; i < b->tx_count; i++) {
         for (size_t j = 0; j < b->receipts[i].log_count; j++, log_idx++) {
@@ -128,7 +136,8 @@ static enum err scan_block(const struct index_block *b, const struct index_filte
             if (*left == 0)
                 return ERR_BUSY;
             --*left;
-            struct index_log l = {.block = b, .log = log, .tx_idx = (uint32_t)i, .log_idx = log_idx};
+            struct index_log l = {
+                .block = b, .log = log, .tx_idx = (uint32_t)i, .log_idx = log_idx};
             TRY(fn(ctx, &l));
         }
     }
@@ -136,8 +145,8 @@ static enum err scan_block(const struct index_block *b, const struct index_filte
 }
 
 static enum err visit(struct arena *a, const struct index_source *src, struct store_view *v,
-                      const struct index_filter *f, uint64_t block, size_t *left, index_log_fn fn, void *ctx,
-                      struct err_ctx *ec) {
+                      const struct index_filter *f, uint64_t block, size_t *left, index_log_fn fn,
+                      void *ctx, struct err_ctx *ec) {
     struct arena_mark m = arena_mark(a);
     struct index_block b;
     enum err e = index_load_block(&b, a, src, v, block, ec);
@@ -147,8 +156,9 @@ static enum err visit(struct arena *a, const struct index_source *src, struct st
     return e;
 }
 
-enum err index_logs(uint64_t *out_last, struct arena *a, const struct index_source *src, struct store_view *v,
-                    const struct index_filter *f, const struct index_query_limits *limits, index_log_fn fn, void *ctx,
+enum err index_logs(uint64_t *out_last, struct arena *a, const struct index_source *src,
+                    struct store_view *v, const struct index_filter *f,
+                    const struct index_query_limits *limits, index_log_fn fn, void *ctx,
                     struct err_ctx *ec) {
     CHECK(f->topic_count <= INDEX_FILTER_TOPICS_MAX);
     struct search s;

@@ -6,7 +6,8 @@
 
 enum { SOURCE_MESSAGE = 0, SOURCE_INLINE = 1 };
 
-/* --- fixed-width fields ---------------------------------------------------------------------------------- */
+/* --- fixed-width fields
+ * ---------------------------------------------------------------------------------- */
 static void put_u32(struct buf *b, uint32_t v) {
     uint8_t raw[4];
     be32_store(raw, v);
@@ -70,7 +71,9 @@ static enum err take_end(bytes in) {
     return in.len == 0 ? ERR_OK : ERR_CORRUPT;
 }
 
-/* --- BLOCK ------------------------------------------------------------------------------------------------- */
+/* --- BLOCK
+ * -------------------------------------------------------------------------------------------------
+ */
 static bool is_signed(const struct derived_tx *d) {
     return d->tx.type <= TX_SET_CODE;
 }
@@ -111,8 +114,10 @@ enum err record_unpack_block(struct record_block *out, bytes payload) {
     return ERR_OK;
 }
 
-/* --- RECEIPTS ---------------------------------------------------------------------------------------------- */
-/* Whether an envelope is a part of the message's data, as those of signed transactions are: then its place says it all. */
+/* --- RECEIPTS
+ * ---------------------------------------------------------------------------------------------- */
+/* Whether an envelope is a part of the message's data, as those of signed transactions are: then
+ * its place says it all. */
 static bool lies_in(bytes envelope, bytes data) {
     uintptr_t e = (uintptr_t)envelope.ptr, d = (uintptr_t)data.ptr;
     return data.len > 0 && e >= d && e + envelope.len <= d + data.len;
@@ -160,8 +165,8 @@ static enum err take_envelope(bytes *in, bytes *out, bytes message_data) {
     return ERR_OK;
 }
 
-enum err record_unpack_receipts(struct record_receipt **out, size_t *out_count, struct arena *a, bytes payload,
-                                bytes message_data, uint64_t number) {
+enum err record_unpack_receipts(struct record_receipt **out, size_t *out_count, struct arena *a,
+                                bytes payload, bytes message_data, uint64_t number) {
     uint64_t n = 0;
     uint32_t count = 0;
     TRY(take_version(&payload));
@@ -183,7 +188,8 @@ enum err record_unpack_receipts(struct record_receipt **out, size_t *out_count, 
     return ERR_OK;
 }
 
-/* --- the small ones ---------------------------------------------------------------------------------------- */
+/* --- the small ones
+ * ---------------------------------------------------------------------------------------- */
 void record_pack_pool(struct buf *out, const struct record_pool *p) {
     buf_append_byte(out, RECORD_VERSION);
     buf_append(out, p->sender.b, 20);

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Payloads of the log records that this floor and the node write (PROTOCOL §7; framing, checksums and chaining are
- * state/log.h's). Integers are big-endian. Each payload begins with a version byte, RECORD_VERSION today; another one is
- * ERR_VERSION. A payload that does not parse exactly is ERR_CORRUPT: it passed its checksum, so it was written wrong.
+/* Payloads of the log records that this floor and the node write (PROTOCOL §7; framing, checksums
+ * and chaining are state/log.h's). Integers are big-endian. Each payload begins with a version
+ * byte, RECORD_VERSION today; another one is ERR_VERSION. A payload that does not parse exactly is
+ * ERR_CORRUPT: it passed its checksum, so it was written wrong.
  *
- *   BLOCK     version u8 | number u64 | previous header hash 32 | state-transition version u64 | sender count u32 |
- *             senders 20 each | message (message_pack)
- *   RECEIPTS  version u8 | number u64 | count u32 | per transaction: source u8, then {offset u32 | length u32} into the
- *             message's data (source 0) or {length u32 | envelope} (source 1), then receipt_pack
- *   POOL      version u8 | sender 20 | envelope to the end
- *   EPOCH     version u8 | epoch u64 | chain id u64 | genesis block hash 32
+ *   BLOCK     version u8 | number u64 | previous header hash 32 | state-transition version u64 |
+ * sender count u32 | senders 20 each | message (message_pack) RECEIPTS  version u8 | number u64 |
+ * count u32 | per transaction: source u8, then {offset u32 | length u32} into the message's data
+ * (source 0) or {length u32 | envelope} (source 1), then receipt_pack POOL      version u8 | sender
+ * 20 | envelope to the end EPOCH     version u8 | epoch u64 | chain id u64 | genesis block hash 32
  *   REWIND    version u8 | epoch u64 | last block that stands u64 | reason u8
  *   SEAL      version u8 | number u64 | header hash 32 | receipts root 32
  *
- * Senders are side data: those of the block's signed transactions (types 0 to 4) in block order, so that reading a block back
- * needs no signature recovery. They never influence derivation. */
+ * Senders are side data: those of the block's signed transactions (types 0 to 4) in block order, so
+ * that reading a block back needs no signature recovery. They never influence derivation. */
 #ifndef INDEX_RECORD_H
 #define INDEX_RECORD_H
 
@@ -33,7 +33,8 @@ struct record_block {
     size_t sender_count;
     struct message message; /* data is borrowed from the payload */
 };
-/* Appends the payload for a derived (not necessarily sealed) block on top of the header with hash `prev_hash`. */
+/* Appends the payload for a derived (not necessarily sealed) block on top of the header with hash
+ * `prev_hash`. */
 void record_pack_block(struct buf *out, const struct derived_block *b, const hash32 *prev_hash);
 enum err record_unpack_block(struct record_block *out, bytes payload) MUST_USE;
 
@@ -43,9 +44,10 @@ struct record_receipt {
     bytes envelope; /* borrowed from the RECEIPTS payload or from message_data */
     struct receipt receipt;
 };
-/* *out: `*out_count` entries in `a`; arrays of the receipts live in `a`, log data is borrowed from the payload. */
-enum err record_unpack_receipts(struct record_receipt **out, size_t *out_count, struct arena *a, bytes payload,
-                                bytes message_data, uint64_t number) MUST_USE;
+/* *out: `*out_count` entries in `a`; arrays of the receipts live in `a`, log data is borrowed from
+ * the payload. */
+enum err record_unpack_receipts(struct record_receipt **out, size_t *out_count, struct arena *a,
+                                bytes payload, bytes message_data, uint64_t number) MUST_USE;
 
 struct record_pool {
     addr20 sender;

@@ -4,8 +4,8 @@
 #include "base/check.h"
 #include "base/rlp.h"
 
-/* RLP of a 16-field header takes at most 32 * 6 + 20 + 256 + 32 * 2 + 9 * 4 + 32 + extra bytes; with the L3's 32 bytes of
- * extra data that is far below the table's limit for values. */
+/* RLP of a 16-field header takes at most 32 * 6 + 20 + 256 + 32 * 2 + 9 * 4 + 32 + extra bytes;
+ * with the L3's 32 bytes of extra data that is far below the table's limit for values. */
 enum { HEAD_VALUE_MAX = STORE_VALUE_MAX_BYTES };
 
 void row_head_encode(struct buf *out, const struct index_head *h) {
@@ -67,7 +67,8 @@ static uint32_t block_size(const struct derived_block *b, size_t header_len) {
 static void put_head(struct store *s, const struct derived_block *b, const uint8_t number_key[8]) {
     struct buf row;
     buf_init(&row, HEAD_VALUE_MAX);
-    struct index_head head = {.header = b->header, .hash = b->hash, .tx_count = (uint32_t)b->tx_count};
+    struct index_head head = {
+        .header = b->header, .hash = b->hash, .tx_count = (uint32_t)b->tx_count};
     row_head_encode(&row, &head);
     head.size = block_size(b, row.len - ROW_HEAD_FIXED_BYTES);
     buf_reset(&row);
@@ -95,13 +96,15 @@ static void put_logs(struct store *s, const struct derived_block *b) {
     }
 }
 
-static void put_position(struct store *s, enum table_id table, const uint8_t number_key[8], struct log_pos pos) {
+static void put_position(struct store *s, enum table_id table, const uint8_t number_key[8],
+                         struct log_pos pos) {
     uint8_t value[ROW_POSITION_BYTES];
     row_position_encode(value, pos);
     store_put(s, table, bytes_of(number_key, 8), bytes_of(value, sizeof(value)));
 }
 
-void index_put_block(struct store *s, const struct derived_block *b, const struct index_positions *at) {
+void index_put_block(struct store *s, const struct derived_block *b,
+                     const struct index_positions *at) {
     uint8_t number_key[8];
     be64_store(number_key, b->header.number);
     put_head(s, b, number_key);

@@ -18,10 +18,12 @@ static const struct config_row {
     const char *form; /* of the value */
     const char *help;
 } rows[CONFIG_COUNT] = {
-#define CONFIG_FLAG(id, key, help) {key, TYPE_FLAG, offsetof(struct config, id), 0, 0, 1, NULL, NULL, help},
-#define CONFIG_U64(id, key, def, min, max, unit, help)                                                                 \
+#define CONFIG_FLAG(id, key, help)                                                                 \
+    {key, TYPE_FLAG, offsetof(struct config, id), 0, 0, 1, NULL, NULL, help},
+#define CONFIG_U64(id, key, def, min, max, unit, help)                                             \
     {key, TYPE_U64, offsetof(struct config, id), def, min, max, NULL, unit, help},
-#define CONFIG_TEXT(id, key, def, form, help) {key, TYPE_TEXT, offsetof(struct config, id), 0, 0, 0, def, form, help},
+#define CONFIG_TEXT(id, key, def, form, help)                                                      \
+    {key, TYPE_TEXT, offsetof(struct config, id), 0, 0, 0, def, form, help},
 #include "node/config.def"
 #undef CONFIG_FLAG
 #undef CONFIG_U64
@@ -44,21 +46,24 @@ static void set_defaults(struct config *c) {
     }
 }
 
-static enum err parse_u64(uint64_t *out, const struct config_row *r, const char *name, const char *text,
-                          struct err_ctx *ec) {
+static enum err parse_u64(uint64_t *out, const struct config_row *r, const char *name,
+                          const char *text, struct err_ctx *ec) {
     char *end = NULL;
     errno = 0;
     unsigned long long v = strtoull(text, &end, 10);
     if (!isdigit((unsigned char)text[0]) || *end != '\0' || errno != 0)
         FAIL(ec, ERR_CONFIG, "%s: '%s' is not a whole number", name, text);
     if (v < r->min || v > r->max)
-        FAIL(ec, ERR_CONFIG, "%s: %llu is not between %" PRIu64 " and %" PRIu64, name, v, r->min, r->max);
+        FAIL(ec, ERR_CONFIG, "%s: %llu is not between %" PRIu64 " and %" PRIu64, name, v, r->min,
+             r->max);
     *out = v;
     return ERR_OK;
 }
 
-/* Sets one value; `name` is how the user called it. A flag's text is NULL, or 0/1, false/true from the environment. */
-static enum err set_value(struct config *c, size_t idx, const char *name, const char *text, struct err_ctx *ec) {
+/* Sets one value; `name` is how the user called it. A flag's text is NULL, or 0/1, false/true from
+ * the environment. */
+static enum err set_value(struct config *c, size_t idx, const char *name, const char *text,
+                          struct err_ctx *ec) {
     const struct config_row *r = &rows[idx];
     void *at = field(c, r);
     if (r->type == TYPE_TEXT) {
@@ -123,7 +128,8 @@ static enum err check_together(struct config *c, struct err_ctx *ec) {
     return ERR_OK;
 }
 
-enum err config_parse(struct config *out, int argc, char **argv, char *(*env)(const char *), struct err_ctx *ec) {
+enum err config_parse(struct config *out, int argc, char **argv, char *(*env)(const char *),
+                      struct err_ctx *ec) {
     struct config c;
     set_defaults(&c);
     TRY(read_environment(&c, env, ec));
@@ -141,7 +147,8 @@ enum err config_parse(struct config *out, int argc, char **argv, char *(*env)(co
 
 void config_print_help(FILE *f) {
     fprintf(f, "usage: callipter run [FLAGS]\n\n"
-               "Each flag --some-key can also be given as the environment variable CALLIPTER_SOME_KEY.\n\n");
+               "Each flag --some-key can also be given as the environment variable "
+               "CALLIPTER_SOME_KEY.\n\n");
     for (size_t i = 0; i < CONFIG_COUNT; i++) {
         char left[64];
         snprintf(left, sizeof(left), "--%s%s%s", rows[i].key, rows[i].form != NULL ? " " : "",

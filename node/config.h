@@ -30,9 +30,11 @@ struct config {
     bool help;                /* --help was among the flags */
 };
 
-/* Reads the environment, then argv[1..]: --key value, --key=value, and --key for flags. Texts are borrowed. ERR_CONFIG with
- * a sentence for an unknown flag, a missing or bad value, or values that do not go together. `env` is getenv or a stand-in. */
-enum err config_parse(struct config *out, int argc, char **argv, char *(*env)(const char *name), struct err_ctx *ec) MUST_USE;
+/* Reads the environment, then argv[1..]: --key value, --key=value, and --key for flags. Texts are
+ * borrowed. ERR_CONFIG with a sentence for an unknown flag, a missing or bad value, or values that
+ * do not go together. `env` is getenv or a stand-in. */
+enum err config_parse(struct config *out, int argc, char **argv, char *(*env)(const char *name),
+                      struct err_ctx *ec) MUST_USE;
 void config_print_help(FILE *f);
 
 #endif

@@ -6,11 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum err datadir_path(char out[DATADIR_PATH_MAX], const char *dir, const char *name, struct err_ctx *ec) {
+enum err datadir_path(char out[DATADIR_PATH_MAX], const char *dir, const char *name,
+                      struct err_ctx *ec) {
     char path[DATADIR_PATH_MAX];
     int n = snprintf(path, sizeof(path), "%s/%s", dir, name);
     if (n < 0 || (size_t)n >= sizeof(path))
-        FAIL(ec, ERR_TOO_LARGE, "the path %s/%s is longer than %d bytes", dir, name, DATADIR_PATH_MAX - 1);
+        FAIL(ec, ERR_TOO_LARGE, "the path %s/%s is longer than %d bytes", dir, name,
+             DATADIR_PATH_MAX - 1);
     memcpy(out, path, (size_t)n + 1);
     return ERR_OK;
 }

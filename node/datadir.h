@@ -17,7 +17,8 @@
 enum { DATADIR_PATH_MAX = 4096 };
 
 /* Joins a folder and a name. ERR_TOO_LARGE. */
-enum err datadir_path(char out[DATADIR_PATH_MAX], const char *dir, const char *name, struct err_ctx *ec) MUST_USE;
+enum err datadir_path(char out[DATADIR_PATH_MAX], const char *dir, const char *name,
+                      struct err_ctx *ec) MUST_USE;
 /* Makes a fresh folder under $TMPDIR or /tmp. */
 enum err datadir_make_temp(char out[DATADIR_PATH_MAX], struct err_ctx *ec) MUST_USE;
 /* Removes a folder that datadir_make_temp made, with all in it. Errors are left alone. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "node/commands.h"
 
+#include "node/version.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -29,6 +31,10 @@ int main(int argc, char **argv) {
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
         usage(stdout);
+        return 0;
+    }
+    if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "version") == 0) {
+        printf("%s\n", callipter_client_version());
         return 0;
     }
     for (const struct command *c = commands; c->name != NULL; c++)

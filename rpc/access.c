@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <strings.h>
 
-enum err rpc_access_init(struct rpc_access *a, const char *vhosts, const char *origins, struct err_ctx *ec) {
+enum err rpc_access_init(struct rpc_access *a, const char *vhosts, const char *origins,
+                         struct err_ctx *ec) {
     a->vhosts = strdup(vhosts);
     a->origins = strdup(origins);
     if (a->vhosts == NULL || a->origins == NULL)
@@ -67,7 +68,8 @@ void rpc_access_origin(const struct rpc_access *a, bytes origin, char *out, size
     if (strcmp(a->origins, "*") == 0) {
         out[0] = '*';
         out[1] = '\0';
-    } else if (origin.ptr != NULL && origin.len < out_cap && listed(a->origins, (const char *)origin.ptr, origin.len)) {
+    } else if (origin.ptr != NULL && origin.len < out_cap &&
+               listed(a->origins, (const char *)origin.ptr, origin.len)) {
         memcpy(out, origin.ptr, origin.len);
         out[origin.len] = '\0';
     }

@@ -9,8 +9,8 @@
 
 enum {
     ERROR_TEXT_MAX = 4096,
-    ERROR_DATA_MAX = 2 << 20,            /* hex of the longest revert data that is passed on */
-    ENVELOPE_MAX = 1 << 20,              /* the node has a lower limit of its own and says so */
+    ERROR_DATA_MAX = 2 << 20, /* hex of the longest revert data that is passed on */
+    ENVELOPE_MAX = 1 << 20,   /* the node has a lower limit of its own and says so */
 };
 
 void rpc_call_init(struct rpc_call *c, const struct rpc_context *cx) {

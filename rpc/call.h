@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One JSON-RPC call, as a method's handler sees it. A handler reads params, and either writes its result into call->result,
- * or calls rpc_fail, or (methods that send) leaves an envelope to submit. */
+/* One JSON-RPC call, as a method's handler sees it. A handler reads params, and either writes its
+ * result into call->result, or calls rpc_fail, or (methods that send) leaves an envelope to submit.
+ */
 #ifndef RPC_CALL_H
 #define RPC_CALL_H
 
@@ -23,7 +24,7 @@ enum {
     RPC_SERVER_ERROR = -32000,
     RPC_LIMIT_EXCEEDED = -32005,
     RPC_REVERTED = 3,
-    RPC_SYNC_TIMEOUT = 4,   /* EIP-7966 */
+    RPC_SYNC_TIMEOUT = 4, /* EIP-7966 */
     RPC_SYNC_UNREADY = 5,
     RPC_SYNC_NONCE_GAP = 6,
     RPC_PRUNED = 4444,
@@ -51,7 +52,8 @@ const struct rpc_method *rpc_method_find(const char *name, size_t len, bool dev)
 extern const struct rpc_method rpc_methods[];
 extern const size_t rpc_method_count;
 
-/* Nonces given out by eth_sendTransaction that the pool may not have seen yet: the next, by development account. */
+/* Nonces given out by eth_sendTransaction that the pool may not have seen yet: the next, by
+ * development account. */
 enum { RPC_DEV_ACCOUNTS_MAX = 32 };
 struct rpc_dev_nonces {
     pthread_mutex_t lock;
@@ -65,8 +67,8 @@ struct rpc_context {
     struct chain_config chain;
     const struct node_commands *node;
     const char *client_version;
-    uint64_t call_gas_cap;   /* of eth_call and estimates */
-    uint32_t call_time_ms;   /* of one call's work as far as it can be interrupted */
+    uint64_t call_gas_cap; /* of eth_call and estimates */
+    uint32_t call_time_ms; /* of one call's work as far as it can be interrupted */
     size_t reply_bytes_max;
     bool dev;
     struct rpc_dev_nonces *dev_nonces;
@@ -84,33 +86,35 @@ struct rpc_reader;
 struct rpc_call {
     const struct rpc_method *method; /* NULL: the request was invalid and has failed already */
     const struct rpc_context *cx;
-    struct rpc_reader *reader;       /* NULL on the event loop */
-    json_t *id;                      /* borrowed; NULL: a notification, or the id could not be read */
+    struct rpc_reader *reader; /* NULL on the event loop */
+    json_t *id;                /* borrowed; NULL: a notification, or the id could not be read */
     bool notification;
-    json_t *params;                  /* borrowed array, or NULL for none */
+    json_t *params; /* borrowed array, or NULL for none */
     enum rpc_phase phase;
 
-    struct buf result;               /* JSON */
-    int code;                        /* 0: no error */
-    struct buf text;                 /* message of the error, UTF-8 */
-    struct buf data;                 /* JSON, empty for none */
+    struct buf result; /* JSON */
+    int code;          /* 0: no error */
+    struct buf text;   /* message of the error, UTF-8 */
+    struct buf data;   /* JSON, empty for none */
 
-    struct buf envelope;             /* to submit, when not empty after the handler */
+    struct buf envelope; /* to submit, when not empty after the handler */
     unsigned submit_flags;
-    bool wants_receipt;              /* answer with the receipt instead of the hash */
-    uint32_t timeout_ms;             /* of the wait; 0 none */
-    uint64_t deadline_ms;            /* monotonic */
+    bool wants_receipt;   /* answer with the receipt instead of the hash */
+    uint32_t timeout_ms;  /* of the wait; 0 none */
+    uint64_t deadline_ms; /* monotonic */
     hash32 tx_hash;
-    int dev_account;                 /* index of the sending development account, or -1 */
+    int dev_account; /* index of the sending development account, or -1 */
 };
 
 void rpc_call_init(struct rpc_call *c, const struct rpc_context *cx);
 void rpc_call_clear(struct rpc_call *c);
 
 /* Sets the error; the first one stands. */
-void rpc_fail(struct rpc_call *c, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void rpc_fail(struct rpc_call *c, int code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 /* -32602 "invalid argument I: ...". */
-void rpc_fail_arg(struct rpc_call *c, size_t idx, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void rpc_fail_arg(struct rpc_call *c, size_t idx, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 /* An operating error with its sentence, under the code of base/err.def. */
 void rpc_fail_err(struct rpc_call *c, enum err e, const struct err_ctx *ec);
 /* Adds bytes as hex to the error ("data"). */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the RPC server asks of the node: the few things that are not reads of a view. The node fills in the table; this
- * floor never includes it. */
+/* What the RPC server asks of the node: the few things that are not reads of a view. The node fills
+ * in the table; this floor never includes it. */
 #ifndef RPC_COMMANDS_H
 #define RPC_COMMANDS_H
 
@@ -21,12 +21,13 @@ struct submit_result {
     enum submit_status status;
     hash32 hash; /* of the transaction; valid unless it could not be decoded */
     uint64_t block;
-    int code;                      /* JSON-RPC error code when refused */
-    bool has_expected_nonce;       /* refused because of SUBMIT_NO_QUEUE */
+    int code;                /* JSON-RPC error code when refused */
+    bool has_expected_nonce; /* refused because of SUBMIT_NO_QUEUE */
     uint64_t expected_nonce;
-    char text[SUBMIT_TEXT_MAX];    /* geth's message when refused */
+    char text[SUBMIT_TEXT_MAX]; /* geth's message when refused */
 };
-/* Called exactly once per submission, on any thread, possibly before submit returns; must not block. */
+/* Called exactly once per submission, on any thread, possibly before submit returns; must not
+ * block. */
 typedef void (*submit_done_fn)(void *ctx, uint64_t token, const struct submit_result *r);
 
 struct dev_account {
@@ -37,8 +38,10 @@ struct dev_account {
 struct node_commands {
     void *ctx;
     /* Takes a transaction's envelope (copied). Thread-safe. */
-    void (*submit)(void *ctx, bytes envelope, unsigned flags, submit_done_fn done, void *done_ctx, uint64_t token);
-    /* Nonce of the next transaction of `a`, counting what waits in the pool without a gap after `latest`. Thread-safe. */
+    void (*submit)(void *ctx, bytes envelope, unsigned flags, submit_done_fn done, void *done_ctx,
+                   uint64_t token);
+    /* Nonce of the next transaction of `a`, counting what waits in the pool without a gap after
+     * `latest`. Thread-safe. */
     uint64_t (*pending_nonce)(void *ctx, const addr20 *a, uint64_t latest);
     /* A transaction that waits in the pool: appends its envelope. False: not there. Thread-safe. */
     bool (*pooled)(void *ctx, const hash32 *hash, struct buf *out_envelope, addr20 *out_sender);

@@ -17,10 +17,10 @@ struct job {
     uint64_t tag;
     json_t *root;
     bool is_batch;
-    bool reading;         /* `work` is with the readers */
-    size_t outstanding;   /* calls in phase WAIT */
-    size_t receipts_due;  /* calls in phase RECEIPT */
-    size_t count, next;   /* calls, and the first that has not been started */
+    bool reading;        /* `work` is with the readers */
+    size_t outstanding;  /* calls in phase WAIT */
+    size_t receipts_due; /* calls in phase RECEIPT */
+    size_t count, next;  /* calls, and the first that has not been started */
     struct rpc_call *calls;
     struct rpc_work work;
 };
@@ -28,8 +28,8 @@ struct job {
 /* What other threads tell the loop. */
 struct inbox_item {
     struct inbox_item *next;
-    struct job *read_done;        /* a reader is done with the job's work, or NULL: */
-    uint64_t token;               /* the node answered a submission */
+    struct job *read_done; /* a reader is done with the job's work, or NULL: */
+    uint64_t token;        /* the node answered a submission */
     struct submit_result result;
 };
 
@@ -38,14 +38,14 @@ struct rpc_engine {
     rpc_reply_fn reply;
     void *reply_ctx;
     struct rpc_readers *readers;
-    struct job **jobs;            /* by slot */
+    struct job **jobs; /* by slot */
     uint32_t *generations;
     uint32_t *free_slots;
     size_t free_count, pending;
-    size_t timed_waits;           /* calls in WAIT that have a deadline */
+    size_t timed_waits; /* calls in WAIT that have a deadline */
     int wake_fd;
     struct event *wake, *tick;
-    pthread_mutex_t lock;         /* of the inbox */
+    pthread_mutex_t lock; /* of the inbox */
     struct inbox_item *first, **last;
 };
 
@@ -53,12 +53,15 @@ enum { TICK_MS = 50, TOKEN_CALL_BITS = 16, TOKEN_SLOT_BITS = 16 };
 
 /* Token of a submission: generation | slot | call. */
 static uint64_t token_of(const struct job *j, size_t call) {
-    return ((uint64_t)j->generation << (TOKEN_CALL_BITS + TOKEN_SLOT_BITS)) | ((uint64_t)j->slot << TOKEN_CALL_BITS) | call;
+    return ((uint64_t)j->generation << (TOKEN_CALL_BITS + TOKEN_SLOT_BITS)) |
+           ((uint64_t)j->slot << TOKEN_CALL_BITS) | call;
 }
 
 static void advance(struct job *j);
 
-/* --- inbox ------------------------------------------------------------------------------------------------- */
+/* --- inbox
+ * -------------------------------------------------------------------------------------------------
+ */
 static void post(struct rpc_engine *e, struct inbox_item *m) {
     m->next = NULL;
     pthread_mutex_lock(&e->lock);
@@ -103,7 +106,8 @@ static struct rpc_call *call_of(struct rpc_engine *e, uint64_t token, struct job
     return j->calls[idx].phase == RPC_PHASE_WAIT ? &j->calls[idx] : NULL;
 }
 
-/* --- answers of the node --------------------------------------------------------------------------------------- */
+/* --- answers of the node
+ * --------------------------------------------------------------------------------------- */
 static void end_wait(struct job *j, struct rpc_call *c, enum rpc_phase phase) {
     CHECK(c->phase == RPC_PHASE_WAIT);
     CHECK(j->outstanding > 0);
@@ -131,7 +135,8 @@ static void answer_hash(struct rpc_call *c, const hash32 *hash) {
     jw_hash(&w, hash);
 }
 
-static void submit_refused(struct rpc_engine *e, struct rpc_call *c, const struct submit_result *r) {
+static void submit_refused(struct rpc_engine *e, struct rpc_call *c,
+                           const struct submit_result *r) {
     forget_dev_nonce(e, c);
     if (r->has_expected_nonce && c->wants_receipt) {
         rpc_fail(c, RPC_SYNC_NONCE_GAP, "%s", r->text);
@@ -189,7 +194,8 @@ static void time_out(struct rpc_engine *e, struct job *j, uint64_t now_ms) {
         struct rpc_call *c = &j->calls[i];
         if (c->phase != RPC_PHASE_WAIT || c->deadline_ms == 0 || c->deadline_ms > now_ms)
             continue;
-        rpc_fail(c, RPC_SYNC_TIMEOUT, "The transaction was added to the mempool but wasn't processed in %u.%us.",
+        rpc_fail(c, RPC_SYNC_TIMEOUT,
+                 "The transaction was added to the mempool but wasn't processed in %u.%us.",
                  c->timeout_ms / 1000, c->timeout_ms % 1000 / 100);
         rpc_fail_data(c, bytes_of(c->tx_hash.b, 32));
         end_wait(j, c, RPC_PHASE_DONE);
@@ -211,7 +217,9 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx) {
             time_out(e, e->jobs[i], now);
 }
 
-/* --- replies ----------------------------------------------------------------------------------------------- */
+/* --- replies
+ * -----------------------------------------------------------------------------------------------
+ */
 static void write_id(struct buf *out, json_t *id) {
     char *text = id == NULL ? NULL : json_dumps(id, JSON_ENCODE_ANY | JSON_COMPACT);
     buf_append_str(out, text != NULL ? text : "null");
@@ -259,7 +267,8 @@ static void write_replies(struct buf *out, const struct job *j) {
         buf_append_byte(out, ']');
     if (out->overflow) {
         buf_reset(out);
-        error_reply(out, j->is_batch ? NULL : j->calls[0].id, RPC_LIMIT_EXCEEDED, "response too large");
+        error_reply(out, j->is_batch ? NULL : j->calls[0].id, RPC_LIMIT_EXCEEDED,
+                    "response too large");
     }
 }
 
@@ -287,7 +296,8 @@ static void finish(struct job *j) {
 }
 
 /* An answer without a job. */
-static void refuse(struct rpc_engine *e, uint64_t tag, json_t *id, bool in_array, int code, const char *text) {
+static void refuse(struct rpc_engine *e, uint64_t tag, json_t *id, bool in_array, int code,
+                   const char *text) {
     struct rpc_reply reply = {.busy = code == RPC_LIMIT_EXCEEDED};
     buf_init(&reply.body, e->o.context->reply_bytes_max);
     if (in_array)
@@ -298,7 +308,9 @@ static void refuse(struct rpc_engine *e, uint64_t tag, json_t *id, bool in_array
     e->reply(e->reply_ctx, tag, &reply);
 }
 
-/* --- running -------------------------------------------------------------------------------------------------- */
+/* --- running
+ * --------------------------------------------------------------------------------------------------
+ */
 static void submit(struct job *j, size_t idx) {
     struct rpc_call *c = &j->calls[idx];
     const struct node_commands *node = c->cx->node;
@@ -308,12 +320,14 @@ static void submit(struct job *j, size_t idx) {
         c->deadline_ms = rpc_now_ms() + c->timeout_ms;
         j->engine->timed_waits++;
     }
-    node->submit(node->ctx, buf_bytes(&c->envelope), c->submit_flags, on_submit_done, j->engine, token_of(j, idx));
+    node->submit(node->ctx, buf_bytes(&c->envelope), c->submit_flags, on_submit_done, j->engine,
+                 token_of(j, idx));
 }
 
 /* Hands the job to the readers. */
 static void read_batch(struct job *j, bool heavy) {
-    j->work = (struct rpc_work){.calls = j->calls, .count = j->count, .heavy = heavy, .done = on_read_done, .ctx = j};
+    j->work = (struct rpc_work){
+        .calls = j->calls, .count = j->count, .heavy = heavy, .done = on_read_done, .ctx = j};
     j->reading = true;
     if (rpc_readers_push(j->engine->readers, &j->work))
         return;
@@ -338,7 +352,8 @@ static void run_inline(struct rpc_call *c) {
 }
 
 static bool is_read(const struct rpc_call *c) {
-    return c->method != NULL && (c->method->cost == RPC_COST_READ || c->method->cost == RPC_COST_HEAVY);
+    return c->method != NULL &&
+           (c->method->cost == RPC_COST_READ || c->method->cost == RPC_COST_HEAVY);
 }
 
 /* Marks the reads from `next` on that can go to a reader together. */
@@ -396,7 +411,9 @@ static void advance(struct job *j) {
     finish(j);
 }
 
-/* --- requests --------------------------------------------------------------------------------------------------- */
+/* --- requests
+ * ---------------------------------------------------------------------------------------------------
+ */
 bool rpc_json_depth_ok(const char *s, size_t len, unsigned max) {
     unsigned depth = 0;
     bool in_string = false;
@@ -439,7 +456,8 @@ static void check_arity(struct rpc_call *c) {
 static void read_request(struct rpc_call *c, json_t *o) {
     json_t *id = json_object_get(o, "id"), *method = json_object_get(o, "method");
     json_t *version = json_object_get(o, "jsonrpc"), *params = json_object_get(o, "params");
-    bool version_ok = version == NULL || (json_is_string(version) && strcmp(json_string_value(version), "2.0") == 0);
+    bool version_ok = version == NULL ||
+                      (json_is_string(version) && strcmp(json_string_value(version), "2.0") == 0);
     if (!json_is_object(o) || !id_ok(id) || !json_is_string(method) || !version_ok) {
         c->id = id_ok(id) ? id : NULL;
         rpc_fail(c, RPC_INVALID_REQUEST, "invalid request");
@@ -455,7 +473,8 @@ static void read_request(struct rpc_call *c, json_t *o) {
     const char *name = json_string_value(method);
     c->method = rpc_method_find(name, json_string_length(method), c->cx->dev);
     if (c->method == NULL)
-        rpc_fail(c, RPC_METHOD_NOT_FOUND, "the method %.100s does not exist/is not available", name);
+        rpc_fail(c, RPC_METHOD_NOT_FOUND, "the method %.100s does not exist/is not available",
+                 name);
     else
         check_arity(c);
     if (rpc_failed(c))
@@ -472,7 +491,8 @@ static struct job *job_new(struct rpc_engine *e, json_t *root, uint64_t tag) {
         return NULL;
     }
     uint32_t slot = e->free_slots[--e->free_count];
-    *j = (struct job){.engine = e, .slot = slot, .generation = ++e->generations[slot], .tag = tag, .root = root};
+    *j = (struct job){
+        .engine = e, .slot = slot, .generation = ++e->generations[slot], .tag = tag, .root = root};
     j->is_batch = json_is_array(root);
     j->count = count;
     j->calls = calls;
@@ -539,7 +559,9 @@ size_t rpc_engine_pending(const struct rpc_engine *e) {
     return e->pending;
 }
 
-/* --- life ------------------------------------------------------------------------------------------------------- */
+/* --- life
+ * -------------------------------------------------------------------------------------------------------
+ */
 static enum err start_events(struct rpc_engine *e, struct err_ctx *ec) {
     e->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (e->wake_fd < 0)
@@ -547,7 +569,8 @@ static enum err start_events(struct rpc_engine *e, struct err_ctx *ec) {
     e->wake = event_new(e->o.base, e->wake_fd, EV_READ | EV_PERSIST, on_wake, e);
     e->tick = event_new(e->o.base, -1, EV_PERSIST, on_tick, e);
     struct timeval every = {.tv_usec = TICK_MS * 1000};
-    if (e->wake == NULL || e->tick == NULL || event_add(e->wake, NULL) != 0 || event_add(e->tick, &every) != 0)
+    if (e->wake == NULL || e->tick == NULL || event_add(e->wake, NULL) != 0 ||
+        event_add(e->tick, &every) != 0)
         FAIL(ec, ERR_NOMEM, "cannot register the RPC engine's events");
     return ERR_OK;
 }
@@ -567,7 +590,8 @@ struct rpc_engine *rpc_engine_new(const struct rpc_engine_options *o, rpc_reply_
     e->jobs = calloc(o->jobs_max, sizeof(struct job *));
     e->generations = calloc(o->jobs_max, sizeof(uint32_t));
     e->free_slots = calloc(o->jobs_max, sizeof(uint32_t));
-    bool ok = e->jobs != NULL && e->generations != NULL && e->free_slots != NULL && start_events(e, ec) == ERR_OK;
+    bool ok = e->jobs != NULL && e->generations != NULL && e->free_slots != NULL &&
+              start_events(e, ec) == ERR_OK;
     if (ok)
         e->readers = rpc_readers_new(o->context, o->readers, o->read_queue_max, ec);
     if (!ok || e->readers == NULL) {

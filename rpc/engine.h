@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* JSON-RPC 2.0 without the transport: a body goes in, a reply comes out. Calls of a batch run in order; calls that submit run
- * side by side, and what follows them waits until all have answered. Everything here runs on the event loop's thread;
- * readers and the sequencer answer through an inbox that wakes the loop.
+/* JSON-RPC 2.0 without the transport: a body goes in, a reply comes out. Calls of a batch run in
+ * order; calls that submit run side by side, and what follows them waits until all have answered.
+ * Everything here runs on the event loop's thread; readers and the sequencer answer through an
+ * inbox that wakes the loop.
  *
- * Limits: RPC_BATCH_MAX calls in a batch, RPC_JSON_DEPTH_MAX nested levels, jobs_max bodies in work, and the total size of
- * a reply. Repeated keys in an object make a request invalid, since readers differ on which one counts. */
+ * Limits: RPC_BATCH_MAX calls in a batch, RPC_JSON_DEPTH_MAX nested levels, jobs_max bodies in
+ * work, and the total size of a reply. Repeated keys in an object make a request invalid, since
+ * readers differ on which one counts. */
 #ifndef RPC_ENGINE_H
 #define RPC_ENGINE_H
 
@@ -22,9 +24,9 @@ enum {
 struct rpc_engine_options {
     struct event_base *base;
     const struct rpc_context *context; /* borrowed */
-    size_t readers;              /* threads, >= 1 */
-    size_t read_queue_max;       /* batches of calls that wait for a reader */
-    size_t jobs_max;             /* <= 65536 */
+    size_t readers;                    /* threads, >= 1 */
+    size_t read_queue_max;             /* batches of calls that wait for a reader */
+    size_t jobs_max;                   /* <= 65536 */
 };
 struct rpc_reply {
     struct buf body; /* handed over; empty when there is nothing to say (notifications) */
@@ -40,10 +42,12 @@ struct rpc_engine *rpc_engine_new(const struct rpc_engine_options *o, rpc_reply_
 void rpc_engine_run(struct rpc_engine *e, struct buf *body, uint64_t tag);
 /* Bodies that have not been answered. */
 size_t rpc_engine_pending(const struct rpc_engine *e);
-/* Ends the readers. Submissions must have been answered or be answered never: late answers would find no engine. */
+/* Ends the readers. Submissions must have been answered or be answered never: late answers would
+ * find no engine. */
 void rpc_engine_free(struct rpc_engine *e);
 
-/* Whether a text nests no deeper than `max`: the recursive parser behind it must not be led deep. */
+/* Whether a text nests no deeper than `max`: the recursive parser behind it must not be led deep.
+ */
 bool rpc_json_depth_ok(const char *s, size_t len, unsigned max);
 
 #endif

@@ -30,7 +30,8 @@ static void format_header(struct json_writer *w, const struct index_head *h) {
     jw_m_u64(w, "l1BlockNumber", l3.l1_block_number);
 }
 
-void format_block(struct json_writer *w, const struct index_head *h, const struct index_block *txs, bool full) {
+void format_block(struct json_writer *w, const struct index_head *h, const struct index_block *txs,
+                  bool full) {
     jw_object(w);
     format_header(w, h);
     if (txs != NULL) {
@@ -51,7 +52,8 @@ void format_block(struct json_writer *w, const struct index_head *h, const struc
     jw_object_end(w);
 }
 
-/* --- transactions -------------------------------------------------------------------------------------------- */
+/* --- transactions
+ * -------------------------------------------------------------------------------------------- */
 static void access_list(struct json_writer *w, const struct tx *tx) {
     jw_key(w, "accessList");
     jw_array(w);
@@ -85,14 +87,16 @@ static void authorization_list(struct json_writer *w, const struct tx *tx) {
     jw_array_end(w);
 }
 
-/* The signature's v: for a legacy transaction 27 or 28, or with the chain id in it (EIP-155); else the parity. */
+/* The signature's v: for a legacy transaction 27 or 28, or with the chain id in it (EIP-155); else
+ * the parity. */
 static u256 signature_v(const struct tx *tx) {
     u256 parity = u256_from_u64(tx->sig.recid & 1);
     if (tx->type != TX_LEGACY)
         return parity;
     u256 base = u256_from_u64(27);
     if (tx->has_chain_id) {
-        u256 id = u256_from_u64(tx->chain_id), twice = u256_add(&id, &id), offset = u256_from_u64(35);
+        u256 id = u256_from_u64(tx->chain_id), twice = u256_add(&id, &id),
+             offset = u256_from_u64(35);
         base = u256_add(&twice, &offset);
     }
     return u256_add(&base, &parity);
@@ -156,7 +160,9 @@ void format_pending_tx(struct json_writer *w, const struct tx *tx) {
     jw_object_end(w);
 }
 
-/* --- receipts -------------------------------------------------------------------------------------------------- */
+/* --- receipts
+ * --------------------------------------------------------------------------------------------------
+ */
 void format_log(struct json_writer *w, const struct index_block *b, size_t tx_idx, size_t log_idx,
                 const struct log_entry *log) {
     jw_object(w);
@@ -218,7 +224,8 @@ void format_receipt(struct json_writer *w, const struct index_block *b, size_t i
     jw_m_u64(w, "status", r->success);
     jw_m_u64(w, "type", (uint64_t)tx->type);
     jw_m_u256(w, "effectiveGasPrice", &r->effective_gas_price);
-    jw_m_u64(w, "gasUsedForL1", 0); /* parent data is paid through the price, never as gas (PROTOCOL §3) */
+    jw_m_u64(w, "gasUsedForL1",
+             0); /* parent data is paid through the price, never as gas (PROTOCOL §3) */
     jw_m_u64(w, "l1BlockNumber", l3_header_info_get(&b->head.header).l1_block_number);
     jw_object_end(w);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Blocks, transactions, receipts and logs as JSON, in geth's shapes, with the L3's fields (sendRoot, sendCount,
- * l1BlockNumber) as Arbitrum's clients expect them. */
+/* Blocks, transactions, receipts and logs as JSON, in geth's shapes, with the L3's fields
+ * (sendRoot, sendCount, l1BlockNumber) as Arbitrum's clients expect them. */
 #ifndef RPC_FORMAT_H
 #define RPC_FORMAT_H
 
@@ -8,8 +8,10 @@
 #include "rpc/call.h"
 #include "rpc/json_writer.h"
 
-/* `txs` NULL: a header alone (no transactions, uncles and size). Full transactions, or their hashes. */
-void format_block(struct json_writer *w, const struct index_head *h, const struct index_block *txs, bool full);
+/* `txs` NULL: a header alone (no transactions, uncles and size). Full transactions, or their
+ * hashes. */
+void format_block(struct json_writer *w, const struct index_head *h, const struct index_block *txs,
+                  bool full);
 void format_tx(struct json_writer *w, const struct index_block *b, size_t idx);
 /* A transaction that is in no block yet. */
 void format_pending_tx(struct json_writer *w, const struct tx *tx);

@@ -59,7 +59,8 @@ static bytes head_slice(const struct http_reader *r, size_t offset, size_t end) 
     return bytes_of(r->head.ptr + offset, end - offset);
 }
 
-/* --- parser callbacks ---------------------------------------------------------------------------------------- */
+/* --- parser callbacks
+ * ---------------------------------------------------------------------------------------- */
 static int on_begin(http_parser *p) {
     reader_of(p)->started = true;
     return 0;
@@ -97,7 +98,8 @@ static int finish_header(struct http_reader *r) {
             continue;
         if (r->fields[f].present && f == HTTP_FIELD_HOST)
             return refuse(r, 400, "repeated Host header");
-        r->fields[f] = (struct field_ref){.offset = r->value_offset, .len = value.len, .present = true};
+        r->fields[f] =
+            (struct field_ref){.offset = r->value_offset, .len = value.len, .present = true};
     }
     return 0;
 }
@@ -164,9 +166,11 @@ static int on_headers(http_parser *p) {
     q->target = bytes_of(r->head.ptr, r->target_len);
     q->keep_alive = http_should_keep_alive(p) != 0;
     for (size_t f = 0; f < HTTP_FIELD_COUNT; f++)
-        q->fields[f] = r->fields[f].present ? bytes_of(r->head.ptr + r->fields[f].offset, r->fields[f].len)
-                                            : bytes_of(NULL, 0);
-    q->expects_continue = q->fields[HTTP_FIELD_EXPECT].ptr != NULL && equals_ci(q->fields[HTTP_FIELD_EXPECT], "100-continue");
+        q->fields[f] = r->fields[f].present
+                           ? bytes_of(r->head.ptr + r->fields[f].offset, r->fields[f].len)
+                           : bytes_of(NULL, 0);
+    q->expects_continue = q->fields[HTTP_FIELD_EXPECT].ptr != NULL &&
+                          equals_ci(q->fields[HTTP_FIELD_EXPECT], "100-continue");
     r->head_due = r->seen_chunked || ((p->flags & F_CONTENTLENGTH) != 0 && p->content_length > 0);
     return 0;
 }
@@ -193,14 +197,17 @@ static const http_parser_settings parser_settings = {
     .on_message_complete = on_complete,
 };
 
-/* --- interface ------------------------------------------------------------------------------------------------ */
+/* --- interface
+ * ------------------------------------------------------------------------------------------------
+ */
 static void reset_request(struct http_reader *r) {
     memset(&r->request, 0, sizeof(r->request));
     memset(r->fields, 0, sizeof(r->fields));
     buf_reset(&r->head);
     buf_clear(&r->body);
     r->target_len = r->header_count = r->name_offset = r->value_offset = 0;
-    r->in_value = r->started = r->head_reported = r->head_due = r->complete = r->seen_chunked = false;
+    r->in_value = r->started = r->head_reported = r->head_due = r->complete = r->seen_chunked =
+        false;
 }
 
 struct http_reader *http_reader_new(size_t body_max) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* HTTP/1.1 requests out of a byte stream (RFC 9112), strictly: what two implementations could read differently is an error.
- * Refused: both Content-Length and Transfer-Encoding, repeated Content-Length or Host, transfer codings other than chunked, folded
- * headers, control bytes in headers, a missing Host in HTTP/1.1. An Upgrade header is ignored, as RFC 9110 §7.8 allows. The
+/* HTTP/1.1 requests out of a byte stream (RFC 9112), strictly: what two implementations could read
+ * differently is an error. Refused: both Content-Length and Transfer-Encoding, repeated
+ * Content-Length or Host, transfer codings other than chunked, folded headers, control bytes in
+ * headers, a missing Host in HTTP/1.1. An Upgrade header is ignored, as RFC 9110 §7.8 allows. The
  * third-party parser is seen nowhere else. */
 #ifndef RPC_HTTP_H
 #define RPC_HTTP_H
@@ -15,7 +16,13 @@ enum {
     HTTP_HEADERS_MAX = 100,
 };
 
-enum http_verb { HTTP_VERB_GET, HTTP_VERB_HEAD, HTTP_VERB_POST, HTTP_VERB_OPTIONS, HTTP_VERB_OTHER };
+enum http_verb {
+    HTTP_VERB_GET,
+    HTTP_VERB_HEAD,
+    HTTP_VERB_POST,
+    HTTP_VERB_OPTIONS,
+    HTTP_VERB_OTHER
+};
 
 /* The headers that this server looks at. */
 enum http_field {
@@ -56,7 +63,8 @@ void http_reader_next(struct http_reader *r);
 /* HTTP status code to answer after HTTP_BROKEN: 400, 413, 414, 431, 501 or 505; and why. */
 int http_reader_error_code(const struct http_reader *r);
 const char *http_reader_error_text(const struct http_reader *r);
-/* Whether part of a request has been read: an idle connection is closed silently, a slow one is told. */
+/* Whether part of a request has been read: an idle connection is closed silently, a slow one is
+ * told. */
 bool http_reader_in_request(const struct http_reader *r);
 
 /* Reason phrase of the codes this server sends. */

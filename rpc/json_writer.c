@@ -73,7 +73,11 @@ void jw_bool(struct json_writer *w, bool v) {
 /* Length of the well-formed UTF-8 sequence at s (RFC 3629), 0 if there is none. */
 static size_t utf8_len(const unsigned char *s, size_t left) {
     unsigned char c = s[0];
-    size_t len = c < 0x80 ? 1 : c >= 0xc2 && c < 0xe0 ? 2 : c >= 0xe0 && c < 0xf0 ? 3 : c >= 0xf0 && c < 0xf5 ? 4 : 0;
+    size_t len = c < 0x80                ? 1
+                 : c >= 0xc2 && c < 0xe0 ? 2
+                 : c >= 0xe0 && c < 0xf0 ? 3
+                 : c >= 0xf0 && c < 0xf5 ? 4
+                                         : 0;
     if (len == 0 || len > left)
         return 0;
     for (size_t i = 1; i < len; i++)

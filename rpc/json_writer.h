@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Writes JSON straight into a buffer: commas, quotes and escapes are its business, well-formedness of the nesting is
- * the caller's. Past the buffer's maximum nothing more is written and buf.overflow says so. */
+/* Writes JSON straight into a buffer: commas, quotes and escapes are its business, well-formedness
+ * of the nesting is the caller's. Past the buffer's maximum nothing more is written and
+ * buf.overflow says so. */
 #ifndef RPC_JSON_WRITER_H
 #define RPC_JSON_WRITER_H
 

@@ -13,7 +13,8 @@ static void null_result(struct rpc_call *c) {
     jw_null(&w);
 }
 
-/* The block that argument 0 names, by number and tag or by hash. False: unknown, or the error is set. */
+/* The block that argument 0 names, by number and tag or by hash. False: unknown, or the error is
+ * set. */
 static bool find_block(struct rpc_call *c, bool by_hash, uint64_t *out_number) {
     struct block_ref ref = {0};
     if (by_hash) {
@@ -124,7 +125,8 @@ void rpc_eth_get_block_receipts(struct rpc_call *c) {
     jw_array_end(&w);
 }
 
-/* --- transactions -------------------------------------------------------------------------------------------- */
+/* --- transactions
+ * -------------------------------------------------------------------------------------------- */
 static void tx_at(struct rpc_call *c, bool by_hash) {
     uint64_t number = 0, idx = 0;
     struct index_block b;
@@ -147,7 +149,8 @@ void rpc_eth_get_tx_by_hash_idx(struct rpc_call *c) {
 }
 
 /* Finds a transaction in a block. False: not there, or the error is set. */
-static bool find_tx(struct rpc_call *c, const hash32 *hash, struct index_block *out, uint32_t *out_idx) {
+static bool find_tx(struct rpc_call *c, const hash32 *hash, struct index_block *out,
+                    uint32_t *out_idx) {
     uint64_t number = 0;
     enum err e = index_find_tx(&number, out_idx, rpc_head_view(c), hash);
     if (e != ERR_OK) {

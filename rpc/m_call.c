@@ -11,7 +11,7 @@
 #include <inttypes.h>
 
 enum {
-    TX_GAS = 21000,     /* of a plain transfer (Yellow Paper, appendix G) */
+    TX_GAS = 21000, /* of a plain transfer (Yellow Paper, appendix G) */
     CALL_STIPEND = 2300,
     ESTIMATE_SLACK_NUM = 15, /* the search ends when the interval is below 1.5 % */
     ESTIMATE_SLACK_DEN = 1000,
@@ -28,8 +28,10 @@ static bool no_overrides(struct rpc_call *c) {
     return true;
 }
 
-/* Runs the message on the state at the end of the block. False with the error set; a bad verdict is no error here. */
-static bool simulate(struct rpc_call *c, const struct tx *tx, const struct index_head *head, struct call_result *out) {
+/* Runs the message on the state at the end of the block. False with the error set; a bad verdict is
+ * no error here. */
+static bool simulate(struct rpc_call *c, const struct tx *tx, const struct index_head *head,
+                     struct call_result *out) {
     struct chain *chain = rpc_executor(c, head->header.number);
     if (chain == NULL)
         return false;
@@ -41,8 +43,10 @@ static bool simulate(struct rpc_call *c, const struct tx *tx, const struct index
     return e == ERR_OK;
 }
 
-static struct tx_error_facts facts(struct rpc_call *c, const struct tx *tx, const struct index_head *head) {
-    struct tx_error_facts f = {.base_fee = head->header.base_fee, .chain_id = c->cx->chain.chain_id};
+static struct tx_error_facts facts(struct rpc_call *c, const struct tx *tx,
+                                   const struct index_head *head) {
+    struct tx_error_facts f = {.base_fee = head->header.base_fee,
+                               .chain_id = c->cx->chain.chain_id};
     struct account a;
     if (rpc_account(c, head->header.number, &tx->sender, &a)) {
         f.balance = a.balance;
@@ -100,7 +104,9 @@ void rpc_eth_call(struct rpc_call *c) {
     jw_data(&w, r.output.ptr, r.output.len);
 }
 
-/* --- estimates ----------------------------------------------------------------------------------------------- */
+/* --- estimates
+ * -----------------------------------------------------------------------------------------------
+ */
 struct estimate {
     struct rpc_call *c;
     struct tx *tx;
@@ -125,7 +131,8 @@ static bool wants_gas(const struct call_result *r) {
 }
 
 /* The most gas that can be asked for: given limit, block, balance, this node's cap, EIP-7825. */
-static bool upper_bound(struct rpc_call *c, const struct tx_args *t, const struct index_head *head, uint64_t *out) {
+static bool upper_bound(struct rpc_call *c, const struct tx_args *t, const struct index_head *head,
+                        uint64_t *out) {
     uint64_t hi = head->header.gas_limit;
     if (t->has_gas && t->tx.gas_limit >= TX_GAS)
         hi = t->tx.gas_limit;
@@ -150,11 +157,13 @@ static bool upper_bound(struct rpc_call *c, const struct tx_args *t, const struc
     return true;
 }
 
-static bool is_plain_transfer(struct rpc_call *c, const struct tx_args *t, const struct index_head *head) {
+static bool is_plain_transfer(struct rpc_call *c, const struct tx_args *t,
+                              const struct index_head *head) {
     struct account to;
     if (t->tx.is_create || t->tx.data.len != 0 || t->tx.access_count != 0 || t->tx.auth_count != 0)
         return false;
-    return rpc_account(c, head->header.number, &t->tx.to, &to) && hash32_eq(&to.code_hash, &KECCAK_EMPTY);
+    return rpc_account(c, head->header.number, &t->tx.to, &to) &&
+           hash32_eq(&to.code_hash, &KECCAK_EMPTY);
 }
 
 /* Between a limit that fails and one that works, until they are close. */
@@ -162,7 +171,8 @@ static bool narrow(struct estimate *s, uint64_t lo, uint64_t hi, uint64_t *out_g
     bool ok = false;
     while (lo + 1 < hi && (hi - lo) * ESTIMATE_SLACK_DEN >= hi * ESTIMATE_SLACK_NUM) {
         if (rpc_time_up(s->c)) {
-            rpc_fail(s->c, RPC_SERVER_ERROR, "execution aborted (timeout = %ums)", s->c->cx->call_time_ms);
+            rpc_fail(s->c, RPC_SERVER_ERROR, "execution aborted (timeout = %ums)",
+                     s->c->cx->call_time_ms);
             return false;
         }
         uint64_t mid = lo + (hi - lo) / 2;
@@ -191,7 +201,8 @@ static bool search(struct estimate *s, uint64_t hi, uint64_t *out_gas) {
         return false;
     }
     uint64_t used = s->run.gas_used, lo = used - 1;
-    uint64_t guess = (used + s->run.gas_refund + CALL_STIPEND) * 64 / 63; /* EIP-150 keeps back 1/64 at each call */
+    uint64_t guess = (used + s->run.gas_refund + CALL_STIPEND) * 64 /
+                     63; /* EIP-150 keeps back 1/64 at each call */
     if (guess < hi) {
         if (!run_at(s, guess, &ok))
             return false;
@@ -203,7 +214,8 @@ static bool search(struct estimate *s, uint64_t hi, uint64_t *out_gas) {
     return narrow(s, lo, hi, out_gas);
 }
 
-bool rpc_estimate(struct rpc_call *c, struct tx_args *t, const struct index_head *head, uint64_t *out_gas) {
+bool rpc_estimate(struct rpc_call *c, struct tx_args *t, const struct index_head *head,
+                  uint64_t *out_gas) {
     struct estimate s = {.c = c, .tx = &t->tx, .head = head};
     uint64_t hi = 0, gas = 0;
     bool ok = false;

@@ -45,8 +45,10 @@ static bool percentiles(struct rpc_call *c, size_t *out_count) {
     return true;
 }
 
-/* Blocks [from, from + n) and, for the price, the one after them (the newest again while it is not made). */
-static void write_history(struct rpc_call *c, struct json_writer *w, uint64_t from, size_t n, size_t reward_count) {
+/* Blocks [from, from + n) and, for the price, the one after them (the newest again while it is not
+ * made). */
+static void write_history(struct rpc_call *c, struct json_writer *w, uint64_t from, size_t n,
+                          size_t reward_count) {
     struct index_head *heads = arena_alloc(rpc_arena(c), (n + 1) * sizeof(*heads));
     for (size_t i = 0; i <= n; i++) {
         uint64_t number = from + i;
@@ -100,10 +102,12 @@ void rpc_eth_fee_history(struct rpc_call *c) {
     size_t reward_count = 0;
     struct json_writer w;
     jw_init(&w, &c->result);
-    if (!param_u64(c, 0, &count) || !param_block(c, 1, &ref, false) || !percentiles(c, &reward_count))
+    if (!param_u64(c, 0, &count) || !param_block(c, 1, &ref, false) ||
+        !percentiles(c, &reward_count))
         return;
     if (!rpc_resolve(c, &ref, &newest)) {
-        rpc_fail(c, RPC_SERVER_ERROR, "request beyond head block: requested %" PRIu64 ", head %" PRIu64, ref.number,
+        rpc_fail(c, RPC_SERVER_ERROR,
+                 "request beyond head block: requested %" PRIu64 ", head %" PRIu64, ref.number,
                  head);
         return;
     }

@@ -35,7 +35,8 @@ static bool range_end(struct rpc_call *c, const struct block_ref *ref, uint64_t 
     return rpc_resolve(c, ref, out);
 }
 
-static bool resolve_range(struct rpc_call *c, const struct filter_args *f, uint64_t *from, uint64_t *to) {
+static bool resolve_range(struct rpc_call *c, const struct filter_args *f, uint64_t *from,
+                          uint64_t *to) {
     if (f->has_block_hash) {
         struct block_ref ref = {.kind = BLOCK_REF_HASH, .hash = f->block_hash};
         if (!rpc_resolve(c, &ref, from)) {
@@ -71,7 +72,8 @@ static void fail_range(struct rpc_call *c, const char *why, uint64_t from, uint6
     buf_clear(&c->result);
     if (last < from || last == UINT64_MAX)
         last = from;
-    rpc_fail(c, RPC_LIMIT_EXCEEDED, "%s. Try with this block range [0x%" PRIx64 ", 0x%" PRIx64 "].", why, from, last);
+    rpc_fail(c, RPC_LIMIT_EXCEEDED, "%s. Try with this block range [0x%" PRIx64 ", 0x%" PRIx64 "].",
+             why, from, last);
 }
 
 void rpc_eth_get_logs(struct rpc_call *c) {
@@ -95,10 +97,12 @@ void rpc_eth_get_logs(struct rpc_call *c) {
     f.filter.to = to;
     jw_init(&w, &c->result);
     jw_array(&w);
-    enum err e = index_logs(&last, rpc_arena(c), &c->cx->source, rpc_head_view(c), &f.filter, &limits, on_log, &s, &ec);
+    enum err e = index_logs(&last, rpc_arena(c), &c->cx->source, rpc_head_view(c), &f.filter,
+                            &limits, on_log, &s, &ec);
     jw_array_end(&w);
     if (e == ERR_BUSY)
-        fail_range(c, rpc_time_up(c) ? "query timed out" : "query returned more than 10000 results", from, last);
+        fail_range(c, rpc_time_up(c) ? "query timed out" : "query returned more than 10000 results",
+                   from, last);
     else if (e != ERR_OK)
         rpc_fail_err(c, e, &ec);
 }

@@ -14,7 +14,8 @@ enum {
 };
 
 /* The block that argument `idx` names (latest without it). */
-static bool state_block(struct rpc_call *c, size_t idx, struct index_head *out, struct block_ref *out_ref) {
+static bool state_block(struct rpc_call *c, size_t idx, struct index_head *out,
+                        struct block_ref *out_ref) {
     return param_block(c, idx, out_ref, true) && rpc_need_block(c, out_ref, out);
 }
 
@@ -59,14 +60,15 @@ void rpc_eth_get_code(struct rpc_call *c) {
         return;
     bytes code = {0};
     struct state_reader reader = store_state_reader(rpc_state_view(c, h.header.number));
-    if (!hash32_eq(&acc.code_hash, &KECCAK_EMPTY) && !reader.ops->code(reader.ctx, &code, &acc.code_hash))
+    if (!hash32_eq(&acc.code_hash, &KECCAK_EMPTY) &&
+        !reader.ops->code(reader.ctx, &code, &acc.code_hash))
         rpc_fail_err(c, ERR_CORRUPT, NULL);
     else
         jw_data(&w, code.ptr, code.len);
 }
 
-static u256 storage_value(struct rpc_call *c, uint64_t number, const struct account *acc, const u256 *slot,
-                          hash32 *out_slot_hash) {
+static u256 storage_value(struct rpc_call *c, uint64_t number, const struct account *acc,
+                          const u256 *slot, hash32 *out_slot_hash) {
     uint8_t word[32];
     u256 value = U256_ZERO;
     u256_to_be32(word, slot);
@@ -95,7 +97,9 @@ void rpc_eth_get_storage_at(struct rpc_call *c) {
     jw_data(&w, word, sizeof(word));
 }
 
-/* --- eth_getProof ------------------------------------------------------------------------------------------------ */
+/* --- eth_getProof
+ * ------------------------------------------------------------------------------------------------
+ */
 struct proof_request {
     addr20 addr;
     hash32 addr_hash;
@@ -130,12 +134,14 @@ static enum err write_slots(struct rpc_call *c, struct json_writer *w, struct st
     return ERR_OK;
 }
 
-static enum err write_proof(struct rpc_call *c, struct state_trie *t, const struct proof_request *q) {
+static enum err write_proof(struct rpc_call *c, struct state_trie *t,
+                            const struct proof_request *q) {
     struct json_writer w;
     struct trie_proof p;
     jw_init(&w, &c->result);
     TRY(state_trie_prove_account(t, rpc_arena(c), &q->addr_hash, &p));
-    /* The rows of the trie are kept for the newest block only: what was read must hash to this block's root. */
+    /* The rows of the trie are kept for the newest block only: what was read must hash to this
+     * block's root. */
     hash32 root = p.count > 0 ? keccak256_bytes(p.nodes[0]) : KECCAK_EMPTY_TRIE;
     if (!hash32_eq(&root, &q->head.header.state_root))
         return ERR_MISMATCH;

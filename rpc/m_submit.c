@@ -8,7 +8,10 @@
 #include "rpc/params.h"
 #include "rpc/simulate.h"
 
-enum { SYNC_TIMEOUT_DEFAULT_MS = 20000, SYNC_TIMEOUT_MAX_MS = 60000 /* EIP-7966's bounds, as geth has them */ };
+enum {
+    SYNC_TIMEOUT_DEFAULT_MS = 20000,
+    SYNC_TIMEOUT_MAX_MS = 60000 /* EIP-7966's bounds, as geth has them */
+};
 
 static bool take_envelope(struct rpc_call *c) {
     if (!param_data(c, 0, &c->envelope))
@@ -39,7 +42,8 @@ void rpc_eth_send_raw_sync(struct rpc_call *c) {
     c->submit_flags = SUBMIT_NO_QUEUE;
 }
 
-/* --- development accounts ------------------------------------------------------------------------------------ */
+/* --- development accounts
+ * ------------------------------------------------------------------------------------ */
 static int dev_account_of(const struct rpc_call *c, const addr20 *a) {
     const struct node_commands *node = c->cx->node;
     for (size_t i = 0; i < node->dev_account_count; i++)
@@ -48,7 +52,8 @@ static int dev_account_of(const struct rpc_call *c, const addr20 *a) {
     return -1;
 }
 
-/* The next nonce of a development account, counting what was given out to requests that the pool has not met yet. */
+/* The next nonce of a development account, counting what was given out to requests that the pool
+ * has not met yet. */
 static uint64_t next_nonce(struct rpc_call *c, int account, uint64_t latest) {
     struct rpc_dev_nonces *nonces = c->cx->dev_nonces;
     const struct node_commands *node = c->cx->node;
@@ -61,7 +66,8 @@ static uint64_t next_nonce(struct rpc_call *c, int account, uint64_t latest) {
     return nonce;
 }
 
-/* Twice the present price, so that a rise does not strand the transaction: only the price itself is charged. */
+/* Twice the present price, so that a rise does not strand the transaction: only the price itself is
+ * charged. */
 static void default_fees(struct tx_args *t, const u256 *base_fee) {
     u256 cap = u256_add(base_fee, base_fee);
     if (t->has_gas_price || t->has_max_fee)

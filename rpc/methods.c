@@ -2,7 +2,7 @@
 #include "rpc/handlers.h"
 
 const struct rpc_method rpc_methods[] = {
-#define METHOD(name, handler, min, max, cost, dev, summary)                                                            \
+#define METHOD(name, handler, min, max, cost, dev, summary)                                        \
     {name, rpc_##handler, min, max, RPC_COST_##cost, dev, summary},
 #include "rpc/methods.def"
 #undef METHOD

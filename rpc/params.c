@@ -9,7 +9,8 @@ json_t *param_at(const struct rpc_call *c, size_t idx) {
 }
 
 /* The text of a JSON string that begins with 0x; NULL after an error. */
-static const char *hex_text(struct rpc_call *c, size_t idx, const json_t *v, const char *type, size_t *out_len) {
+static const char *hex_text(struct rpc_call *c, size_t idx, const json_t *v, const char *type,
+                            size_t *out_len) {
     if (!json_is_string(v)) {
         rpc_fail_arg(c, idx, "json: cannot unmarshal non-string into Go value of type %s", type);
         return NULL;
@@ -27,7 +28,8 @@ static const char *hex_text(struct rpc_call *c, size_t idx, const json_t *v, con
     return s;
 }
 
-static bool fixed_of(struct rpc_call *c, size_t idx, const json_t *v, const char *type, uint8_t *out, size_t want) {
+static bool fixed_of(struct rpc_call *c, size_t idx, const json_t *v, const char *type,
+                     uint8_t *out, size_t want) {
     size_t len = 0, got = 0;
     const char *s = hex_text(c, idx, v, type, &len);
     if (s == NULL)
@@ -54,7 +56,8 @@ static bool u64_of(struct rpc_call *c, size_t idx, const json_t *v, uint64_t *ou
         return false;
     enum err e = hex_parse_u64(out, s, len, true);
     if (e != ERR_OK)
-        rpc_fail_arg(c, idx, "%s", e == ERR_TOO_LARGE ? "hex number > 64 bits" : "invalid hex string");
+        rpc_fail_arg(c, idx, "%s",
+                     e == ERR_TOO_LARGE ? "hex number > 64 bits" : "invalid hex string");
     return e == ERR_OK;
 }
 
@@ -69,7 +72,8 @@ static bool u256_of(struct rpc_call *c, size_t idx, const json_t *v, u256 *out) 
         return false;
     enum err e = hex_parse_u256(out, s, len, true);
     if (e != ERR_OK)
-        rpc_fail_arg(c, idx, "%s", e == ERR_TOO_LARGE ? "hex number > 256 bits" : "invalid hex string");
+        rpc_fail_arg(c, idx, "%s",
+                     e == ERR_TOO_LARGE ? "hex number > 256 bits" : "invalid hex string");
     return e == ERR_OK;
 }
 
@@ -85,7 +89,8 @@ static bool data_of(struct rpc_call *c, size_t idx, const json_t *v, struct aren
         return false;
     }
     if (hex_decode(p, len / 2, &got, s, len) != ERR_OK) {
-        rpc_fail_arg(c, idx, "%s", len % 2 != 0 ? "hex string of odd length" : "invalid hex string");
+        rpc_fail_arg(c, idx, "%s",
+                     len % 2 != 0 ? "hex string of odd length" : "invalid hex string");
         return false;
     }
     *out = bytes_of(p, got);
@@ -123,7 +128,8 @@ bool param_data(struct rpc_call *c, size_t idx, struct buf *out) {
     if (s == NULL)
         return false;
     if (hex_decode_buf(out, s, len) != ERR_OK || out->overflow) {
-        rpc_fail_arg(c, idx, "%s", len % 2 != 0 ? "hex string of odd length" : "invalid hex string");
+        rpc_fail_arg(c, idx, "%s",
+                     len % 2 != 0 ? "hex string of odd length" : "invalid hex string");
         return false;
     }
     return true;
@@ -143,7 +149,8 @@ bool param_storage_key(struct rpc_call *c, size_t idx, json_t *v, u256 *out) {
         digits -= 2;
     }
     if (digits > 64) {
-        rpc_fail(c, RPC_INVALID_PARAMS, "storage key too long (want at most 32 bytes): \"%.80s\"", s);
+        rpc_fail(c, RPC_INVALID_PARAMS, "storage key too long (want at most 32 bytes): \"%.80s\"",
+                 s);
         return false;
     }
     char padded[65];
@@ -159,7 +166,9 @@ bool param_storage_key(struct rpc_call *c, size_t idx, json_t *v, u256 *out) {
     return true;
 }
 
-/* --- blocks ------------------------------------------------------------------------------------------------ */
+/* --- blocks
+ * ------------------------------------------------------------------------------------------------
+ */
 bool param_block_tag(struct rpc_call *c, size_t idx, json_t *v, struct block_ref *out) {
     *out = (struct block_ref){.kind = BLOCK_REF_LATEST};
     if (v == NULL || json_is_null(v))
@@ -188,7 +197,8 @@ bool param_block_tag(struct rpc_call *c, size_t idx, json_t *v, struct block_ref
 static bool block_object(struct rpc_call *c, size_t idx, json_t *v, struct block_ref *out) {
     json_t *number = json_object_get(v, "blockNumber"), *hash = json_object_get(v, "blockHash");
     if (number != NULL && hash != NULL) {
-        rpc_fail_arg(c, idx, "cannot specify both BlockHash and BlockNumber, choose one or the other");
+        rpc_fail_arg(c, idx,
+                     "cannot specify both BlockHash and BlockNumber, choose one or the other");
         return false;
     }
     if (hash != NULL) {
@@ -213,25 +223,29 @@ bool param_block(struct rpc_call *c, size_t idx, struct block_ref *out, bool all
     return param_block_tag(c, idx, v, out);
 }
 
-/* --- transactions -------------------------------------------------------------------------------------------- */
+/* --- transactions
+ * -------------------------------------------------------------------------------------------- */
 static json_t *member(json_t *o, const char *key) {
     json_t *v = json_object_get(o, key);
     return json_is_null(v) ? NULL : v;
 }
 
-static bool opt_u64(struct rpc_call *c, size_t idx, json_t *o, const char *key, uint64_t *out, bool *out_has) {
+static bool opt_u64(struct rpc_call *c, size_t idx, json_t *o, const char *key, uint64_t *out,
+                    bool *out_has) {
     json_t *v = member(o, key);
     *out_has = v != NULL;
     return v == NULL || u64_of(c, idx, v, out);
 }
 
-static bool opt_u256(struct rpc_call *c, size_t idx, json_t *o, const char *key, u256 *out, bool *out_has) {
+static bool opt_u256(struct rpc_call *c, size_t idx, json_t *o, const char *key, u256 *out,
+                     bool *out_has) {
     json_t *v = member(o, key);
     *out_has = v != NULL;
     return v == NULL || u256_of(c, idx, v, out);
 }
 
-static bool opt_addr(struct rpc_call *c, size_t idx, json_t *o, const char *key, addr20 *out, bool *out_has) {
+static bool opt_addr(struct rpc_call *c, size_t idx, json_t *o, const char *key, addr20 *out,
+                     bool *out_has) {
     json_t *v = member(o, key);
     *out_has = v != NULL;
     return v == NULL || fixed_of(c, idx, v, "common.Address", out->b, 20);
@@ -245,8 +259,9 @@ static bool tx_data(struct rpc_call *c, size_t idx, json_t *o, struct arena *a, 
     if (input != NULL && !data_of(c, idx, input, a, &i))
         return false;
     if (data != NULL && input != NULL && (d.len != i.len || memcmp(d.ptr, i.ptr, d.len) != 0)) {
-        rpc_fail(c, RPC_SERVER_ERROR, "both \"data\" and \"input\" are set and not equal. Please use \"input\" to pass "
-                                      "transaction call data");
+        rpc_fail(c, RPC_SERVER_ERROR,
+                 "both \"data\" and \"input\" are set and not equal. Please use \"input\" to pass "
+                 "transaction call data");
         return false;
     }
     *out = input != NULL ? i : d;
@@ -263,7 +278,8 @@ static void *list_alloc(struct rpc_call *c, struct arena *a, size_t count, size_
     return p;
 }
 
-static bool access_entry(struct rpc_call *c, size_t idx, json_t *e, struct tx_access *out, struct arena *a) {
+static bool access_entry(struct rpc_call *c, size_t idx, json_t *e, struct tx_access *out,
+                         struct arena *a) {
     json_t *keys = member(e, "storageKeys");
     if (!json_is_object(e) || (keys != NULL && !json_is_array(keys))) {
         rpc_fail_arg(c, idx, "invalid access list");
@@ -281,7 +297,8 @@ static bool access_entry(struct rpc_call *c, size_t idx, json_t *e, struct tx_ac
     return true;
 }
 
-static bool tx_access_list(struct rpc_call *c, size_t idx, json_t *o, struct tx_args *out, struct arena *a) {
+static bool tx_access_list(struct rpc_call *c, size_t idx, json_t *o, struct tx_args *out,
+                           struct arena *a) {
     json_t *list = member(o, "accessList");
     if (list == NULL)
         return true;
@@ -307,10 +324,11 @@ static bool authorization(struct rpc_call *c, size_t idx, json_t *e, struct tx_a
         rpc_fail_arg(c, idx, "invalid authorization list");
         return false;
     }
-    if (!opt_u256(c, idx, e, "chainId", &out->chain_id, &has) || !opt_addr(c, idx, e, "address", &out->address, &has) ||
+    if (!opt_u256(c, idx, e, "chainId", &out->chain_id, &has) ||
+        !opt_addr(c, idx, e, "address", &out->address, &has) ||
         !opt_u64(c, idx, e, "nonce", &out->nonce, &has_nonce) ||
-        !opt_u256(c, idx, e, "yParity", &out->y_parity, &has_parity) || !opt_u256(c, idx, e, "r", &r, &has) ||
-        !opt_u256(c, idx, e, "s", &s, &has))
+        !opt_u256(c, idx, e, "yParity", &out->y_parity, &has_parity) ||
+        !opt_u256(c, idx, e, "r", &r, &has) || !opt_u256(c, idx, e, "s", &s, &has))
         return false;
     if (!has_nonce || !has_parity) {
         rpc_fail_arg(c, idx, "missing required field in authorization list");
@@ -320,7 +338,8 @@ static bool authorization(struct rpc_call *c, size_t idx, json_t *e, struct tx_a
     return true;
 }
 
-static bool tx_auth_list(struct rpc_call *c, size_t idx, json_t *o, struct tx_args *out, struct arena *a) {
+static bool tx_auth_list(struct rpc_call *c, size_t idx, json_t *o, struct tx_args *out,
+                         struct arena *a) {
     json_t *list = member(o, "authorizationList");
     if (list == NULL)
         return true;
@@ -343,18 +362,20 @@ static bool tx_fees(struct rpc_call *c, size_t idx, json_t *o, struct tx_args *o
     struct tx *tx = &out->tx;
     if (!opt_u256(c, idx, o, "gasPrice", &tx->gas_price, &out->has_gas_price) ||
         !opt_u256(c, idx, o, "maxFeePerGas", &tx->max_fee, &out->has_max_fee) ||
-        !opt_u256(c, idx, o, "maxPriorityFeePerGas", &tx->max_priority_fee, &out->has_max_priority_fee))
+        !opt_u256(c, idx, o, "maxPriorityFeePerGas", &tx->max_priority_fee,
+                  &out->has_max_priority_fee))
         return false;
     if (out->has_gas_price && (out->has_max_fee || out->has_max_priority_fee)) {
-        rpc_fail(c, RPC_SERVER_ERROR, "both gasPrice and (maxFeePerGas or maxPriorityFeePerGas) specified");
+        rpc_fail(c, RPC_SERVER_ERROR,
+                 "both gasPrice and (maxFeePerGas or maxPriorityFeePerGas) specified");
         return false;
     }
     if (out->has_gas_price)
         tx->max_fee = tx->max_priority_fee = tx->gas_price;
     if (out->has_max_fee && u256_lt(&tx->max_fee, &tx->max_priority_fee)) {
         char fee[79], tip[79];
-        rpc_fail(c, RPC_SERVER_ERROR, "maxFeePerGas (%s) < maxPriorityFeePerGas (%s)", u256_to_dec(fee, &tx->max_fee),
-                 u256_to_dec(tip, &tx->max_priority_fee));
+        rpc_fail(c, RPC_SERVER_ERROR, "maxFeePerGas (%s) < maxPriorityFeePerGas (%s)",
+                 u256_to_dec(fee, &tx->max_fee), u256_to_dec(tip, &tx->max_priority_fee));
         return false;
     }
     return true;
@@ -375,16 +396,19 @@ bool param_tx(struct rpc_call *c, size_t idx, struct tx_args *out, struct arena 
     struct tx_args t = {0};
     uint64_t type = 0;
     if (!json_is_object(o)) {
-        rpc_fail_arg(c, idx, "json: cannot unmarshal value into Go value of type ethapi.TransactionArgs");
+        rpc_fail_arg(c, idx,
+                     "json: cannot unmarshal value into Go value of type ethapi.TransactionArgs");
         return false;
     }
-    if (!opt_addr(c, idx, o, "from", &t.tx.sender, &t.has_from) || !opt_addr(c, idx, o, "to", &t.tx.to, &t.has_to) ||
+    if (!opt_addr(c, idx, o, "from", &t.tx.sender, &t.has_from) ||
+        !opt_addr(c, idx, o, "to", &t.tx.to, &t.has_to) ||
         !opt_u64(c, idx, o, "gas", &t.tx.gas_limit, &t.has_gas) ||
         !opt_u256(c, idx, o, "value", &t.tx.value, &t.has_value) ||
         !opt_u64(c, idx, o, "nonce", &t.tx.nonce, &t.has_nonce) ||
         !opt_u64(c, idx, o, "chainId", &t.tx.chain_id, &t.has_chain_id) ||
         !opt_u64(c, idx, o, "type", &type, &t.has_type) || !tx_fees(c, idx, o, &t) ||
-        !tx_data(c, idx, o, a, &t.tx.data) || !tx_access_list(c, idx, o, &t, a) || !tx_auth_list(c, idx, o, &t, a))
+        !tx_data(c, idx, o, a, &t.tx.data) || !tx_access_list(c, idx, o, &t, a) ||
+        !tx_auth_list(c, idx, o, &t, a))
         return false;
     if (member(o, "blobVersionedHashes") != NULL || member(o, "blobs") != NULL || type == TX_BLOB) {
         rpc_fail(c, RPC_SERVER_ERROR, "transaction type not supported: transaction type not valid");
@@ -404,8 +428,11 @@ bool param_tx(struct rpc_call *c, size_t idx, struct tx_args *out, struct arena 
     return true;
 }
 
-/* --- filters ----------------------------------------------------------------------------------------------- */
-static bool filter_addresses(struct rpc_call *c, size_t idx, json_t *v, struct index_filter *f, struct arena *a) {
+/* --- filters
+ * -----------------------------------------------------------------------------------------------
+ */
+static bool filter_addresses(struct rpc_call *c, size_t idx, json_t *v, struct index_filter *f,
+                             struct arena *a) {
     if (v == NULL)
         return true;
     size_t n = json_is_array(v) ? json_array_size(v) : 1;
@@ -417,7 +444,8 @@ static bool filter_addresses(struct rpc_call *c, size_t idx, json_t *v, struct i
     if (list == NULL)
         return false;
     for (size_t i = 0; i < n; i++)
-        if (!fixed_of(c, idx, json_is_array(v) ? json_array_get(v, i) : v, "common.Address", list[i].b, 20))
+        if (!fixed_of(c, idx, json_is_array(v) ? json_array_get(v, i) : v, "common.Address",
+                      list[i].b, 20))
             return false;
     f->addresses = list;
     f->address_count = n;
@@ -425,7 +453,8 @@ static bool filter_addresses(struct rpc_call *c, size_t idx, json_t *v, struct i
 }
 
 /* One position: null (any), a topic, or a list of topics, in which a null again means any. */
-static bool filter_topic(struct rpc_call *c, size_t idx, json_t *v, struct index_alternatives *out, struct arena *a) {
+static bool filter_topic(struct rpc_call *c, size_t idx, json_t *v, struct index_alternatives *out,
+                         struct arena *a) {
     *out = (struct index_alternatives){0};
     if (json_is_null(v))
         return true;
@@ -449,11 +478,13 @@ static bool filter_topic(struct rpc_call *c, size_t idx, json_t *v, struct index
 }
 
 static bool filter_range(struct rpc_call *c, size_t idx, json_t *o, struct filter_args *f) {
-    json_t *hash = member(o, "blockHash"), *from = member(o, "fromBlock"), *to = member(o, "toBlock");
+    json_t *hash = member(o, "blockHash"), *from = member(o, "fromBlock"),
+           *to = member(o, "toBlock");
     if (hash == NULL)
         return param_block_tag(c, idx, from, &f->from) && param_block_tag(c, idx, to, &f->to);
     if (from != NULL || to != NULL) {
-        rpc_fail_arg(c, idx, "cannot specify both BlockHash and FromBlock/ToBlock, choose one or the other");
+        rpc_fail_arg(
+            c, idx, "cannot specify both BlockHash and FromBlock/ToBlock, choose one or the other");
         return false;
     }
     f->has_block_hash = true;
@@ -464,10 +495,12 @@ bool param_filter(struct rpc_call *c, size_t idx, struct filter_args *out, struc
     json_t *o = param_at(c, idx);
     struct filter_args f = {0};
     if (!json_is_object(o)) {
-        rpc_fail_arg(c, idx, "json: cannot unmarshal value into Go value of type filters.FilterCriteria");
+        rpc_fail_arg(c, idx,
+                     "json: cannot unmarshal value into Go value of type filters.FilterCriteria");
         return false;
     }
-    if (!filter_range(c, idx, o, &f) || !filter_addresses(c, idx, member(o, "address"), &f.filter, a))
+    if (!filter_range(c, idx, o, &f) ||
+        !filter_addresses(c, idx, member(o, "address"), &f.filter, a))
         return false;
     json_t *topics = member(o, "topics");
     if (topics != NULL && !json_is_array(topics)) {

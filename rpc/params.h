@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Arguments of JSON-RPC calls out of their JSON. Each function gives true, or sets the call's error (-32602, in geth's
- * words where clients match on them) and gives false. Argument `idx` counts from 0. Absent and null optional arguments
- * leave *out as it was. */
+/* Arguments of JSON-RPC calls out of their JSON. Each function gives true, or sets the call's error
+ * (-32602, in geth's words where clients match on them) and gives false. Argument `idx` counts from
+ * 0. Absent and null optional arguments leave *out as it was. */
 #ifndef RPC_PARAMS_H
 #define RPC_PARAMS_H
 
@@ -24,18 +24,27 @@ bool param_storage_key(struct rpc_call *c, size_t idx, json_t *v, u256 *out);
 
 /* A block by number, tag or hash (EIP-1898). */
 struct block_ref {
-    enum { BLOCK_REF_LATEST, BLOCK_REF_PENDING, BLOCK_REF_FINAL, BLOCK_REF_NUMBER, BLOCK_REF_HASH } kind;
+    enum {
+        BLOCK_REF_LATEST,
+        BLOCK_REF_PENDING,
+        BLOCK_REF_FINAL,
+        BLOCK_REF_NUMBER,
+        BLOCK_REF_HASH
+    } kind;
     uint64_t number;
     hash32 hash;
 };
-/* Absent: `latest`. BLOCK_REF_FINAL is `safe` or `finalized`. `allow_object`: also a hash, bare or in an object. */
+/* Absent: `latest`. BLOCK_REF_FINAL is `safe` or `finalized`. `allow_object`: also a hash, bare or
+ * in an object. */
 bool param_block(struct rpc_call *c, size_t idx, struct block_ref *out, bool allow_object);
 bool param_block_tag(struct rpc_call *c, size_t idx, json_t *v, struct block_ref *out);
 
-/* The transaction object of eth_call, eth_estimateGas and eth_sendTransaction. Absent fields are marked. */
+/* The transaction object of eth_call, eth_estimateGas and eth_sendTransaction. Absent fields are
+ * marked. */
 struct tx_args {
-    struct tx tx;      /* from -> sender; lists live in the arena */
-    bool has_from, has_to, has_gas, has_gas_price, has_max_fee, has_max_priority_fee, has_value, has_nonce, has_chain_id;
+    struct tx tx; /* from -> sender; lists live in the arena */
+    bool has_from, has_to, has_gas, has_gas_price, has_max_fee, has_max_priority_fee, has_value,
+        has_nonce, has_chain_id;
     bool has_access_list, has_type, has_auths;
 };
 bool param_tx(struct rpc_call *c, size_t idx, struct tx_args *out, struct arena *a);

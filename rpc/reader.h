@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a reader thread keeps between calls: views of the store, an executor for eth_call, memory for one call; and the
- * threads themselves. */
+/* What a reader thread keeps between calls: views of the store, an executor for eth_call, memory
+ * for one call; and the threads themselves. */
 #ifndef RPC_READER_H
 #define RPC_READER_H
 
@@ -8,16 +8,21 @@
 #include "rpc/call.h"
 #include "rpc/params.h"
 
-enum { RPC_REQUEST_ARENA_MAX = 256 << 20 /* one call's memory: the largest block with its receipts fits many times */ };
+enum {
+    RPC_REQUEST_ARENA_MAX =
+        256 << 20 /* one call's memory: the largest block with its receipts fits many times */
+};
 
 struct rpc_reader;
 struct rpc_reader *rpc_reader_new(const struct rpc_context *cx) MUST_USE;
 void rpc_reader_free(struct rpc_reader *r);
 
-/* Runs the calls of `calls` whose phase is RUN or RECEIPT, in order, each against the newest durable block at its start. */
+/* Runs the calls of `calls` whose phase is RUN or RECEIPT, in order, each against the newest
+ * durable block at its start. */
 void rpc_reader_run(struct rpc_reader *r, struct rpc_call *calls, size_t count);
 
-/* --- for handlers --------------------------------------------------------------------------------------------- */
+/* --- for handlers
+ * --------------------------------------------------------------------------------------------- */
 /* Memory of the call; reset when it ends. */
 struct arena *rpc_arena(struct rpc_call *c);
 /* The newest durable block's view, pinned for the call. */
@@ -27,7 +32,8 @@ uint64_t rpc_head_number(struct rpc_call *c);
 bool rpc_resolve(struct rpc_call *c, const struct block_ref *ref, uint64_t *out_number);
 /* As above for methods that need the block: its header too; the error is set when there is none. */
 bool rpc_need_block(struct rpc_call *c, const struct block_ref *ref, struct index_head *out);
-/* A view of the state at the end of a block; NULL with the error set when it is gone. Ends with the next call of this. */
+/* A view of the state at the end of a block; NULL with the error set when it is gone. Ends with the
+ * next call of this. */
 struct store_view *rpc_state_view(struct rpc_call *c, uint64_t number);
 /* Flat state at the end of a block. False with the error set. */
 bool rpc_account(struct rpc_call *c, uint64_t number, const addr20 *a, struct account *out);
@@ -38,7 +44,9 @@ bool rpc_load_block(struct rpc_call *c, uint64_t number, struct index_block *out
 /* Whether the call has used up its time. */
 bool rpc_time_up(struct rpc_call *c);
 
-/* --- threads --------------------------------------------------------------------------------------------------- */
+/* --- threads
+ * ---------------------------------------------------------------------------------------------------
+ */
 /* A batch of calls of one job; returned to `done` on the reader's thread. */
 struct rpc_work {
     struct rpc_work *next;
@@ -49,8 +57,10 @@ struct rpc_work {
     void *ctx;
 };
 struct rpc_readers;
-/* `threads` >= 1. With two and more the first takes no heavy work, so that short reads never wait behind it. */
-struct rpc_readers *rpc_readers_new(const struct rpc_context *cx, size_t threads, size_t queue_max, struct err_ctx *ec) MUST_USE;
+/* `threads` >= 1. With two and more the first takes no heavy work, so that short reads never wait
+ * behind it. */
+struct rpc_readers *rpc_readers_new(const struct rpc_context *cx, size_t threads, size_t queue_max,
+                                    struct err_ctx *ec) MUST_USE;
 /* False: the queue is full. */
 bool rpc_readers_push(struct rpc_readers *p, struct rpc_work *w) MUST_USE;
 /* Lets queued work finish, then ends the threads. */

@@ -77,14 +77,16 @@ static void *worker_main(void *arg) {
     return NULL;
 }
 
-struct rpc_readers *rpc_readers_new(const struct rpc_context *cx, size_t threads, size_t queue_max, struct err_ctx *ec) {
+struct rpc_readers *rpc_readers_new(const struct rpc_context *cx, size_t threads, size_t queue_max,
+                                    struct err_ctx *ec) {
     CHECK(threads >= 1);
     struct rpc_readers *p = calloc(1, sizeof(*p));
     struct worker *workers = calloc(threads, sizeof(*workers));
     if (p == NULL || workers == NULL) {
         free(p);
         free(workers);
-        (void)err_set(ec, ERR_NOMEM, __FILE__, __LINE__, "out of memory for %zu reader threads", threads);
+        (void)err_set(ec, ERR_NOMEM, __FILE__, __LINE__, "out of memory for %zu reader threads",
+                      threads);
         return NULL;
     }
     pthread_mutex_init(&p->lock, NULL);

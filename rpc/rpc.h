@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The JSON-RPC server over HTTP/1.1: what node/ starts and stops. It lives on the caller's event base, plus its reader threads.
+/* The JSON-RPC server over HTTP/1.1: what node/ starts and stops. It lives on the caller's event
+ * base, plus its reader threads.
  *
- * Limits: connections_max sockets; RPC_PIPELINE_MAX requests of one connection in work; a request must be complete within
- * RPC_REQUEST_MS of its first byte, a reply must move within RPC_WRITE_MS, an idle connection lives RPC_IDLE_MS; bodies of
- * LIMIT_RPC_BODY_BYTES; replies of reply_bytes_max each and RPC_UNSENT_MAX_BYTES together. */
+ * Limits: connections_max sockets; RPC_PIPELINE_MAX requests of one connection in work; a request
+ * must be complete within RPC_REQUEST_MS of its first byte, a reply must move within RPC_WRITE_MS,
+ * an idle connection lives RPC_IDLE_MS; bodies of LIMIT_RPC_BODY_BYTES; replies of reply_bytes_max
+ * each and RPC_UNSENT_MAX_BYTES together. */
 #ifndef RPC_RPC_H
 #define RPC_RPC_H
 
@@ -18,9 +20,10 @@ enum {
     RPC_REQUEST_MS = 30000,
     RPC_WRITE_MS = 30000,
     RPC_IDLE_MS = 120000,
-    RPC_LINGER_MS = 1000,            /* reading on after a refusal, so that it arrives */
+    RPC_LINGER_MS = 1000, /* reading on after a refusal, so that it arrives */
     RPC_UNSENT_MAX_BYTES = 256 << 20,
-    RPC_CONNECTION_UNSENT_BYTES = 1 << 20, /* above it no further request of the connection is taken up */
+    RPC_CONNECTION_UNSENT_BYTES =
+        1 << 20, /* above it no further request of the connection is taken up */
 };
 
 struct event_base;
@@ -28,11 +31,12 @@ struct rpc_server;
 
 struct rpc_options {
     struct event_base *base;
-    const char *listen;          /* "ADDRESS:PORT", IPv6 in brackets; port 0: a free one */
-    const char *vhosts;          /* host names that may be asked for, by commas; "*": any. IP addresses and localhost always */
-    const char *cors_origins;    /* by commas; "*": any; "": none */
+    const char *listen; /* "ADDRESS:PORT", IPv6 in brackets; port 0: a free one */
+    const char *vhosts; /* host names that may be asked for, by commas; "*": any. IP addresses and
+                           localhost always */
+    const char *cors_origins; /* by commas; "*": any; "": none */
     size_t connections_max;
-    size_t readers;              /* threads */
+    size_t readers; /* threads */
     size_t reply_bytes_max;
     uint64_t call_gas_cap;
     uint32_t call_time_ms;
@@ -40,11 +44,12 @@ struct rpc_options {
     struct index_source source;
     struct chain_config chain;
     const struct node_commands *commands; /* borrowed */
-    const char *client_version;  /* static */
+    const char *client_version;           /* static */
 };
 
 /* Listens and serves. Strings are copied. ERR_CONFIG (address), ERR_IO, ERR_NOMEM. */
-enum err rpc_server_open(struct rpc_server **out, const struct rpc_options *o, struct err_ctx *ec) MUST_USE;
+enum err rpc_server_open(struct rpc_server **out, const struct rpc_options *o,
+                         struct err_ctx *ec) MUST_USE;
 /* "ADDRESS:PORT" as bound; lives as long as the server. */
 const char *rpc_server_address(const struct rpc_server *s);
 /* Takes no more connections and requests; what is in work is answered. */

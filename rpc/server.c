@@ -24,7 +24,7 @@
 struct slot {
     bool ready;
     bool close_after;
-    bool is_head;     /* HEAD: no body */
+    bool is_head; /* HEAD: no body */
     int status;
     const char *type; /* of the body */
     char allow_origin[256];
@@ -39,9 +39,9 @@ struct conn {
     struct http_reader *reader;
     struct slot slots[RPC_PIPELINE_MAX]; /* a ring of the requests in work, oldest at `first` */
     size_t first, used;
-    bool closing;        /* no more requests are read */
-    bool paused;         /* until replies have gone out */
-    bool continue_due;   /* 100 Continue, once it is this request's turn */
+    bool closing;      /* no more requests are read */
+    bool paused;       /* until replies have gone out */
+    bool continue_due; /* 100 Continue, once it is this request's turn */
     bool lingering;
     bool processing;     /* inside pump */
     uint64_t request_ms; /* when the present request began; 0: between requests */
@@ -66,16 +66,23 @@ struct rpc_server {
     char address[64];
 };
 
-enum { TICK_MS = 250, SLOT_BITS = 8, INDEX_BITS = 24, INPUT_BYTES_MAX = 256 << 10 /* read ahead of the parser */ };
+enum {
+    TICK_MS = 250,
+    SLOT_BITS = 8,
+    INDEX_BITS = 24,
+    INPUT_BYTES_MAX = 256 << 10 /* read ahead of the parser */
+};
 
 /* Tag of a request in the engine: generation | connection | slot. */
 static uint64_t tag_of(const struct conn *c, size_t slot) {
-    return ((uint64_t)c->generation << (SLOT_BITS + INDEX_BITS)) | ((uint64_t)c->index << SLOT_BITS) | slot;
+    return ((uint64_t)c->generation << (SLOT_BITS + INDEX_BITS)) |
+           ((uint64_t)c->index << SLOT_BITS) | slot;
 }
 
 static void pump(struct conn *c);
 
-/* --- connections ------------------------------------------------------------------------------------------- */
+/* --- connections
+ * ------------------------------------------------------------------------------------------- */
 static void note_unsent(struct conn *c) {
     size_t now = evbuffer_get_length(bufferevent_get_output(c->bev));
     c->server->unsent += now - c->unsent;
@@ -95,8 +102,9 @@ static void conn_free(struct conn *c) {
     free(c);
 }
 
-/* Ends a connection whose replies have all gone out. After a refusal the client may still be sending: closing with unread
- * input would reset the connection and take the reply with it, so the rest is read and dropped for a while. */
+/* Ends a connection whose replies have all gone out. After a refusal the client may still be
+ * sending: closing with unread input would reset the connection and take the reply with it, so the
+ * rest is read and dropped for a while. */
 static void finish_conn(struct conn *c) {
     if (c->lingering)
         return;
@@ -108,7 +116,9 @@ static void finish_conn(struct conn *c) {
     bufferevent_enable(c->bev, EV_READ);
 }
 
-/* --- replies --------------------------------------------------------------------------------------------------- */
+/* --- replies
+ * ---------------------------------------------------------------------------------------------------
+ */
 static struct slot *slot_add(struct conn *c) {
     CHECK(c->used < RPC_PIPELINE_MAX);
     struct slot *s = &c->slots[(c->first + c->used++) % RPC_PIPELINE_MAX];
@@ -125,14 +135,17 @@ static void free_body(const void *data, size_t len, void *ctx) {
 }
 
 static void write_head(struct evbuffer *out, const struct slot *s) {
-    evbuffer_add_printf(out, "HTTP/1.1 %d %s\r\nContent-Length: %zu\r\n", s->status, http_reason(s->status), s->body.len);
+    evbuffer_add_printf(out, "HTTP/1.1 %d %s\r\nContent-Length: %zu\r\n", s->status,
+                        http_reason(s->status), s->body.len);
     if (s->body.len > 0)
         evbuffer_add_printf(out, "Content-Type: %s\r\n", s->type);
     if (s->allow_origin[0] != '\0')
-        evbuffer_add_printf(out, "Access-Control-Allow-Origin: %s\r\nVary: Origin\r\n", s->allow_origin);
+        evbuffer_add_printf(out, "Access-Control-Allow-Origin: %s\r\nVary: Origin\r\n",
+                            s->allow_origin);
     if (s->preflight)
-        evbuffer_add_printf(out, "Access-Control-Allow-Methods: POST, GET, OPTIONS\r\n"
-                                 "Access-Control-Allow-Headers: %s\r\nAccess-Control-Max-Age: 600\r\n",
+        evbuffer_add_printf(out,
+                            "Access-Control-Allow-Methods: POST, GET, OPTIONS\r\n"
+                            "Access-Control-Allow-Headers: %s\r\nAccess-Control-Max-Age: 600\r\n",
                             RPC_CORS_HEADERS);
     else if (s->allow_origin[0] != '\0')
         evbuffer_add_printf(out, "Access-Control-Expose-Headers: Retry-After\r\n");
@@ -183,7 +196,8 @@ static void write_replies(struct conn *c) {
 }
 
 /* An answer of the server itself. */
-static void answer(struct slot *s, int status, const char *type, const char *text, bool keep_alive) {
+static void answer(struct slot *s, int status, const char *type, const char *text,
+                   bool keep_alive) {
     s->status = status;
     s->type = type;
     s->close_after = !keep_alive;
@@ -208,17 +222,20 @@ static void on_engine_reply(void *ctx, uint64_t tag, struct rpc_reply *reply) {
     pump(c);
 }
 
-/* --- requests --------------------------------------------------------------------------------------------------- */
+/* --- requests
+ * ---------------------------------------------------------------------------------------------------
+ */
 static bool content_type_ok(bytes type) {
-    static const char *const accepted[] = {"application/json", "application/json-rpc", "application/jsonrequest",
-                                           "application/json-seq"};
+    static const char *const accepted[] = {"application/json", "application/json-rpc",
+                                           "application/jsonrequest", "application/json-seq"};
     size_t len = 0;
     if (type.ptr == NULL || type.len == 0)
         return true; /* curl's and Unity's simplest calls name none */
     while (len < type.len && type.ptr[len] != ';' && type.ptr[len] != ' ')
         len++;
     for (size_t i = 0; i < ARRAY_LEN(accepted); i++)
-        if (len == strlen(accepted[i]) && strncasecmp((const char *)type.ptr, accepted[i], len) == 0)
+        if (len == strlen(accepted[i]) &&
+            strncasecmp((const char *)type.ptr, accepted[i], len) == 0)
             return true;
     return false;
 }
@@ -235,9 +252,11 @@ static void handle_get(struct rpc_server *s, struct slot *t, const struct http_r
     if (path_is(q, "/livez") || path_is(q, "/healthz"))
         answer(t, 200, "text/plain", "ok\n", q->keep_alive);
     else if (path_is(q, "/readyz"))
-        answer(t, s->draining ? 503 : 200, "text/plain", s->draining ? "stopping\n" : "ok\n", q->keep_alive);
+        answer(t, s->draining ? 503 : 200, "text/plain", s->draining ? "stopping\n" : "ok\n",
+               q->keep_alive);
     else if (path_is(q, "/"))
-        answer(t, 200, "text/plain", "", q->keep_alive); /* load balancers ask here whether somebody is at home */
+        answer(t, 200, "text/plain", "",
+               q->keep_alive); /* load balancers ask here whether somebody is at home */
     else
         answer(t, 404, "text/plain", "not found\n", q->keep_alive);
 }
@@ -247,7 +266,8 @@ static void handle_post(struct conn *c, struct slot *t, const struct http_reques
     if (!path_is(q, "/")) {
         answer(t, 404, "text/plain", "not found\n", q->keep_alive);
     } else if (!content_type_ok(q->fields[HTTP_FIELD_CONTENT_TYPE])) {
-        answer(t, 415, "text/plain", "invalid content type, only application/json is supported\n", q->keep_alive);
+        answer(t, 415, "text/plain", "invalid content type, only application/json is supported\n",
+               q->keep_alive);
     } else if (s->unsent > RPC_UNSENT_MAX_BYTES) {
         answer(t, 503, "text/plain", "too many replies wait to be read\n", q->keep_alive);
     } else {
@@ -262,7 +282,8 @@ static void handle_request(struct conn *c) {
     struct rpc_server *s = c->server;
     const struct http_request *q = http_reader_request(c->reader);
     struct slot *t = slot_add(c);
-    rpc_access_origin(&s->access, q->fields[HTTP_FIELD_ORIGIN], t->allow_origin, sizeof(t->allow_origin));
+    rpc_access_origin(&s->access, q->fields[HTTP_FIELD_ORIGIN], t->allow_origin,
+                      sizeof(t->allow_origin));
     if (!q->keep_alive || s->draining)
         c->closing = true;
     if (!rpc_access_host_ok(&s->access, q->fields[HTTP_FIELD_HOST])) {
@@ -317,8 +338,8 @@ static void read_requests(struct conn *c, struct evbuffer *in) {
     }
 }
 
-/* Takes up requests and sends replies until nothing moves. Does nothing when called from within itself: a reply that
- * is ready at once is sent by the round that asked for it. */
+/* Takes up requests and sends replies until nothing moves. Does nothing when called from within
+ * itself: a reply that is ready at once is sent by the round that asked for it. */
 static void pump(struct conn *c) {
     struct evbuffer *in = bufferevent_get_input(c->bev);
     if (c->processing || c->lingering)
@@ -337,7 +358,9 @@ static void pump(struct conn *c) {
         bufferevent_enable(c->bev, EV_READ);
 }
 
-/* --- events ------------------------------------------------------------------------------------------------- */
+/* --- events
+ * -------------------------------------------------------------------------------------------------
+ */
 static void on_readable(struct bufferevent *bev, void *ctx) {
     struct conn *c = ctx;
     c->moved_ms = rpc_now_ms();
@@ -360,7 +383,8 @@ static void on_event(struct bufferevent *bev, short what, void *ctx) {
     struct conn *c = ctx;
     (void)bev;
     if ((what & BEV_EVENT_EOF) != 0 && !c->lingering && (c->used > 0 || c->unsent > 0)) {
-        /* The client has sent all it wants to and may still read: answer what is in work, then close. */
+        /* The client has sent all it wants to and may still read: answer what is in work, then
+         * close. */
         c->closing = true;
         bufferevent_disable(c->bev, EV_READ);
         return;
@@ -401,14 +425,16 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx) {
 }
 
 static void refuse_conn(evutil_socket_t fd) {
-    static const char reply[] = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 1\r\n"
-                                "Connection: close\r\n\r\n";
+    static const char reply[] =
+        "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 1\r\n"
+        "Connection: close\r\n\r\n";
     ssize_t n = send(fd, reply, sizeof(reply) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
     (void)n; /* best effort */
     evutil_closesocket(fd);
 }
 
-static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *addr, int len, void *ctx) {
+static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *addr, int len,
+                      void *ctx) {
     struct rpc_server *s = ctx;
     (void)l;
     (void)addr;
@@ -442,35 +468,79 @@ static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct socka
     bufferevent_enable(c->bev, EV_READ | EV_WRITE);
 }
 
-/* --- life ------------------------------------------------------------------------------------------------------- */
+/* --- life
+ * -------------------------------------------------------------------------------------------------------
+ */
+/* "127.0.0.1:8545", "[::1]:8545" or "localhost:8545". */
+static bool parse_address(const char *text, struct sockaddr_storage *out, socklen_t *out_len) {
+    char host[INET6_ADDRSTRLEN + 1];
+    const char *colon = strrchr(text, ':');
+    if (colon == NULL || colon[1] == '\0')
+        return false;
+    char *end = NULL;
+    unsigned long port = strtoul(colon + 1, &end, 10);
+    size_t len = (size_t)(colon - text);
+    bool brackets = len >= 2 && text[0] == '[' && text[len - 1] == ']';
+    if (brackets) {
+        text++;
+        len -= 2;
+    }
+    if (*end != '\0' || port > UINT16_MAX || len == 0 || len >= sizeof(host))
+        return false;
+    memcpy(host, text, len);
+    host[len] = '\0';
+    memset(out, 0, sizeof(*out));
+    struct sockaddr_in *in4 = (struct sockaddr_in *)out;
+    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)out;
+    const char *name = strcmp(host, "localhost") == 0 ? "127.0.0.1" : host;
+    if (!brackets && inet_pton(AF_INET, name, &in4->sin_addr) == 1) {
+        in4->sin_family = AF_INET;
+        in4->sin_port = htons((uint16_t)port);
+        *out_len = sizeof(*in4);
+        return true;
+    }
+    if (brackets && inet_pton(AF_INET6, name, &in6->sin6_addr) == 1) {
+        in6->sin6_family = AF_INET6;
+        in6->sin6_port = htons((uint16_t)port);
+        *out_len = sizeof(*in6);
+        return true;
+    }
+    return false;
+}
+
+static void print_address(char *out, size_t cap, const struct sockaddr_storage *addr) {
+    char host[INET6_ADDRSTRLEN] = "";
+    if (addr->ss_family == AF_INET6) {
+        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)addr;
+        inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof(host));
+        snprintf(out, cap, "[%s]:%u", host, ntohs(in6->sin6_port));
+    } else {
+        const struct sockaddr_in *in4 = (const struct sockaddr_in *)addr;
+        inet_ntop(AF_INET, &in4->sin_addr, host, sizeof(host));
+        snprintf(out, cap, "%s:%u", host, ntohs(in4->sin_port));
+    }
+}
+
 static enum err bind_address(struct rpc_server *s, const char *text, struct err_ctx *ec) {
     struct sockaddr_storage addr;
-    int len = sizeof(addr);
-    memset(&addr, 0, sizeof(addr));
-    const char *colon = strrchr(text, ':');
-    if (colon == NULL || evutil_parse_sockaddr_port(text, (struct sockaddr *)&addr, &len) != 0)
-        FAIL(ec, ERR_CONFIG, "'%s' is not an address: want ADDRESS:PORT such as 127.0.0.1:8545", text);
-    s->listener = evconnlistener_new_bind(s->base, on_accept, s, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_REUSEABLE, 1024,
-                                          (struct sockaddr *)&addr, len);
+    socklen_t len = 0;
+    if (!parse_address(text, &addr, &len))
+        FAIL(ec, ERR_CONFIG, "'%s' is not an address: want ADDRESS:PORT such as 127.0.0.1:8545",
+             text);
+    s->listener =
+        evconnlistener_new_bind(s->base, on_accept, s, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_REUSEABLE,
+                                1024, (struct sockaddr *)&addr, (int)len);
     if (s->listener == NULL)
         FAIL(ec, ERR_IO, "cannot listen on %s: %s", text, strerror(errno));
-    socklen_t bound_len = sizeof(addr);
-    if (getsockname(evconnlistener_get_fd(s->listener), (struct sockaddr *)&addr, &bound_len) != 0)
+    len = sizeof(addr);
+    if (getsockname(evconnlistener_get_fd(s->listener), (struct sockaddr *)&addr, &len) != 0)
         FAIL(ec, ERR_IO, "cannot read the bound address of %s: %s", text, strerror(errno));
-    char host[INET6_ADDRSTRLEN] = "";
-    if (addr.ss_family == AF_INET6) {
-        struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&addr;
-        inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof(host));
-        snprintf(s->address, sizeof(s->address), "[%s]:%u", host, ntohs(in6->sin6_port));
-    } else {
-        struct sockaddr_in *in4 = (struct sockaddr_in *)&addr;
-        inet_ntop(AF_INET, &in4->sin_addr, host, sizeof(host));
-        snprintf(s->address, sizeof(s->address), "%s:%u", host, ntohs(in4->sin_port));
-    }
+    print_address(s->address, sizeof(s->address), &addr);
     return ERR_OK;
 }
 
-static enum err start_engine(struct rpc_server *s, const struct rpc_options *o, struct err_ctx *ec) {
+static enum err start_engine(struct rpc_server *s, const struct rpc_options *o,
+                             struct err_ctx *ec) {
     s->cx = (struct rpc_context){
         .store = o->store,
         .source = o->source,
@@ -495,7 +565,8 @@ static enum err start_engine(struct rpc_server *s, const struct rpc_options *o, 
     return s->engine != NULL ? ERR_OK : ERR_NOMEM;
 }
 
-static enum err start_server(struct rpc_server *s, const struct rpc_options *o, struct err_ctx *ec) {
+static enum err start_server(struct rpc_server *s, const struct rpc_options *o,
+                             struct err_ctx *ec) {
     s->conn_max = o->connections_max;
     s->conns = calloc(s->conn_max, sizeof(struct conn *));
     s->generations = calloc(s->conn_max, sizeof(uint32_t));

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/checkpoint.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+struct checkpointer {
+    struct ledger *ledger;
+    void (*failed)(void *ctx, enum err e, const struct err_ctx *ec);
+    void *ctx;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t wake, done;
+    bool due, stopping, broken;
+    uint64_t replay_ns; /* execution time of blocks since the last checkpoint began */
+};
+
+static bool checkpoint_once(struct checkpointer *c) {
+    struct err_ctx ec;
+    size_t rows = store_dirty_rows(c->ledger->store);
+    uint64_t begun = clock_monotonic_ns(clock_posix());
+    enum err e = ledger_checkpoint(c->ledger, &ec);
+    if (e != ERR_OK) {
+        c->failed(c->ctx, e, &ec);
+        return false;
+    }
+    log_info("checkpoint", "done", log_u64("rows", rows),
+             log_u64("block", store_applied(c->ledger->store).block),
+             log_u64("took_ms", (clock_monotonic_ns(clock_posix()) - begun) / 1000000));
+    return true;
+}
+
+static void *checkpoint_main(void *arg) {
+    struct checkpointer *c = arg;
+    pthread_mutex_lock(&c->lock);
+    while (!c->stopping && !c->broken) {
+        if (!c->due) {
+            pthread_cond_wait(&c->wake, &c->lock);
+            continue;
+        }
+        c->due = false;
+        c->replay_ns = 0;
+        pthread_mutex_unlock(&c->lock);
+        bool ok = checkpoint_once(c);
+        pthread_mutex_lock(&c->lock);
+        c->broken = !ok;
+        pthread_cond_broadcast(&c->done);
+    }
+    pthread_mutex_unlock(&c->lock);
+    return NULL;
+}
+
+struct checkpointer *
+checkpointer_start(struct ledger *l,
+                   void (*failed)(void *ctx, enum err e, const struct err_ctx *ec), void *ctx) {
+    struct checkpointer *c = calloc(1, sizeof(*c));
+    if (c == NULL)
+        return NULL;
+    c->ledger = l;
+    c->failed = failed;
+    c->ctx = ctx;
+    pthread_mutex_init(&c->lock, NULL);
+    pthread_cond_init(&c->wake, NULL);
+    pthread_cond_init(&c->done, NULL);
+    if (pthread_create(&c->thread, NULL, checkpoint_main, c) != 0) {
+        free(c);
+        return NULL;
+    }
+    return c;
+}
+
+void checkpointer_after_block(struct checkpointer *c, uint64_t exec_ns) {
+    size_t rows = store_dirty_rows(c->ledger->store);
+    pthread_mutex_lock(&c->lock);
+    c->replay_ns += exec_ns;
+    if (rows >= LEDGER_CHECKPOINT_ROWS || c->replay_ns >= LEDGER_REPLAY_NS_MAX) {
+        c->due = true;
+        pthread_cond_signal(&c->wake);
+    }
+    while (rows >= CHECKPOINT_STALL_ROWS && !c->stopping && !c->broken) {
+        c->due = true;
+        pthread_cond_signal(&c->wake);
+        pthread_cond_wait(&c->done, &c->lock);
+        rows = store_dirty_rows(c->ledger->store);
+    }
+    pthread_mutex_unlock(&c->lock);
+}
+
+void checkpointer_stop(struct checkpointer *c) {
+    if (c == NULL)
+        return;
+    pthread_mutex_lock(&c->lock);
+    c->stopping = true;
+    pthread_cond_signal(&c->wake);
+    pthread_mutex_unlock(&c->lock);
+    pthread_join(c->thread, NULL);
+    pthread_cond_destroy(&c->wake);
+    pthread_cond_destroy(&c->done);
+    pthread_mutex_destroy(&c->lock);
+    free(c);
+}

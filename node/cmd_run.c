@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `callipter run`: wires the parts together, serves until told to stop. */
+#include "base/cpu.h"
+#include "base/log.h"
+#include "node/commands.h"
+#include "node/config.h"
+#include "node/datadir.h"
+#include "node/recover.h"
+#include "node/sequencer.h"
+#include "node/version.h"
+#include "rpc/rpc.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+enum {
+    MIB = 1 << 20,
+    DRAIN_MS = 500, /* at a stop, for replies to reach their clients */
+    DRAIN_STEP_MS = 10,
+    POOL_RECORDS_MAX = 1 << 30, /* bytes of POOL records kept while the log is replayed */
+};
+
+struct run {
+    struct config config;
+    struct genesis genesis;
+    struct ledger ledger;
+    struct pool pool;
+    struct sequencer *sequencer;
+    struct rpc_server *rpc;
+    struct node_commands commands;
+    struct dev_account dev_accounts[GENESIS_DEV_ACCOUNTS];
+    struct event_base *base;
+    struct event *events[3]; /* SIGTERM, SIGINT, failure */
+    int failed_fd;
+    bool has_genesis, has_ledger, has_pool, is_temp;
+    char dir[DATADIR_PATH_MAX];
+    struct buf pool_records; /* of recovery: sender 20 | seq u64 | length u32 | envelope, one after
+                                the other */
+};
+
+/* --- starting
+ * ------------------------------------------------------------------------------------------------
+ */
+static enum err set_up_log(const struct config *c, struct err_ctx *ec) {
+    struct log_config lc = {.fd = STDERR_FILENO, .rate_per_s = LOG_RATE_DEFAULT};
+    if (log_level_parse(&lc.level, c->log_level) != ERR_OK)
+        FAIL(ec, ERR_CONFIG, "--log-level: '%s' is none of debug, info, warn, error", c->log_level);
+    if (strcmp(c->log_format, "json") == 0)
+        lc.format = LOG_FORMAT_JSON;
+    else if (strcmp(c->log_format, "text") != 0)
+        FAIL(ec, ERR_CONFIG, "--log-format: '%s' is neither text nor json", c->log_format);
+    log_configure(&lc);
+    return ERR_OK;
+}
+
+static enum err load_genesis(struct run *r, struct err_ctx *ec) {
+    if (r->config.chain[0] != '\0')
+        TRY(genesis_load(&r->genesis, r->config.chain, ec));
+    else
+        genesis_dev(&r->genesis);
+    r->has_genesis = true;
+    return genesis_check_backing(&r->genesis, r->config.unbacked_alloc, ec);
+}
+
+static enum err choose_dir(struct run *r, struct err_ctx *ec) {
+    if (r->config.datadir[0] == '\0') {
+        TRY(datadir_make_temp(r->dir, ec));
+        r->is_temp = true;
+        return ERR_OK;
+    }
+    int n = snprintf(r->dir, sizeof(r->dir), "%s", r->config.datadir);
+    if (n < 0 || (size_t)n >= sizeof(r->dir))
+        FAIL(ec, ERR_CONFIG, "--datadir: the path is longer than %d bytes", DATADIR_PATH_MAX - 1);
+    return ERR_OK;
+}
+
+/* Judged once the state is at the log's end. */
+static void keep_pool_record(void *ctx, bytes envelope, const addr20 *sender, uint64_t seq) {
+    struct run *r = ctx;
+    uint8_t head[12];
+    be64_store(head, seq);
+    be32_store(head + 8, (uint32_t)envelope.len);
+    buf_append(&r->pool_records, sender->b, 20);
+    buf_append(&r->pool_records, head, sizeof(head));
+    buf_append(&r->pool_records, envelope.ptr, envelope.len);
+}
+
+static void readmit_pool(struct run *r) {
+    const uint8_t *p = r->pool_records.ptr, *end = p + r->pool_records.len;
+    uint64_t now_ms = clock_realtime_ms(clock_posix());
+    while (p < end) {
+        addr20 sender;
+        memcpy(sender.b, p, 20);
+        uint32_t len = be32_load(p + 28);
+        sequencer_readmit(&r->pool, &r->ledger, bytes_of(p + 32, len), &sender, be64_load(p + 20),
+                          now_ms);
+        p += 32 + len;
+    }
+    buf_clear(&r->pool_records);
+}
+
+static enum err open_chain(struct run *r, struct err_ctx *ec) {
+    struct ledger_options lo = {
+        .disk = disk_posix(),
+        .dir = r->dir,
+        .genesis = &r->genesis,
+        .cache_bytes = r->config.cache_mib * MIB,
+    };
+    struct recover_stats stats;
+    TRY(ledger_open(&r->ledger, &lo, ec));
+    r->has_ledger = true;
+    buf_init(&r->pool_records, POOL_RECORDS_MAX);
+    TRY(recover_run(&r->ledger, &stats, keep_pool_record, r, ec));
+    if (r->pool_records.overflow)
+        log_warn("recover", "too many transactions waited for a nonce: the latest are forgotten");
+    log_info("recover", "at the log's end", log_u64("block", r->ledger.head.number),
+             log_u64("replayed_blocks", stats.blocks), log_u64("took_ms", stats.took_ms));
+    pool_init(&r->pool,
+              (struct pool_limits){.gapped_max = (size_t)r->config.pool_queued,
+                                   .gapped_per_sender = (size_t)r->config.pool_per_sender});
+    r->has_pool = true;
+    readmit_pool(r);
+    return ERR_OK;
+}
+
+static void on_failed(void *ctx) {
+    struct run *r = ctx;
+    uint64_t one = 1;
+    ssize_t n = write(r->failed_fd, &one, sizeof(one));
+    (void)n;
+}
+
+static enum err start_sequencer(struct run *r, struct err_ctx *ec) {
+    struct sequencer_options so = {
+        .ledger = &r->ledger,
+        .pool = &r->pool,
+        .clock = clock_posix(),
+        .block_gap_ms = r->config.block_gap_ms,
+        .failed = on_failed,
+        .failed_ctx = r,
+    };
+    TRY(sequencer_start(&r->sequencer, &so, ec));
+    sequencer_commands(r->sequencer, &r->commands);
+    if (r->config.dev) {
+        for (uint32_t i = 0; i < GENESIS_DEV_ACCOUNTS; i++)
+            genesis_dev_account(i, r->dev_accounts[i].key, &r->dev_accounts[i].address);
+        r->commands.dev_accounts = r->dev_accounts;
+        r->commands.dev_account_count = GENESIS_DEV_ACCOUNTS;
+    }
+    return ERR_OK;
+}
+
+static enum err start_rpc(struct run *r, struct err_ctx *ec) {
+    const struct config *c = &r->config;
+    struct rpc_options ro = {
+        .base = r->base,
+        .listen = c->http,
+        .vhosts = c->http_vhosts,
+        .cors_origins = c->http_cors,
+        .connections_max = (size_t)c->http_connections,
+        .readers = (size_t)c->http_readers,
+        .reply_bytes_max = (size_t)c->http_reply_mib * MIB,
+        .call_gas_cap = c->call_gas,
+        .call_time_ms = (uint32_t)c->call_ms,
+        .store = r->ledger.store,
+        .source = {.log = r->ledger.log, .receipts = r->ledger.receipts},
+        .chain = r->genesis.config,
+        .commands = &r->commands,
+        .client_version = callipter_client_version(),
+    };
+    return rpc_server_open(&r->rpc, &ro, ec);
+}
+
+static void on_stop(evutil_socket_t fd, short what, void *ctx) {
+    (void)fd;
+    (void)what;
+    event_base_loopbreak(ctx);
+}
+
+static enum err start_events(struct run *r, struct err_ctx *ec) {
+    r->base = event_base_new();
+    r->failed_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (r->base == NULL || r->failed_fd < 0)
+        FAIL(ec, ERR_IO, "cannot make an event loop: %s", strerror(errno));
+    r->events[0] = evsignal_new(r->base, SIGTERM, on_stop, r->base);
+    r->events[1] = evsignal_new(r->base, SIGINT, on_stop, r->base);
+    r->events[2] = event_new(r->base, r->failed_fd, EV_READ, on_stop, r->base);
+    for (size_t i = 0; i < ARRAY_LEN(r->events); i++)
+        if (r->events[i] == NULL || event_add(r->events[i], NULL) != 0)
+            FAIL(ec, ERR_NOMEM, "cannot register the node's events");
+    signal(SIGPIPE, SIG_IGN);
+    return ERR_OK;
+}
+
+static enum err start(struct run *r, struct err_ctx *ec) {
+    TRY(set_up_log(&r->config, ec));
+    TRY(cpu_self_test(ec));
+    log_info("node", "starting", log_str("version", callipter_client_version()),
+             log_str("cpu", cpu_describe()));
+    TRY(start_events(r, ec));
+    TRY(load_genesis(r, ec));
+    TRY(choose_dir(r, ec));
+    TRY(open_chain(r, ec));
+    TRY(start_sequencer(r, ec));
+    return start_rpc(r, ec);
+}
+
+/* --- serving
+ * -------------------------------------------------------------------------------------------------
+ */
+static void print_dev_accounts(const struct run *r) {
+    printf("Development accounts, 10000 ETH each (mnemonic: %s)\n", GENESIS_DEV_MNEMONIC);
+    for (size_t i = 0; i < r->commands.dev_account_count; i++) {
+        char addr[41] = {0}, key[65] = {0};
+        for (size_t k = 0; k < 20; k++)
+            snprintf(addr + 2 * k, 3, "%02x", r->dev_accounts[i].address.b[k]);
+        for (size_t k = 0; k < 32; k++)
+            snprintf(key + 2 * k, 3, "%02x", r->dev_accounts[i].key[k]);
+        printf("  (%zu) 0x%s  key 0x%s\n", i, addr, key);
+    }
+    printf("JSON-RPC: http://%s  chain id %" PRIu64 "%s%s\n", rpc_server_address(r->rpc),
+           r->genesis.config.chain_id, r->is_temp ? "  (temporary folder, removed at exit)" : "",
+           "");
+}
+
+/* Lets replies that are ready reach their clients. */
+static void drain(struct run *r) {
+    uint64_t end = clock_monotonic_ns(clock_posix()) + (uint64_t)DRAIN_MS * 1000000;
+    while (rpc_server_busy(r->rpc) && clock_monotonic_ns(clock_posix()) < end) {
+        struct timeval step = {.tv_usec = DRAIN_STEP_MS * 1000};
+        event_base_loopexit(r->base, &step);
+        event_base_dispatch(r->base);
+    }
+}
+
+/* False if the node had failed. */
+static bool stop(struct run *r) {
+    bool ok = true;
+    struct err_ctx ec;
+    if (r->rpc != NULL)
+        rpc_server_drain(r->rpc);
+    if (r->sequencer != NULL)
+        ok = sequencer_stop(r->sequencer);
+    if (r->rpc != NULL) {
+        drain(r);
+        rpc_server_close(r->rpc);
+    }
+    sequencer_free(r->sequencer);
+    if (r->has_ledger && ok && !r->is_temp) {
+        enum err e = ledger_checkpoint(&r->ledger, &ec);
+        if (e != ERR_OK) /* the log has it all */
+            log_warn("node", "no checkpoint at the stop", log_error_code(e),
+                     log_str("why", ec.text));
+    }
+    if (r->has_ledger)
+        ledger_close(&r->ledger);
+    if (r->has_pool)
+        pool_clear(&r->pool);
+    if (r->has_genesis)
+        genesis_clear(&r->genesis);
+    for (size_t i = 0; i < ARRAY_LEN(r->events); i++)
+        if (r->events[i] != NULL)
+            event_free(r->events[i]);
+    if (r->base != NULL)
+        event_base_free(r->base);
+    if (r->failed_fd >= 0)
+        close(r->failed_fd);
+    if (r->is_temp)
+        datadir_remove_temp(r->dir);
+    buf_clear(&r->pool_records);
+    return ok;
+}
+
+int cmd_run(int argc, char **argv) {
+    static struct run r; /* large, and one */
+    struct err_ctx ec;
+    r.failed_fd = -1;
+    enum err e = config_parse(&r.config, argc, argv, getenv, &ec);
+    if (e != ERR_OK) {
+        fprintf(stderr, "callipter run: %s\nSee callipter run --help.\n", ec.text);
+        return 2;
+    }
+    if (r.config.help) {
+        config_print_help(stdout);
+        return 0;
+    }
+    e = start(&r, &ec);
+    if (e != ERR_OK) {
+        fprintf(stderr, "callipter run: %s\n", ec.err == e ? ec.text : err_text(e));
+        (void)stop(&r);
+        return e == ERR_CONFIG ? 2 : 1;
+    }
+    if (r.config.dev)
+        print_dev_accounts(&r);
+    printf("ready http=%s chain=%" PRIu64 " block=%" PRIu64 "\n", rpc_server_address(r.rpc),
+           r.genesis.config.chain_id, store_durable(r.ledger.store));
+    fflush(stdout);
+    event_base_dispatch(r.base);
+    log_info("node", "stopping");
+    bool ok = stop(&r);
+    log_info("node", "stopped");
+    return ok ? 0 : 1;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The durable thread: one fdatasync for all records that were written meanwhile, then the answers
+ * that waited for it. */
+#include "node/sequencer_internal.h"
+
+#include "base/check.h"
+
+#include <sched.h>
+
+enum { BATCH = 64 };
+
+void durable_push(struct sequencer *s, const struct durable_item *item) {
+    while (!ring_push(&s->durable, item)) {
+        if (atomic_load(&s->failed))
+            return; /* nobody takes items out any more; the process ends */
+        sched_yield();
+    }
+}
+
+/* Visible to readers first, then answered: who asks for the receipt upon the answer finds it. */
+static void announce_block(struct sequencer *s, const struct durable_item *item) {
+    store_set_durable(s->o.ledger->store, item->block);
+    for (struct pool_tx *t = item->txs, *next; t != NULL; t = next) {
+        next = t->next_ready;
+        struct submit_result r = {
+            .status = SUBMIT_DURABLE, .hash = t->tx.hash, .block = item->block};
+        pool_remove(s->o.pool, t);
+        submit_answer(t, &r);
+        pool_tx_free(t);
+    }
+    atomic_fetch_sub(&s->unsynced, 1);
+}
+
+static void handle(struct sequencer *s, const struct durable_item *item) {
+    if (item->kind == DURABLE_BLOCK)
+        announce_block(s, item);
+    if (item->kind == DURABLE_QUEUED && item->done != NULL) {
+        struct submit_result r = {.status = SUBMIT_QUEUED, .hash = item->hash};
+        item->done(item->done_ctx, item->token, &r);
+    }
+}
+
+void *durable_main(void *arg) {
+    struct sequencer *s = arg;
+    struct durable_item items[BATCH];
+    struct err_ctx ec;
+    for (bool ended = false; !ended;) {
+        size_t n = ring_pop_many(&s->durable, items, BATCH);
+        if (n == 0) {
+            ring_wait(&s->durable, -1);
+            continue;
+        }
+        uint64_t need = 0;
+        for (size_t i = 0; i < n; i++)
+            need = items[i].seq > need ? items[i].seq : need;
+        if (need > wal_synced_seq(s->o.ledger->log)) {
+            enum err e = wal_sync(s->o.ledger->log, NULL, &ec);
+            if (e != ERR_OK) {
+                sequencer_fail(s, e, &ec);
+                return NULL;
+            }
+        }
+        for (size_t i = 0; i < n; i++) {
+            handle(s, &items[i]);
+            ended = ended || items[i].kind == DURABLE_END;
+        }
+    }
+    return NULL;
+}

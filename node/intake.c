@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From the ingress ring into the pool: senders in batches, nonces, what waits and what is refused.
+ * Sequencer's thread. */
+#include "node/sequencer_internal.h"
+
+#include "base/check.h"
+#include "base/limits.h"
+#include "base/secp.h"
+#include "index/record.h"
+#include "rpc/call.h"
+#include "rpc/tx_errors.h"
+
+#include <inttypes.h>
+
+enum { BATCH = 64 };
+
+/* --- senders
+ * --------------------------------------------------------------------------------------------------
+ */
+/* Recovers all senders, those of a plain signature side by side. */
+static void recover_senders(struct pool_tx **txs, size_t n) {
+    hash32 digests[BATCH] = {0};
+    struct secp_sig sigs[BATCH] = {0};
+    addr20 senders[BATCH];
+    bool ok[BATCH];
+    size_t idx[BATCH], m = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct tx *tx = &txs[i]->tx;
+        if (tx->type == TX_SET_CODE) { /* its authorizations have signers too */
+            tx->has_sender = tx_recover_sender(tx) == ERR_OK;
+            continue;
+        }
+        digests[m] = tx->sighash;
+        sigs[m] = tx->sig;
+        idx[m++] = i;
+    }
+    secp_recover_batch(senders, ok, digests, sigs, m);
+    for (size_t k = 0; k < m; k++) {
+        txs[idx[k]]->tx.sender = senders[k];
+        txs[idx[k]]->tx.has_sender = ok[k];
+    }
+}
+
+/* --- refusals
+ * ----------------------------------------------------------------------------------------------------
+ */
+static struct tx_error_facts facts_of(struct sequencer *s, const struct tx *tx) {
+    struct world *w = chain_world(s->o.ledger->chain);
+    return (struct tx_error_facts){
+        .balance = world_balance(w, &tx->sender),
+        .nonce = world_nonce(w, &tx->sender),
+        .base_fee = s->block.header.base_fee,
+        .chain_id = s->o.ledger->genesis->config.chain_id,
+    };
+}
+
+/* Owns `t` afterwards. */
+static void refuse_verdict(struct sequencer *s, struct pool_tx *t, enum tx_verdict v) {
+    char text[TX_ERROR_TEXT_MAX];
+    struct tx_error_facts f = facts_of(s, &t->tx);
+    tx_error_text(text, v, &t->tx, &f);
+    submit_refuse(t, RPC_SERVER_ERROR, "%s", text);
+    pool_tx_free(t);
+}
+
+static void refuse_gap(struct pool_tx *t, uint64_t expected) {
+    struct submit_result r = {.status = SUBMIT_REFUSED,
+                              .hash = t->tx.hash,
+                              .code = RPC_SERVER_ERROR,
+                              .has_expected_nonce = true,
+                              .expected_nonce = expected};
+    snprintf(r.text, sizeof(r.text), "nonce too high: next nonce %" PRIu64 ", tx nonce %" PRIu64,
+             expected, t->tx.nonce);
+    submit_answer(t, &r);
+}
+
+/* --- transactions that wait for a nonce
+ * ------------------------------------------------------------------------- */
+/* Writes the POOL record; its client is answered once that is synced. */
+static void record_gapped(struct sequencer *s, struct pool_tx *t) {
+    struct ledger *l = s->o.ledger;
+    struct record_pool p = {.sender = t->tx.sender, .envelope = t->tx.raw};
+    struct log_record r;
+    struct err_ctx ec;
+    buf_reset(&l->record);
+    record_pack_pool(&l->record, &p);
+    enum err e = ledger_append_record(l, LOG_POOL, &r, &ec);
+    if (e != ERR_OK) {
+        sequencer_fail(s, e, &ec);
+        return;
+    }
+    t->record_seq = r.seq;
+    s->pool_changed = true;
+    struct durable_item item = {.kind = DURABLE_QUEUED,
+                                .seq = r.seq,
+                                .done = t->done,
+                                .done_ctx = t->done_ctx,
+                                .token = t->token,
+                                .hash = t->tx.hash};
+    t->done = NULL;
+    durable_push(s, &item);
+}
+
+/* What would make the transaction invalid whatever comes before it: it must not wait in vain. */
+static enum tx_verdict check_gapped(struct sequencer *s, const struct tx *tx) {
+    struct world *w = chain_world(s->o.ledger->chain);
+    struct tx_intrinsic need = tx_intrinsic_gas(tx, EVM_OSAKA);
+    u256 balance = world_balance(w, &tx->sender), gas = u256_from_u64(tx->gas_limit), fee, cost;
+    if (need.gas > tx->gas_limit)
+        return TX_INTRINSIC_GAS;
+    if (need.floor_gas > tx->gas_limit)
+        return TX_FLOOR_GAS;
+    if (tx->nonce == UINT64_MAX)
+        return TX_NONCE_MAX;
+    if (tx->gas_limit > LIMIT_TX_GAS)
+        return TX_GAS_LIMIT_CAP;
+    if (tx->is_create && tx->data.len > EVM_INITCODE_BYTES_MAX)
+        return TX_INITCODE_TOO_LARGE;
+    if (u256_lt(&tx->max_fee, &tx->max_priority_fee))
+        return TX_TIP_ABOVE_FEE_CAP;
+    if (u256_mul_overflow(&fee, &gas, &tx->max_fee) || u256_add_overflow(&cost, &fee, &tx->value) ||
+        u256_lt(&balance, &cost))
+        return TX_INSUFFICIENT_FUNDS;
+    return TX_OK;
+}
+
+/* --- adding
+ * ----------------------------------------------------------------------------------------------------
+ */
+static void refuse_pool(struct sequencer *s, struct pool_tx *t, enum pool_verdict v,
+                        uint64_t expected) {
+    switch (v) {
+    case POOL_NONCE_LOW:
+        refuse_verdict(s, t, TX_NONCE_TOO_LOW);
+        return;
+    case POOL_KNOWN:
+        submit_refuse(t, RPC_SERVER_ERROR, "already known");
+        break;
+    case POOL_UNDERPRICED:
+        submit_refuse(t, RPC_SERVER_ERROR, "replacement transaction underpriced");
+        break;
+    case POOL_GAP_REFUSED:
+        refuse_gap(t, expected);
+        break;
+    case POOL_FULL:
+        submit_refuse(t, RPC_LIMIT_EXCEEDED,
+                      "too many transactions are waiting, try again in 100ms");
+        break;
+    case POOL_GAPPED_FULL:
+        submit_refuse(t, RPC_SERVER_ERROR, "txpool is full");
+        break;
+    case POOL_ADDED_READY:
+    case POOL_ADDED_GAPPED:
+        CHECK(false);
+    }
+    pool_tx_free(t);
+}
+
+/* Takes over `t`. */
+static void admit(struct sequencer *s, struct pool_tx *t) {
+    struct ledger *l = s->o.ledger;
+    if (!t->tx.has_sender) {
+        submit_refuse(t, RPC_SERVER_ERROR, "invalid sender");
+        pool_tx_free(t);
+        return;
+    }
+    if (t->tx.gas_limit > l->head.gas_limit) { /* no block would ever take it */
+        refuse_verdict(s, t, TX_GAS_LIMIT_BLOCK);
+        return;
+    }
+    uint64_t nonce = world_nonce(chain_world(l->chain), &t->tx.sender), expected = 0;
+    if (t->tx.nonce > nonce) {
+        enum tx_verdict v = check_gapped(s, &t->tx);
+        if (v != TX_OK) {
+            refuse_verdict(s, t, v);
+            return;
+        }
+    }
+    struct pool_tx *replaced = NULL;
+    enum pool_verdict v = pool_add(s->o.pool, t, nonce, &expected, &replaced);
+    if (replaced != NULL) {
+        submit_refuse(replaced, RPC_SERVER_ERROR, "replaced by a transaction with a higher fee");
+        pool_tx_free(replaced);
+        s->pool_changed = true;
+    }
+    if (v == POOL_ADDED_GAPPED)
+        record_gapped(s, t);
+    else if (v != POOL_ADDED_READY)
+        refuse_pool(s, t, v, expected);
+}
+
+size_t intake_run(struct sequencer *s) {
+    struct pool_tx *txs[BATCH];
+    size_t n = ring_pop_many(&s->ingress, txs, BATCH);
+    if (n == 0)
+        return 0;
+    recover_senders(txs, n);
+    uint64_t now_ms = clock_realtime_ms(s->o.clock);
+    for (size_t i = 0; i < n; i++) {
+        txs[i]->added_ms = now_ms;
+        admit(s, txs[i]);
+    }
+    return n;
+}
+
+void intake_rebase(struct sequencer *s, const addr20 *sender) {
+    struct pool_tx *stale, *gapped;
+    uint64_t nonce = world_nonce(chain_world(s->o.ledger->chain), sender);
+    pool_rebase(s->o.pool, sender, nonce, &stale, &gapped);
+    for (struct pool_tx *next; stale != NULL; stale = next) {
+        next = stale->next_ready;
+        refuse_verdict(s, stale, TX_NONCE_TOO_LOW);
+        s->pool_changed = true;
+    }
+    for (struct pool_tx *next; gapped != NULL; gapped = next) {
+        next = gapped->next_ready;
+        gapped->next_ready = NULL;
+        if ((gapped->flags & SUBMIT_NO_QUEUE) != 0) {
+            pool_remove(s->o.pool, gapped);
+            refuse_gap(gapped, nonce);
+            pool_tx_free(gapped);
+        } else if (gapped->record_seq == 0) {
+            record_gapped(s, gapped);
+        }
+    }
+}
+
+void intake_refuse_verdict(struct sequencer *s, struct pool_tx *t, enum tx_verdict v) {
+    addr20 sender = t->tx.sender;
+    pool_remove(s->o.pool, t);
+    s->pool_changed = s->pool_changed || t->record_seq != 0;
+    refuse_verdict(s, t, v);
+    intake_rebase(s, &sender);
+}
+
+void sequencer_readmit(struct pool *pool, struct ledger *l, bytes envelope, const addr20 *sender,
+                       uint64_t record_seq, uint64_t now_ms) {
+    struct pool_tx *t = NULL, *replaced = NULL;
+    uint64_t expected = 0;
+    if (pool_tx_new(&t, envelope, NULL) != ERR_OK)
+        return;
+    t->tx.sender = *sender;
+    t->tx.has_sender = true;
+    t->added_ms = now_ms;
+    t->record_seq = record_seq;
+    if (t->tx.type == TX_SET_CODE &&
+        tx_recover_sender(&t->tx) != ERR_OK) { /* its authorizations' signers */
+        pool_tx_free(t);
+        return;
+    }
+    uint64_t nonce = world_nonce(chain_world(l->chain), sender);
+    enum pool_verdict v = pool_add(pool, t, nonce, &expected, &replaced);
+    pool_tx_free(replaced);
+    if (v != POOL_ADDED_READY && v != POOL_ADDED_GAPPED)
+        pool_tx_free(t);
+}

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/ledger.h"
+
+#include "base/check.h"
+#include "base/hex.h"
+#include "index/index.h"
+#include "index/record.h"
+#include "node/datadir.h"
+
+#include <inttypes.h>
+
+enum {
+    RECORD_MAX_BYTES = 1 << 30, /* bound of the buffer; the log has a lower one for records */
+    ARENA_CHUNK_BYTES = 1 << 20,
+    ARENA_MAX_BYTES = 1 << 30, /* one block: gas bounds it far below */
+};
+static const char pool_floor_key[] = "pool_floor";
+
+/* --- opening
+ * -----------------------------------------------------------------------------------------------
+ */
+static enum err open_logs(struct ledger *l, const struct ledger_options *o, struct err_ctx *ec) {
+    char dir[DATADIR_PATH_MAX];
+    TRY(datadir_path(dir, o->dir, DATADIR_LOG, ec));
+    struct wal_options wo = {.disk = o->disk, .dir = dir, .prefix = DATADIR_LOG_PREFIX};
+    TRY(wal_open(&l->log, &wo, ec));
+    wo.prefix = DATADIR_RECEIPTS_PREFIX;
+    return wal_open(&l->receipts, &wo, ec);
+}
+
+static enum err open_store(struct ledger *l, const struct ledger_options *o, struct err_ctx *ec) {
+    char dir[DATADIR_PATH_MAX];
+    TRY(datadir_path(dir, o->dir, DATADIR_STORE, ec));
+    struct store_options so = {.dir = dir, .no_sync = o->no_sync};
+    TRY(store_open(&l->store, &so, ec));
+    enum err e = store_view_open(&l->newest, l->store, UINT64_MAX);
+    if (e != ERR_OK)
+        FAIL(ec, e, "cannot read the store in %s", dir);
+    return ERR_OK;
+}
+
+/* How the memory is shared out: most to the trie's branches and the accounts beside it, some to
+ * decoded code. */
+static enum err open_executor(struct ledger *l, const struct ledger_options *o,
+                              struct err_ctx *ec) {
+    struct chain_options co = {
+        .config = l->genesis->config,
+        .reader = store_state_reader(l->newest),
+        .tier = EVM_TIER_FAST,
+        .code_cache_bytes = o->cache_bytes / 8,
+        .world_cache_bytes = o->cache_bytes * 3 / 8,
+    };
+    l->chain = chain_new(&co);
+    l->trie = state_trie_new(store_trie_source(l->newest), o->cache_bytes / 2);
+    if (l->chain == NULL || l->trie == NULL)
+        FAIL(ec, ERR_NOMEM, "out of memory for the executor");
+    return ERR_OK;
+}
+
+/* --- genesis
+ * -------------------------------------------------------------------------------------------------
+ */
+static bool empty_account(void *ctx, struct account *out, const hash32 *h) {
+    (void)ctx;
+    (void)out;
+    (void)h;
+    return false;
+}
+
+static void empty_storage(void *ctx, u256 *out, uint64_t store_id, const hash32 *h) {
+    (void)ctx;
+    (void)store_id;
+    (void)h;
+    *out = U256_ZERO;
+}
+
+static bool empty_code(void *ctx, bytes *out, const hash32 *h) {
+    (void)ctx;
+    (void)out;
+    (void)h;
+    return false;
+}
+
+/* Hash of block 0 as the genesis file makes it, worked out beside the store. */
+static enum err genesis_hash(struct ledger *l, hash32 *out, struct err_ctx *ec) {
+    static const struct state_reader_ops empty = {empty_account, empty_storage, empty_code};
+    struct world *w = world_new((struct state_reader){.ops = &empty});
+    struct state_trie *t = state_trie_new((struct trie_source){0}, SIZE_MAX);
+    if (w == NULL || t == NULL)
+        FAIL(ec, ERR_NOMEM, "out of memory for block 0");
+    struct genesis_block g;
+    genesis_build(&g, l->genesis, w, t, &l->arena);
+    *out = g.hash;
+    world_free(w);
+    state_trie_free(t);
+    arena_reset(&l->arena);
+    return ERR_OK;
+}
+
+static void commit_rows(struct ledger *l, struct derived_block *b,
+                        const struct index_positions *pos, const struct store_applied *at) {
+    store_block_begin(l->store, b->header.number);
+    store_put_diff(l->store, &b->diff);
+    state_trie_take_rows(l->trie, store_put_trie_row, l->store);
+    index_put_block(l->store, b, pos);
+    if (l->pool_floor != l->stored_pool_floor) {
+        uint8_t value[8];
+        be64_store(value, l->pool_floor);
+        store_put(l->store, TABLE_META, bytes_of(pool_floor_key, sizeof(pool_floor_key) - 1),
+                  bytes_of(value, 8));
+        l->stored_pool_floor = l->pool_floor;
+    }
+    store_block_commit(l->store, at);
+    state_trie_trim(l->trie);
+    l->head = b->header;
+    l->head_hash = b->hash;
+    l->head_seq = at->seq;
+}
+
+/* Block 0 of an empty store. */
+static enum err write_genesis(struct ledger *l, struct err_ctx *ec) {
+    struct genesis_block g;
+    genesis_build(&g, l->genesis, chain_world(l->chain), l->trie, &l->arena);
+    struct derived_block b = {.header = g.header, .hash = g.hash, .diff = g.diff};
+    struct index_positions none = {0};
+    struct store_applied at = {.epoch = 1,
+                               .seq = 1, /* the EPOCH record that begins the log */
+                               .block = 0,
+                               .state_root = g.header.state_root,
+                               .block_hash = g.hash};
+    commit_rows(l, &b, &none, &at);
+    store_set_durable(l->store, 0);
+    arena_reset(&l->arena);
+    l->genesis_hash = g.hash;
+    return ledger_checkpoint(l, ec);
+}
+
+static enum err mismatch(struct err_ctx *ec, const char *what, const hash32 *have,
+                         const hash32 *want) {
+    char h[65] = {0}, w[65] = {0};
+    hex_encode(h, have->b, 32);
+    hex_encode(w, want->b, 32);
+    FAIL(ec, ERR_MISMATCH, "%s begins with block 0x%s, but the genesis file makes 0x%s", what, h,
+         w);
+}
+
+static enum err check_genesis(struct ledger *l, struct err_ctx *ec) {
+    struct index_head h;
+    enum err e = index_head(&h, l->newest, 0);
+    if (e == ERR_NOT_FOUND)
+        return write_genesis(l, ec);
+    if (e != ERR_OK)
+        FAIL(ec, e, "block 0 of the store cannot be read");
+    TRY(genesis_hash(l, &l->genesis_hash, ec));
+    if (!hash32_eq(&h.hash, &l->genesis_hash))
+        return mismatch(ec, "the store", &h.hash, &l->genesis_hash);
+    return ERR_OK;
+}
+
+/* The first record of the log says whose log it is. */
+struct first_record {
+    struct record_epoch epoch;
+    enum err result;
+};
+
+static enum err on_first(void *ctx, const struct log_record *r) {
+    struct first_record *f = ctx;
+    f->result = r->seq == 1 && r->kind == LOG_EPOCH ? record_unpack_epoch(&f->epoch, r->payload)
+                                                    : ERR_NOT_FOUND;
+    return ERR_EXISTS; /* one is enough */
+}
+
+static enum err begin_log(struct ledger *l, struct err_ctx *ec) {
+    struct record_epoch first = {
+        .epoch = 1, .chain_id = l->genesis->config.chain_id, .genesis_hash = l->genesis_hash};
+    buf_reset(&l->record);
+    record_pack_epoch(&l->record, &first);
+    TRY(ledger_append_record(l, LOG_EPOCH, NULL, ec));
+    return wal_sync(l->log, NULL, ec);
+}
+
+static enum err check_log(struct ledger *l, struct err_ctx *ec) {
+    uint64_t last = wal_last_seq(l->log), applied = store_applied(l->store).seq;
+    if (last == 0 && applied <= 1)
+        return begin_log(l, ec);
+    if (last < applied)
+        FAIL(ec, ERR_CORRUPT,
+             "the log ends at record %" PRIu64
+             ", but the store holds the effect of record %" PRIu64,
+             last, applied);
+    struct first_record f = {.result = ERR_NOT_FOUND};
+    enum err e = wal_each(l->log, 1, on_first, &f, ec);
+    if (e != ERR_OK && e != ERR_EXISTS)
+        return e;
+    if (f.result == ERR_NOT_FOUND)
+        return ERR_OK; /* its first segments were pruned; the store was compared */
+    if (f.result != ERR_OK)
+        FAIL(ec, f.result, "the first record of the log cannot be read");
+    if (f.epoch.chain_id != l->genesis->config.chain_id)
+        FAIL(ec, ERR_MISMATCH,
+             "the log is of chain %" PRIu64 ", the genesis file of chain %" PRIu64,
+             f.epoch.chain_id, l->genesis->config.chain_id);
+    if (!hash32_eq(&f.epoch.genesis_hash, &l->genesis_hash))
+        return mismatch(ec, "the log", &f.epoch.genesis_hash, &l->genesis_hash);
+    return ERR_OK;
+}
+
+static enum err load_head(struct ledger *l, struct err_ctx *ec) {
+    struct store_applied at = store_applied(l->store);
+    struct index_head h;
+    bytes floor;
+    enum err e = index_head(&h, l->newest, at.block);
+    if (e != ERR_OK)
+        FAIL(ec, ERR_CORRUPT, "block %" PRIu64 ", at which the store is, cannot be read", at.block);
+    if (!hash32_eq(&h.hash, &at.block_hash))
+        FAIL(ec, ERR_CORRUPT,
+             "block %" PRIu64 " of the store has another hash than its position says", at.block);
+    l->head = h.header;
+    l->head_hash = h.hash;
+    l->head_seq = at.seq;
+    l->epoch = at.epoch;
+    if (store_get(l->newest, TABLE_META, bytes_of(pool_floor_key, sizeof(pool_floor_key) - 1),
+                  &floor) &&
+        floor.len == 8)
+        l->pool_floor = l->stored_pool_floor = be64_load(floor.ptr);
+    return ERR_OK;
+}
+
+static enum err open_all(struct ledger *l, const struct ledger_options *o, struct err_ctx *ec) {
+    TRY(o->disk->mkdir(o->disk, o->dir));
+    TRY(open_store(l, o, ec)); /* first: it knows whether another process has the folder */
+    TRY(open_logs(l, o, ec));
+    TRY(open_executor(l, o, ec));
+    TRY(check_genesis(l, ec));
+    TRY(check_log(l, ec));
+    return load_head(l, ec);
+}
+
+enum err ledger_open(struct ledger *l, const struct ledger_options *o, struct err_ctx *ec) {
+    *l = (struct ledger){.genesis = o->genesis, .epoch = 1};
+    arena_init(&l->arena, ARENA_CHUNK_BYTES, ARENA_MAX_BYTES);
+    buf_init(&l->record, RECORD_MAX_BYTES);
+    enum err e = open_all(l, o, ec);
+    if (e != ERR_OK)
+        ledger_close(l);
+    return e;
+}
+
+void ledger_close(struct ledger *l) {
+    if (l->chain != NULL)
+        chain_free(l->chain);
+    if (l->trie != NULL)
+        state_trie_free(l->trie);
+    if (l->newest != NULL)
+        store_view_close(l->newest);
+    if (l->log != NULL)
+        wal_close(l->log);
+    if (l->receipts != NULL)
+        wal_close(l->receipts);
+    store_close(l->store);
+    arena_clear(&l->arena);
+    buf_clear(&l->record);
+    *l = (struct ledger){0};
+}
+
+/* --- moving on
+ * -------------------------------------------------------------------------------------------------
+ */
+enum err ledger_append_record(struct ledger *l, enum log_kind kind, struct log_record *out,
+                              struct err_ctx *ec) {
+    struct log_record r;
+    if (l->record.overflow)
+        FAIL(ec, ERR_TOO_LARGE, "a log record exceeds %d bytes", RECORD_MAX_BYTES);
+    enum err e = wal_append(l->log, kind, l->epoch, buf_bytes(&l->record), &r);
+    if (e != ERR_OK)
+        FAIL(ec, e, "cannot append to the log: %s", err_text(e));
+    if (out != NULL)
+        *out = r;
+    return ERR_OK;
+}
+
+enum err ledger_append(struct ledger *l, const struct derived_block *b, struct log_record *out,
+                       struct err_ctx *ec) {
+    CHECK(b->header.number == l->head.number + 1);
+    buf_reset(&l->record);
+    record_pack_block(&l->record, b, &l->head_hash);
+    return ledger_append_record(l, LOG_BLOCK, out, ec);
+}
+
+static enum err append_receipts(struct ledger *l, const struct derived_block *b,
+                                struct index_positions *pos, struct err_ctx *ec) {
+    if (b->tx_count == 0)
+        return ERR_OK;
+    struct log_record r;
+    buf_reset(&l->record);
+    record_pack_receipts(&l->record, b);
+    if (l->record.overflow)
+        FAIL(ec, ERR_TOO_LARGE, "the receipts of block %" PRIu64 " exceed %d bytes",
+             b->header.number, RECORD_MAX_BYTES);
+    enum err e = wal_append(l->receipts, LOG_RECEIPTS, l->epoch, buf_bytes(&l->record), &r);
+    if (e != ERR_OK)
+        FAIL(ec, e, "cannot append the receipts of block %" PRIu64 ": %s", b->header.number,
+             err_text(e));
+    pos->has_receipts = true;
+    pos->receipts = r.pos;
+    return ERR_OK;
+}
+
+enum err ledger_apply(struct ledger *l, struct derived_block *b, const struct log_record *at,
+                      struct err_ctx *ec) {
+    CHECK(hash32_eq(&b->header.parent_hash, &l->head_hash));
+    chain_seal_block(b, l->chain, l->trie);
+    struct index_positions pos = {.has_body = true, .body = at->pos};
+    TRY(append_receipts(l, b, &pos, ec));
+    struct store_applied applied = {.epoch = l->epoch,
+                                    .seq = at->seq,
+                                    .block = b->header.number,
+                                    .state_root = b->header.state_root,
+                                    .block_hash = b->hash};
+    commit_rows(l, b, &pos, &applied);
+    return ERR_OK;
+}
+
+enum err ledger_seal(struct ledger *l, struct err_ctx *ec) {
+    struct record_seal s = {
+        .number = l->head.number, .hash = l->head_hash, .receipt_root = l->head.receipt_root};
+    buf_reset(&l->record);
+    record_pack_seal(&l->record, &s);
+    return ledger_append_record(l, LOG_SEAL, NULL, ec);
+}
+
+enum err ledger_rewind(struct ledger *l, uint64_t to_block, uint64_t epoch, uint64_t seq,
+                       struct err_ctx *ec) {
+    struct index_head h;
+    if (to_block > l->head.number)
+        FAIL(ec, ERR_CORRUPT,
+             "record %" PRIu64 " rewinds to block %" PRIu64 ", above the head %" PRIu64, seq,
+             to_block, l->head.number);
+    enum err e = index_head(&h, l->newest, to_block);
+    if (e != ERR_OK)
+        FAIL(ec, e, "block %" PRIu64 ", to which record %" PRIu64 " rewinds, cannot be read",
+             to_block, seq);
+    struct store_applied at = {.epoch = epoch,
+                               .seq = seq,
+                               .block = to_block,
+                               .state_root = h.header.state_root,
+                               .block_hash = h.hash};
+    TRY(store_unwind(l->store, to_block, &at, ec));
+    chain_reset(l->chain, store_state_reader(l->newest));
+    state_trie_reset(l->trie);
+    l->head = h.header;
+    l->head_hash = h.hash;
+    l->head_seq = seq;
+    l->epoch = epoch;
+    return ERR_OK;
+}
+
+enum err ledger_checkpoint(struct ledger *l, struct err_ctx *ec) {
+    TRY(wal_sync(l->receipts, NULL, ec));
+    return store_checkpoint(l->store, ec);
+}

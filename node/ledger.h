@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The chain as this node has it: the log, the store behind it, the executor and trie at its head,
+ * and the one way to move the head forward. Used by one thread: first recovery, then the sequencer.
+ *
+ * A block comes to be in two steps. ledger_append writes its BLOCK record, so that syncing can
+ * begin; ledger_apply seals it, adds its rows to the store and makes it the head. Recovery applies
+ * the blocks of records that are there already. */
+#ifndef NODE_LEDGER_H
+#define NODE_LEDGER_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/disk.h"
+#include "base/err.h"
+#include "chain/derive.h"
+#include "genesis/genesis.h"
+#include "state/log.h"
+#include "state/store.h"
+#include "state/trie.h"
+
+enum {
+    LEDGER_CHECKPOINT_ROWS = 60000, /* dirty rows at which a checkpoint is due */
+    LEDGER_REPLAY_NS_MAX =
+        1500000000, /* execution time of the blocks that a restart would replay */
+};
+
+struct ledger_options {
+    struct disk *disk;
+    const char *dir;
+    const struct genesis *genesis; /* borrowed while the ledger is open */
+    size_t cache_bytes;            /* trie, state and code together */
+    bool no_sync;                  /* tests that never restart */
+};
+
+struct ledger {
+    const struct genesis *genesis;
+    struct store *store;
+    struct wal *log, *receipts;
+    struct store_view *newest; /* the writer's own */
+    struct chain *chain;
+    struct state_trie *trie;
+    struct header head;
+    hash32 head_hash;
+    hash32 genesis_hash;
+    uint64_t head_seq; /* log record of the head */
+    uint64_t epoch;
+    uint64_t pool_floor; /* lowest record of a transaction that still waits in the pool; 0 none */
+    uint64_t stored_pool_floor; /* as the store has it */
+    struct arena arena;         /* of the block in the making */
+    struct buf record;          /* payload in the making */
+};
+
+/* Opens or makes everything; a new store gets block 0. The log is not replayed yet: see
+ * node/recover.h. ERR_MISMATCH when folder and genesis do not belong together; ERR_CORRUPT, ERR_IO,
+ * ERR_BUSY, ERR_VERSION. On error nothing stays open. */
+enum err ledger_open(struct ledger *l, const struct ledger_options *o, struct err_ctx *ec) MUST_USE;
+void ledger_close(struct ledger *l);
+
+/* Appends the BLOCK record of a derived, unsealed block; not synced. */
+enum err ledger_append(struct ledger *l, const struct derived_block *b, struct log_record *out,
+                       struct err_ctx *ec) MUST_USE;
+/* Seals the block, writes its receipts, commits its rows and makes it the head. `at` is its BLOCK
+ * record. The block's arena may be reset afterwards. */
+enum err ledger_apply(struct ledger *l, struct derived_block *b, const struct log_record *at,
+                      struct err_ctx *ec) MUST_USE;
+/* Appends another record whose payload is in l->record; *out may be NULL. */
+enum err ledger_append_record(struct ledger *l, enum log_kind kind, struct log_record *out,
+                              struct err_ctx *ec) MUST_USE;
+/* Appends the SEAL of the head; not synced. */
+enum err ledger_seal(struct ledger *l, struct err_ctx *ec) MUST_USE;
+/* Back to the end of block `to_block`, as a REWIND record says. */
+enum err ledger_rewind(struct ledger *l, uint64_t to_block, uint64_t epoch, uint64_t seq,
+                       struct err_ctx *ec) MUST_USE;
+
+/* Syncs the receipts, then checkpoints the store, whose rows point to them. Any thread but one at a
+ * time. */
+enum err ledger_checkpoint(struct ledger *l, struct err_ctx *ec) MUST_USE;
+
+#endif

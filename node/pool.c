@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/pool.h"
+
+#include "base/check.h"
+
+#include <stdlib.h>
+
+enum { TX_ARENA_CHUNK_BYTES = 1024, POOL_ENTRIES_MAX = 1 << 24 };
+
+/* Transactions of one sender, by nonce. */
+struct sender {
+    struct pool_tx *first, *last;
+    size_t gapped;
+};
+
+enum err pool_tx_new(struct pool_tx **out, bytes envelope, struct err_ctx *ec) {
+    struct pool_tx *t = calloc(1, sizeof(*t));
+    if (t == NULL)
+        FAIL(ec, ERR_NOMEM, "out of memory for a transaction");
+    /* Decoded lists take less than eight times their encoding: an empty access list entry is 22
+     * bytes. */
+    arena_init(&t->arena, TX_ARENA_CHUNK_BYTES, 65536 + 16 * envelope.len);
+    bytes copy = arena_copy(&t->arena, envelope);
+    enum err e = tx_decode(&t->tx, &t->arena, copy, false, ec);
+    if (e != ERR_OK) {
+        pool_tx_free(t);
+        return e;
+    }
+    *out = t;
+    return ERR_OK;
+}
+
+void pool_tx_free(struct pool_tx *t) {
+    if (t == NULL)
+        return;
+    arena_clear(&t->arena);
+    free(t);
+}
+
+void pool_init(struct pool *p, struct pool_limits limits) {
+    *p = (struct pool){.limits = limits};
+    pthread_mutex_init(&p->lock, NULL);
+    struct map_seed seed = map_seed_random(); /* hashes and addresses are outsiders' choice */
+    map_init(&p->by_hash, sizeof(hash32), sizeof(struct pool_tx *), POOL_ENTRIES_MAX, seed);
+    map_init(&p->by_sender, sizeof(addr20), sizeof(struct sender), POOL_ENTRIES_MAX, seed);
+}
+
+void pool_clear(struct pool *p) {
+    const void *key;
+    void *value;
+    for (size_t it = 0; map_next(&p->by_hash, &it, &key, &value);)
+        pool_tx_free(*(struct pool_tx **)value);
+    map_clear(&p->by_hash);
+    map_clear(&p->by_sender);
+    pthread_mutex_destroy(&p->lock);
+}
+
+/* --- lists; the lock is held
+ * --------------------------------------------------------------------------------- */
+static struct sender *sender_of(const struct pool *p, const addr20 *a) {
+    return map_get(&p->by_sender, a->b);
+}
+
+static struct pool_tx *first_of(const struct pool *p, const addr20 *a) {
+    const struct sender *s = sender_of(p, a);
+    return s != NULL ? s->first : NULL;
+}
+
+static void ready_push(struct pool *p, struct pool_tx *t) {
+    t->state = POOL_READY;
+    t->next_ready = NULL;
+    t->prev_ready = p->ready_last;
+    if (p->ready_last != NULL)
+        p->ready_last->next_ready = t;
+    else
+        p->ready_first = t;
+    p->ready_last = t;
+    p->ready_count++;
+    p->ready_bytes += t->tx.raw.len;
+}
+
+static void ready_unlink(struct pool *p, struct pool_tx *t) {
+    CHECK(t->state == POOL_READY);
+    if (t->prev_ready != NULL)
+        t->prev_ready->next_ready = t->next_ready;
+    else
+        p->ready_first = t->next_ready;
+    if (t->next_ready != NULL)
+        t->next_ready->prev_ready = t->prev_ready;
+    else
+        p->ready_last = t->prev_ready;
+    t->prev_ready = t->next_ready = NULL;
+    p->ready_count--;
+    p->ready_bytes -= t->tx.raw.len;
+}
+
+static void gapped_enter(struct pool *p, struct pool_tx *t) {
+    t->state = POOL_GAPPED;
+    sender_of(p, &t->tx.sender)->gapped++;
+    p->gapped_count++;
+    p->gapped_bytes += t->tx.raw.len;
+}
+
+static void gapped_leave(struct pool *p, struct pool_tx *t) {
+    CHECK(t->state == POOL_GAPPED);
+    sender_of(p, &t->tx.sender)->gapped--;
+    p->gapped_count--;
+    p->gapped_bytes -= t->tx.raw.len;
+}
+
+static void leave_state(struct pool *p, struct pool_tx *t) {
+    if (t->state == POOL_READY)
+        ready_unlink(p, t);
+    else if (t->state == POOL_GAPPED)
+        gapped_leave(p, t);
+    t->state = POOL_NEW;
+}
+
+/* Into the sender's list after `prev` (NULL: first), and the index. */
+static void link_tx(struct pool *p, struct pool_tx *t, struct pool_tx *prev) {
+    void *value;
+    CHECK(map_ensure(&p->by_sender, t->tx.sender.b, &value, NULL) == ERR_OK);
+    struct sender *s = value;
+    struct pool_tx *next = prev != NULL ? prev->next_of_sender : s->first;
+    t->prev_of_sender = prev;
+    t->next_of_sender = next;
+    *(next != NULL ? &next->prev_of_sender : &s->last) = t;
+    *(prev != NULL ? &prev->next_of_sender : &s->first) = t;
+    CHECK(map_put(&p->by_hash, t->tx.hash.b, &t) == ERR_OK);
+}
+
+static void unlink_tx(struct pool *p, struct pool_tx *t) {
+    leave_state(p, t);
+    struct sender *s = sender_of(p, &t->tx.sender);
+    struct pool_tx *prev = t->prev_of_sender, *next = t->next_of_sender;
+    *(next != NULL ? &next->prev_of_sender : &s->last) = prev;
+    *(prev != NULL ? &prev->next_of_sender : &s->first) = next;
+    if (s->first == NULL)
+        map_del(&p->by_sender, t->tx.sender.b);
+    t->prev_of_sender = t->next_of_sender = NULL;
+    map_del(&p->by_hash, t->tx.hash.b);
+}
+
+/* --- adding
+ * ----------------------------------------------------------------------------------------------------
+ */
+/* Where a nonce belongs in its sender's list. */
+struct place {
+    struct pool_tx *prev; /* last with a lower nonce */
+    struct pool_tx *same; /* the one with this nonce, not executed */
+    uint64_t expected;    /* next in turn */
+    size_t gapped;        /* of the sender */
+};
+
+static struct place find_place(struct pool *p, const addr20 *sender, uint64_t nonce,
+                               uint64_t state_nonce) {
+    struct place at = {.expected = state_nonce};
+    const struct sender *s = sender_of(p, sender);
+    if (s == NULL)
+        return at;
+    if (s->gapped == 0 && s->last->tx.nonce < nonce) { /* the usual case: one more at the end */
+        at.prev = s->last;
+        if (s->last->state == POOL_READY)
+            at.expected = s->last->tx.nonce + 1;
+        return at;
+    }
+    for (struct pool_tx *t = s->first; t != NULL; t = t->next_of_sender) {
+        if (t->state == POOL_READY && t->tx.nonce == at.expected)
+            at.expected++;
+        at.gapped += t->state == POOL_GAPPED;
+        if (t->tx.nonce < nonce)
+            at.prev = t;
+        else if (t->tx.nonce == nonce && t->state != POOL_EXECUTED)
+            at.same = t;
+    }
+    return at;
+}
+
+static bool pays_more(const struct tx *t, const struct tx *than) {
+    u256 percent = u256_from_u64(100 + POOL_REPLACE_PERCENT), hundred = u256_from_u64(100), scaled,
+         offered;
+    if (u256_cmp(&t->max_fee, &than->max_fee) <= 0)
+        return false;
+    if (u256_mul_overflow(&scaled, &than->max_fee, &percent))
+        return false;
+    return u256_mul_overflow(&offered, &t->max_fee, &hundred) || u256_cmp(&offered, &scaled) >= 0;
+}
+
+/* Takes the place of `old` in every list. */
+static void replace(struct pool *p, struct pool_tx *t, struct pool_tx *old) {
+    struct pool_tx *prev = old->prev_of_sender, *prev_ready = old->prev_ready,
+                   *next_ready = old->next_ready;
+    enum pool_state state = old->state;
+    unlink_tx(p, old);
+    link_tx(p, t, prev);
+    if (state == POOL_GAPPED) {
+        gapped_enter(p, t);
+        return;
+    }
+    t->state =
+        POOL_READY; /* at the old one's turn: replacing is no way to the front, nor to the back */
+    t->prev_ready = prev_ready;
+    t->next_ready = next_ready;
+    if (prev_ready != NULL)
+        prev_ready->next_ready = t;
+    else
+        p->ready_first = t;
+    if (next_ready != NULL)
+        next_ready->prev_ready = t;
+    else
+        p->ready_last = t;
+    p->ready_count++;
+    p->ready_bytes += t->tx.raw.len;
+}
+
+/* Those whose turn has come since the one before them is ready. */
+static void promote_after(struct pool *p, struct pool_tx *t) {
+    uint64_t nonce = t->tx.nonce;
+    for (t = t->next_of_sender; t != NULL && t->state == POOL_GAPPED && t->tx.nonce == nonce + 1;
+         t = t->next_of_sender) {
+        gapped_leave(p, t);
+        ready_push(p, t);
+        nonce++;
+    }
+}
+
+static enum pool_verdict add_gapped(struct pool *p, struct pool_tx *t, const struct place *at) {
+    if ((t->flags & SUBMIT_NO_QUEUE) != 0)
+        return POOL_GAP_REFUSED;
+    if (at->gapped >= p->limits.gapped_per_sender || p->gapped_count >= p->limits.gapped_max ||
+        p->gapped_bytes + t->tx.raw.len > POOL_GAPPED_BYTES_MAX)
+        return POOL_GAPPED_FULL;
+    link_tx(p, t, at->prev);
+    gapped_enter(p, t);
+    return POOL_ADDED_GAPPED;
+}
+
+static enum pool_verdict add_locked(struct pool *p, struct pool_tx *t, uint64_t state_nonce,
+                                    uint64_t *out_expected, struct pool_tx **out_replaced) {
+    if (map_has(&p->by_hash, t->tx.hash.b))
+        return POOL_KNOWN;
+    if (t->tx.nonce < state_nonce)
+        return POOL_NONCE_LOW;
+    struct place at = find_place(p, &t->tx.sender, t->tx.nonce, state_nonce);
+    *out_expected = at.expected;
+    if (at.same != NULL) {
+        if (!pays_more(&t->tx, &at.same->tx))
+            return POOL_UNDERPRICED;
+        replace(p, t, at.same);
+        *out_replaced = at.same;
+        return t->state == POOL_READY ? POOL_ADDED_READY : POOL_ADDED_GAPPED;
+    }
+    if (t->tx.nonce != at.expected)
+        return add_gapped(p, t, &at);
+    if (p->ready_count >= POOL_READY_MAX || p->ready_bytes + t->tx.raw.len > POOL_READY_BYTES_MAX)
+        return POOL_FULL;
+    link_tx(p, t, at.prev);
+    ready_push(p, t);
+    promote_after(p, t);
+    return POOL_ADDED_READY;
+}
+
+enum pool_verdict pool_add(struct pool *p, struct pool_tx *t, uint64_t state_nonce,
+                           uint64_t *out_expected, struct pool_tx **out_replaced) {
+    CHECK(t->tx.has_sender);
+    CHECK(t->state == POOL_NEW);
+    *out_replaced = NULL;
+    *out_expected = state_nonce;
+    pthread_mutex_lock(&p->lock);
+    enum pool_verdict v = add_locked(p, t, state_nonce, out_expected, out_replaced);
+    pthread_mutex_unlock(&p->lock);
+    return v;
+}
+
+/* --- the sequencer's
+ * ------------------------------------------------------------------------------------------- */
+struct pool_tx *pool_first_ready(struct pool *p) {
+    pthread_mutex_lock(&p->lock);
+    struct pool_tx *t = p->ready_first;
+    pthread_mutex_unlock(&p->lock);
+    return t;
+}
+
+void pool_executed(struct pool *p, struct pool_tx *t) {
+    pthread_mutex_lock(&p->lock);
+    ready_unlink(p, t);
+    t->state = POOL_EXECUTED;
+    pthread_mutex_unlock(&p->lock);
+}
+
+void pool_remove(struct pool *p, struct pool_tx *t) {
+    pthread_mutex_lock(&p->lock);
+    unlink_tx(p, t);
+    pthread_mutex_unlock(&p->lock);
+}
+
+static void list_add(struct pool_tx **list, struct pool_tx *t) {
+    t->next_ready = *list;
+    *list = t;
+}
+
+void pool_rebase(struct pool *p, const addr20 *sender, uint64_t state_nonce,
+                 struct pool_tx **out_stale, struct pool_tx **out_gapped) {
+    *out_stale = *out_gapped = NULL;
+    uint64_t expected = state_nonce;
+    pthread_mutex_lock(&p->lock);
+    for (struct pool_tx *t = first_of(p, sender), *next; t != NULL; t = next) {
+        next = t->next_of_sender;
+        if (t->state == POOL_EXECUTED)
+            continue;
+        if (t->tx.nonce < state_nonce) {
+            unlink_tx(p, t);
+            list_add(out_stale, t);
+        } else if (t->tx.nonce == expected) {
+            expected++;
+            if (t->state == POOL_GAPPED) {
+                gapped_leave(p, t);
+                ready_push(p, t);
+            }
+        } else if (t->state == POOL_READY) {
+            ready_unlink(p, t);
+            gapped_enter(p, t);
+            list_add(out_gapped, t);
+        }
+    }
+    pthread_mutex_unlock(&p->lock);
+}
+
+struct pool_tx *pool_expire(struct pool *p, uint64_t before_ms) {
+    struct pool_tx *expired = NULL;
+    const void *key;
+    void *value;
+    pthread_mutex_lock(&p->lock);
+    for (size_t it = 0; map_next(&p->by_hash, &it, &key, &value);) {
+        struct pool_tx *t = *(struct pool_tx **)value;
+        if (t->state == POOL_GAPPED && t->added_ms < before_ms)
+            list_add(&expired, t);
+    }
+    for (struct pool_tx *t = expired; t != NULL; t = t->next_ready)
+        unlink_tx(p, t);
+    pthread_mutex_unlock(&p->lock);
+    return expired;
+}
+
+uint64_t pool_floor(struct pool *p) {
+    uint64_t floor = UINT64_MAX;
+    const void *key;
+    void *value;
+    pthread_mutex_lock(&p->lock);
+    for (size_t it = 0; map_next(&p->by_hash, &it, &key, &value);) {
+        const struct pool_tx *t = *(struct pool_tx **)value;
+        if (t->state != POOL_EXECUTED && t->record_seq != 0 && t->record_seq < floor)
+            floor = t->record_seq;
+    }
+    pthread_mutex_unlock(&p->lock);
+    return floor == UINT64_MAX ? 0 : floor;
+}
+
+/* --- looks
+ * -------------------------------------------------------------------------------------------------------
+ */
+uint64_t pool_pending_nonce(struct pool *p, const addr20 *sender, uint64_t latest) {
+    uint64_t nonce = latest;
+    pthread_mutex_lock(&p->lock);
+    for (const struct pool_tx *t = first_of(p, sender); t != NULL; t = t->next_of_sender)
+        if (t->state != POOL_GAPPED && t->tx.nonce == nonce)
+            nonce++;
+    pthread_mutex_unlock(&p->lock);
+    return nonce;
+}
+
+bool pool_lookup(struct pool *p, const hash32 *hash, struct buf *out_envelope, addr20 *out_sender) {
+    pthread_mutex_lock(&p->lock);
+    struct pool_tx **v = map_get(&p->by_hash, hash->b);
+    if (v != NULL) {
+        buf_append(out_envelope, (*v)->tx.raw.ptr, (*v)->tx.raw.len);
+        *out_sender = (*v)->tx.sender;
+    }
+    pthread_mutex_unlock(&p->lock);
+    return v != NULL;
+}

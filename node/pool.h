@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Transactions that are not durable yet. By sender, in nonce order:
+ *
+ *   EXECUTED  in a block that is being synced
+ *   READY     next in turn; also in the queue of all senders, in order of arrival
+ *   GAPPED    its nonce is ahead; kept until the gap is filled, it is replaced, or POOL_LIFETIME_MS
+ * are over
+ *
+ * The sequencer's thread changes the pool; the one that announces durability takes EXECUTED ones
+ * out; any thread may look. One lock, held for short.
+ *
+ * A transaction takes the place of another with its sender and nonce when its fee cap is at least a
+ * tenth higher. Tips are ignored on this chain, and so here. */
+#ifndef NODE_POOL_H
+#define NODE_POOL_H
+
+#include "base/arena.h"
+#include "base/map.h"
+#include "chain/tx.h"
+#include "rpc/commands.h"
+
+#include <pthread.h>
+
+enum {
+    POOL_READY_MAX = 8192,
+    POOL_READY_BYTES_MAX = 32 << 20,
+    POOL_GAPPED_BYTES_MAX = 16 << 20,
+    POOL_REPLACE_PERCENT = 10,
+    POOL_LIFETIME_MS = 3 * 3600 * 1000,
+};
+
+enum pool_state { POOL_NEW, POOL_READY, POOL_GAPPED, POOL_EXECUTED };
+
+/* A transaction and who waits for it. Owned by whoever holds it: the submitter, a ring, the pool.
+ */
+struct pool_tx {
+    struct tx tx; /* raw and lists live in `arena` */
+    struct arena arena;
+    submit_done_fn done; /* NULL: nobody waits, or has been answered */
+    void *done_ctx;
+    uint64_t token;
+    unsigned flags; /* SUBMIT_... */
+    enum pool_state state;
+    uint64_t added_ms;
+    uint64_t record_seq; /* its POOL record, 0: none */
+    struct pool_tx *prev_of_sender, *next_of_sender;
+    struct pool_tx *prev_ready, *next_ready; /* also the link of lists outside the pool */
+};
+
+/* Decodes an envelope (copied) into a fresh pool_tx; the sender is not recovered. ERR_NOMEM, or as
+ * tx_decode. */
+enum err pool_tx_new(struct pool_tx **out, bytes envelope, struct err_ctx *ec) MUST_USE;
+void pool_tx_free(struct pool_tx *t);
+
+struct pool_limits {
+    size_t gapped_max;
+    size_t gapped_per_sender;
+};
+struct pool {
+    pthread_mutex_t lock;
+    struct pool_limits limits;
+    struct map by_hash;   /* hash -> struct pool_tx * */
+    struct map by_sender; /* address -> first struct pool_tx * */
+    struct pool_tx *ready_first, *ready_last;
+    size_t ready_count, ready_bytes, gapped_count, gapped_bytes;
+};
+void pool_init(struct pool *p, struct pool_limits limits);
+/* Frees all transactions in it; nobody is answered. */
+void pool_clear(struct pool *p);
+
+enum pool_verdict {
+    POOL_ADDED_READY,
+    POOL_ADDED_GAPPED,
+    POOL_KNOWN, /* the very same is there */
+    POOL_NONCE_LOW,
+    POOL_UNDERPRICED, /* another with this nonce pays as much */
+    POOL_GAP_REFUSED, /* flag SUBMIT_NO_QUEUE */
+    POOL_FULL,        /* too many are ready */
+    POOL_GAPPED_FULL, /* too many wait for a nonce */
+};
+/* Adds a transaction with a known sender, whose nonce in state is `state_nonce`. *out_expected: the
+ * nonce that would be next in turn; *out_replaced: the one that had to go, now the caller's. When
+ * not added, `t` stays the caller's. */
+enum pool_verdict pool_add(struct pool *p, struct pool_tx *t, uint64_t state_nonce,
+                           uint64_t *out_expected, struct pool_tx **out_replaced) MUST_USE;
+
+/* First of the queue, or NULL. Sequencer's thread; it stays READY and in the pool. */
+struct pool_tx *pool_first_ready(struct pool *p);
+/* The first of the queue is in a block now. */
+void pool_executed(struct pool *p, struct pool_tx *t);
+/* Takes a transaction out; it is the caller's then. */
+void pool_remove(struct pool *p, struct pool_tx *t);
+/* Sorts a sender's transactions anew after its nonce in state moved other than by the turn:
+ * *out_stale, a list by next_ready, have a nonce that is gone and are the caller's; *out_gapped, a
+ * list by next_ready (they stay in the pool), were READY and are not. */
+void pool_rebase(struct pool *p, const addr20 *sender, uint64_t state_nonce,
+                 struct pool_tx **out_stale, struct pool_tx **out_gapped);
+/* Takes out GAPPED ones that were added before `before_ms`: a list by next_ready. */
+struct pool_tx *pool_expire(struct pool *p, uint64_t before_ms);
+/* Lowest POOL record of a transaction that is in no block, 0 without. O(transactions). */
+uint64_t pool_floor(struct pool *p);
+
+/* As struct node_commands has them. */
+uint64_t pool_pending_nonce(struct pool *p, const addr20 *sender, uint64_t latest);
+bool pool_lookup(struct pool *p, const hash32 *hash, struct buf *out_envelope, addr20 *out_sender);
+
+#endif

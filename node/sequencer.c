@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/sequencer_internal.h"
+
+#include "base/check.h"
+#include "base/log.h"
+
+#include <stdlib.h>
+
+enum {
+    NS_PER_MS = 1000000,
+    INGRESS_RING = SEQUENCER_INGRESS_MAX,
+    DURABLE_RING = 4096,
+    EXPIRE_EVERY_MS = 60000,
+};
+
+static uint64_t now_ns(const struct sequencer *s) {
+    return clock_monotonic_ns(s->o.clock);
+}
+
+static bool stopping(struct sequencer *s) {
+    return atomic_load_explicit(&s->stopping, memory_order_relaxed);
+}
+
+void sequencer_fail(struct sequencer *s, enum err e, const struct err_ctx *ec) {
+    if (atomic_exchange(&s->failed, true))
+        return;
+    log_error("sequencer", "stopped: nothing more is acknowledged", log_error_code(e),
+              log_str("why", ec != NULL && ec->err == e ? ec->text : err_text(e)));
+    s->o.failed(s->o.failed_ctx);
+    ring_kick(&s->ingress);
+}
+
+/* --- the feed of an open block
+ * ------------------------------------------------------------------------------- */
+/* Milliseconds until a moment, rounded up, at least 0. */
+static int ms_until(uint64_t now, uint64_t then) {
+    if (then <= now)
+        return 0;
+    uint64_t ms = (then - now + NS_PER_MS - 1) / NS_PER_MS;
+    return ms > 60000 ? 60000 : (int)ms;
+}
+
+static const struct tx *feed_next(void *ctx, uint64_t gas_left, size_t bytes_left) {
+    struct sequencer *s = ctx;
+    for (;;) {
+        struct pool_tx *t = pool_first_ready(s->o.pool);
+        if (t != NULL) {
+            if (t->tx.gas_limit <= gas_left && t->tx.raw.len <= bytes_left)
+                return &t->tx;
+            if (s->in_block_first != NULL)
+                return NULL; /* it begins the next block: order holds */
+            intake_refuse_verdict(s, t,
+                                  TX_GAS_LIMIT_BLOCK); /* the limit was lowered while it waited */
+            continue;
+        }
+        if (intake_run(s) > 0)
+            continue;
+        uint64_t now = now_ns(s);
+        if (now >= s->gap_ends_ns || stopping(s) || atomic_load(&s->failed))
+            return NULL;
+        ring_wait(&s->ingress, ms_until(now, s->gap_ends_ns));
+    }
+}
+
+/* A type-4 transaction raises the nonces of those who signed its authorizations. */
+static void rebase_authorities(struct sequencer *s, const struct tx *tx) {
+    intake_rebase(s, &tx->sender);
+    for (size_t i = 0; i < tx->auth_count; i++)
+        if (tx->auths[i].authority_ok)
+            intake_rebase(s, &tx->auths[i].authority);
+}
+
+static void feed_done(void *ctx, const struct tx *tx, enum tx_verdict v,
+                      const struct derived_tx *d) {
+    struct sequencer *s = ctx;
+    struct pool_tx *t = (struct pool_tx *)((char *)(uintptr_t)tx - offsetof(struct pool_tx, tx));
+    (void)d;
+    if (v != TX_OK) {
+        intake_refuse_verdict(s, t, v);
+        return;
+    }
+    pool_executed(s->o.pool, t);
+    s->pool_changed = s->pool_changed || t->record_seq != 0;
+    t->next_ready = NULL;
+    *s->in_block_last = t;
+    s->in_block_last = &t->next_ready;
+    if (tx->type == TX_SET_CODE)
+        rebase_authorities(s, tx);
+}
+
+/* --- blocks
+ * ------------------------------------------------------------------------------------------------------
+ */
+static uint64_t l1_block_at(const struct sequencer *s, uint64_t timestamp) {
+    /* Without a parent the number is a function of time; with one, the parent reader's messages
+     * move it. */
+    return s->o.ledger->genesis->config.has_parent ? 0 : timestamp / L3_SECONDS_PER_L1_BLOCK;
+}
+
+/* The block is executed: write, let sync, seal, hand over. */
+static enum err finish_block(struct sequencer *s, struct err_ctx *ec) {
+    struct ledger *l = s->o.ledger;
+    struct log_record rec;
+    TRY(ledger_append(l, &s->block, &rec, ec));
+    struct durable_item item = {.kind = DURABLE_SYNC, .seq = rec.seq};
+    durable_push(s, &item);
+    if (s->pool_changed)
+        l->pool_floor = pool_floor(s->o.pool);
+    s->pool_changed = false;
+    TRY(ledger_apply(l, &s->block, &rec, ec));
+    atomic_fetch_add(&s->unsynced, 1);
+    item = (struct durable_item){
+        .kind = DURABLE_BLOCK, .seq = rec.seq, .block = l->head.number, .txs = s->in_block_first};
+    durable_push(s, &item);
+    s->seal_due = true;
+    return ERR_OK;
+}
+
+static void make_block(struct sequencer *s) {
+    struct ledger *l = s->o.ledger;
+    struct err_ctx ec;
+    struct tx_feed feed = {.ctx = s, .next = feed_next, .done = feed_done};
+    uint64_t opened = now_ns(s), timestamp = clock_realtime_ms(s->o.clock) / 1000;
+    s->gap_ends_ns = s->last_block_ns + s->o.block_gap_ms * NS_PER_MS;
+    s->in_block_first = NULL;
+    s->in_block_last = &s->in_block_first;
+    enum err e = chain_sequence_block(&s->block, l->chain, &l->arena, &l->head, timestamp,
+                                      l1_block_at(s, timestamp), &feed, &ec);
+    s->last_block_ns = now_ns(s);
+    if (e == ERR_OK)
+        e = finish_block(s, &ec);
+    if (e != ERR_OK && e != ERR_NOT_FOUND)
+        sequencer_fail(s, e, &ec);
+    arena_reset(&l->arena);
+    if (e == ERR_OK)
+        checkpointer_after_block(s->checkpointer, now_ns(s) - opened);
+}
+
+static void write_seal(struct sequencer *s) {
+    struct err_ctx ec;
+    s->seal_due = false;
+    enum err e = ledger_seal(s->o.ledger, &ec);
+    if (e != ERR_OK) {
+        sequencer_fail(s, e, &ec);
+        return;
+    }
+    struct durable_item item = {.kind = DURABLE_SYNC, .seq = wal_last_seq(s->o.ledger->log)};
+    durable_push(s, &item);
+}
+
+static void expire(struct sequencer *s, uint64_t now) {
+    uint64_t ms = clock_realtime_ms(s->o.clock);
+    s->expire_ns = now + (uint64_t)EXPIRE_EVERY_MS * NS_PER_MS;
+    struct pool_tx *t =
+        ms > POOL_LIFETIME_MS ? pool_expire(s->o.pool, ms - POOL_LIFETIME_MS) : NULL;
+    for (struct pool_tx *next; t != NULL; t = next) {
+        next = t->next_ready;
+        pool_tx_free(t);
+        s->pool_changed = true;
+    }
+}
+
+/* --- the thread
+ * ---------------------------------------------------------------------------------------------- */
+/* Nothing is ready: sleep until there is, or something is due. */
+static void idle(struct sequencer *s) {
+    uint64_t now = now_ns(s), until = s->expire_ns;
+    uint64_t seal_at = s->last_block_ns + (uint64_t)SEQUENCER_SEAL_MS * NS_PER_MS;
+    if (s->seal_due && seal_at <= now) {
+        write_seal(s);
+        return;
+    }
+    if (now >= s->expire_ns)
+        expire(s, now);
+    if (s->seal_due && seal_at < until)
+        until = seal_at;
+    ring_wait(&s->ingress, ms_until(now, until));
+}
+
+/* What is left at a stop is refused. */
+static void refuse_rest(struct sequencer *s) {
+    struct pool_tx *t;
+    while ((t = pool_first_ready(s->o.pool)) != NULL) {
+        pool_remove(s->o.pool, t);
+        submit_refuse(t, -32000, "the node is shutting down");
+        pool_tx_free(t);
+    }
+    while (ring_pop(&s->ingress, &t)) {
+        submit_refuse(t, -32000, "the node is shutting down");
+        pool_tx_free(t);
+    }
+}
+
+static bool may_stop(struct sequencer *s) {
+    if (!stopping(s))
+        return false;
+    uint64_t now = now_ns(s);
+    if (s->stop_ns == 0)
+        s->stop_ns = now + (uint64_t)SEQUENCER_STOP_MS * NS_PER_MS;
+    return now >= s->stop_ns || (ring_len(&s->ingress) == 0 && pool_first_ready(s->o.pool) == NULL);
+}
+
+static void *sequencer_main(void *arg) {
+    struct sequencer *s = arg;
+    while (!atomic_load(&s->failed) && !may_stop(s)) {
+        intake_run(s);
+        if (pool_first_ready(s->o.pool) == NULL)
+            idle(s);
+        else if (atomic_load(&s->unsynced) >= SEQUENCER_BLOCKS_UNSYNCED_MAX)
+            ring_wait(&s->ingress, 1); /* the disk is behind: blocks grow instead of piling up */
+        else
+            make_block(s);
+    }
+    refuse_rest(s);
+    if (s->seal_due && !atomic_load(&s->failed))
+        write_seal(s);
+    struct durable_item end = {.kind = DURABLE_END};
+    durable_push(s, &end);
+    return NULL;
+}
+
+/* --- life
+ * --------------------------------------------------------------------------------------------------------
+ */
+static void checkpoint_failed(void *ctx, enum err e, const struct err_ctx *ec) {
+    sequencer_fail(ctx, e, ec);
+}
+
+static enum err start(struct sequencer *s, struct err_ctx *ec) {
+    TRY(ring_init(&s->ingress, RING_MPSC, INGRESS_RING, sizeof(struct pool_tx *), true));
+    TRY(ring_init(&s->durable, RING_SPSC, DURABLE_RING, sizeof(struct durable_item), true));
+    s->checkpointer = checkpointer_start(s->o.ledger, checkpoint_failed, s);
+    if (s->checkpointer == NULL)
+        FAIL(ec, ERR_NOMEM, "cannot start the checkpoint thread");
+    if (pthread_create(&s->durable_thread, NULL, durable_main, s) != 0)
+        FAIL(ec, ERR_NOMEM, "cannot start the durable thread");
+    s->has_durable_thread = true;
+    if (pthread_create(&s->thread, NULL, sequencer_main, s) != 0)
+        FAIL(ec, ERR_NOMEM, "cannot start the sequencer thread");
+    s->has_thread = true;
+    return ERR_OK;
+}
+
+enum err sequencer_start(struct sequencer **out, const struct sequencer_options *o,
+                         struct err_ctx *ec) {
+    struct sequencer *s = calloc(1, sizeof(*s));
+    if (s == NULL)
+        FAIL(ec, ERR_NOMEM, "out of memory");
+    s->o = *o;
+    s->block.header = o->ledger->head; /* whose price errors quote before the first block */
+    s->expire_ns = now_ns(s) + (uint64_t)EXPIRE_EVERY_MS * NS_PER_MS;
+    enum err e = start(s, ec);
+    if (e != ERR_OK) {
+        (void)sequencer_stop(s);
+        sequencer_free(s);
+        return e;
+    }
+    *out = s;
+    return ERR_OK;
+}
+
+bool sequencer_stop(struct sequencer *s) {
+    atomic_store(&s->stopping, true);
+    if (s->has_thread) {
+        ring_kick(&s->ingress);
+        pthread_join(s->thread, NULL);
+    } else if (s->has_durable_thread) {
+        struct durable_item end = {.kind = DURABLE_END};
+        durable_push(s, &end);
+    }
+    if (s->has_durable_thread)
+        pthread_join(s->durable_thread, NULL);
+    if (s->has_thread)
+        refuse_rest(s); /* what came between the thread's end and now */
+    s->has_thread = s->has_durable_thread = false;
+    checkpointer_stop(s->checkpointer);
+    s->checkpointer = NULL;
+    return !atomic_load(&s->failed);
+}
+
+void sequencer_free(struct sequencer *s) {
+    if (s == NULL)
+        return;
+    ring_clear(&s->ingress);
+    ring_clear(&s->durable);
+    free(s);
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The sequencer: from submitted envelopes to durable blocks.
+ *
+ *   any thread          decode, cheap checks                       node/submit.c
+ *   sequencer thread    recover senders, pool, execute, seal       node/sequencer.c, node/intake.c
+ *   durable thread      fdatasync of the log, then answers         node/durable.c
+ *   checkpoint thread   moves rows from memory to LMDB             node/checkpoint.c
+ *
+ * between them bounded rings. A block opens when a transaction is ready, takes what comes until
+ * block_gap_ms have passed since the one before it, and closes: a lone transaction after a pause
+ * closes its block at once, an idle chain makes none. Its BLOCK record is written and being synced
+ * while it is sealed. A client is answered when its block is sealed and synced. Without a following
+ * block, a SEAL record is written after SEQUENCER_SEAL_MS.
+ *
+ * When the disk fails nothing more is answered: `failed` is called, and the process should end. */
+#ifndef NODE_SEQUENCER_H
+#define NODE_SEQUENCER_H
+
+#include "base/clock.h"
+#include "node/ledger.h"
+#include "node/pool.h"
+#include "rpc/commands.h"
+
+enum {
+    SEQUENCER_INGRESS_MAX = 8192, /* submissions that wait to be looked at; more get -32005 */
+    SEQUENCER_BLOCKS_UNSYNCED_MAX = 64,
+    SEQUENCER_SEAL_MS = 50,
+    SEQUENCER_STOP_MS = 400, /* for executing what is ready when told to stop */
+};
+
+struct sequencer_options {
+    struct ledger *ledger; /* at the log's end; the sequencer's until sequencer_stop returns */
+    struct pool *pool;
+    struct clock *clock;
+    uint64_t block_gap_ms;
+    void (*failed)(void *ctx); /* any thread */
+    void *failed_ctx;
+};
+struct sequencer;
+enum err sequencer_start(struct sequencer **out, const struct sequencer_options *o,
+                         struct err_ctx *ec) MUST_USE;
+/* Refuses new transactions, finishes what is ready, seals, syncs, answers; then ends the threads.
+ * False if it had failed. */
+bool sequencer_stop(struct sequencer *s);
+/* After sequencer_stop. */
+void sequencer_free(struct sequencer *s);
+/* A transaction of a POOL record, before sequencer_start; dropped when stale. */
+void sequencer_readmit(struct pool *pool, struct ledger *l, bytes envelope, const addr20 *sender,
+                       uint64_t record_seq, uint64_t now_ms);
+
+/* The commands that are the sequencer's: fills submit, pending_nonce, pooled, now and ctx. */
+void sequencer_commands(struct sequencer *s, struct node_commands *out);
+
+#endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inside of the sequencer; see node/sequencer.h for who runs what. */
+#ifndef NODE_SEQUENCER_INTERNAL_H
+#define NODE_SEQUENCER_INTERNAL_H
+
+#include "base/ring.h"
+#include "node/checkpoint.h"
+#include "node/sequencer.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+/* What the sequencer's thread tells the durable thread, in log order. */
+enum durable_kind {
+    DURABLE_SYNC,   /* a record was written: sync it soon */
+    DURABLE_BLOCK,  /* block `block` is sealed; its transactions are `txs` */
+    DURABLE_QUEUED, /* a POOL record: answer its client */
+    DURABLE_END,
+};
+struct durable_item {
+    enum durable_kind kind;
+    uint64_t seq; /* record that must be synced first */
+    uint64_t block;
+    struct pool_tx *txs; /* by next_ready */
+    submit_done_fn done; /* of DURABLE_QUEUED */
+    void *done_ctx;
+    uint64_t token;
+    hash32 hash;
+};
+
+struct sequencer {
+    struct sequencer_options o;
+    struct ring ingress; /* struct pool_tx *, from any thread */
+    struct ring durable; /* struct durable_item */
+    pthread_t thread, durable_thread;
+    bool has_thread, has_durable_thread;
+    struct checkpointer *checkpointer;
+    atomic_bool stopping, failed;
+    atomic_uint unsynced; /* blocks handed to the durable thread and not announced */
+
+    /* Of the sequencer's thread: */
+    uint64_t last_block_ns; /* when the newest block was closed */
+    uint64_t gap_ends_ns;   /* until when the open block takes transactions */
+    uint64_t stop_ns;       /* when to give up executing at a stop; 0: not stopping */
+    uint64_t expire_ns;     /* next look for transactions that waited too long */
+    bool seal_due;          /* the head has neither SEAL nor successor */
+    bool pool_changed;      /* pool_floor may have moved */
+    struct derived_block block;
+    struct pool_tx *in_block_first, **in_block_last; /* transactions of the open block */
+};
+
+/* Reports a failure once and asks for the end. Any thread. */
+void sequencer_fail(struct sequencer *s, enum err e, const struct err_ctx *ec);
+
+/* Answers and forgets the waiter, if there is one. */
+void submit_answer(struct pool_tx *t, const struct submit_result *r);
+void submit_refuse(struct pool_tx *t, int code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Takes submissions from the ingress ring into the pool; how many. Sequencer's thread. */
+size_t intake_run(struct sequencer *s);
+/* A transaction of the open block was refused with a verdict other than OK. Owns `t` afterwards. */
+void intake_refuse_verdict(struct sequencer *s, struct pool_tx *t, enum tx_verdict v);
+/* The sender's nonce moved other than by its turn. */
+void intake_rebase(struct sequencer *s, const addr20 *sender);
+
+void *durable_main(void *sequencer);
+/* Hands an item over; waits while the ring is full. Sequencer's thread. */
+void durable_push(struct sequencer *s, const struct durable_item *item);
+
+#endif

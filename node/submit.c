@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Submissions, on the thread of whoever submits: decoding, and the checks that need no state. */
+#include "node/sequencer_internal.h"
+
+#include "base/limits.h"
+#include "rpc/call.h"
+#include "rpc/tx_errors.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+void submit_answer(struct pool_tx *t, const struct submit_result *r) {
+    submit_done_fn done = t->done;
+    t->done = NULL;
+    if (done != NULL)
+        done(t->done_ctx, t->token, r);
+}
+
+void submit_refuse(struct pool_tx *t, int code, const char *fmt, ...) {
+    struct submit_result r = {.status = SUBMIT_REFUSED, .hash = t->tx.hash, .code = code};
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(r.text, sizeof(r.text), fmt, ap);
+    va_end(ap);
+    submit_answer(t, &r);
+}
+
+/* Why an envelope did not decode, in geth's words. */
+static void refuse_envelope(struct submit_result *r, enum err e, const struct err_ctx *ec) {
+    r->status = SUBMIT_REFUSED;
+    r->code = RPC_SERVER_ERROR;
+    if (e == ERR_UNSUPPORTED)
+        snprintf(r->text, sizeof(r->text), "%s: transaction type not valid",
+                 tx_verdict_text(TX_TYPE_UNSUPPORTED));
+    else if (e == ERR_SIGNATURE)
+        snprintf(r->text, sizeof(r->text), "invalid transaction v, r, s values");
+    else if (e == ERR_NOMEM)
+        snprintf(r->text, sizeof(r->text), "out of memory");
+    else
+        snprintf(r->text, sizeof(r->text), "rlp: %.500s", ec->err == e ? ec->text : err_text(e));
+}
+
+/* False: refused. */
+static bool check_form(const struct sequencer *s, struct pool_tx *t) {
+    char text[TX_ERROR_TEXT_MAX];
+    struct tx_error_facts f = {.chain_id = s->o.ledger->genesis->config.chain_id};
+    if (!t->tx.has_chain_id) {
+        submit_refuse(t, RPC_SERVER_ERROR,
+                      "only replay-protected (EIP-155) transactions allowed over RPC");
+        return false;
+    }
+    if (t->tx.chain_id != f.chain_id) {
+        tx_error_text(text, TX_CHAIN_ID, &t->tx, &f);
+        submit_refuse(t, RPC_SERVER_ERROR, "%s", text);
+        return false;
+    }
+    return true;
+}
+
+static void submit(void *ctx, bytes envelope, unsigned flags, submit_done_fn done, void *done_ctx,
+                   uint64_t token) {
+    struct sequencer *s = ctx;
+    struct err_ctx ec = {.err = ERR_OK};
+    struct submit_result r = {.status = SUBMIT_REFUSED, .code = RPC_SERVER_ERROR};
+    struct pool_tx *t = NULL;
+    if (atomic_load(&s->stopping)) {
+        snprintf(r.text, sizeof(r.text), "the node is shutting down");
+        done(done_ctx, token, &r);
+        return;
+    }
+    if (envelope.len > LIMIT_TX_BYTES) {
+        snprintf(r.text, sizeof(r.text), "oversized data: transaction size %zu, limit %d",
+                 envelope.len, LIMIT_TX_BYTES);
+        done(done_ctx, token, &r);
+        return;
+    }
+    enum err e = pool_tx_new(&t, envelope, &ec);
+    if (e != ERR_OK) {
+        refuse_envelope(&r, e, &ec);
+        done(done_ctx, token, &r);
+        return;
+    }
+    t->done = done;
+    t->done_ctx = done_ctx;
+    t->token = token;
+    t->flags = flags;
+    if (check_form(s, t)) {
+        if (ring_push(&s->ingress, &t))
+            return;
+        submit_refuse(t, RPC_LIMIT_EXCEEDED,
+                      "too many transactions are waiting, try again in 100ms");
+    }
+    pool_tx_free(t);
+}
+
+static uint64_t pending_nonce(void *ctx, const addr20 *a, uint64_t latest) {
+    struct sequencer *s = ctx;
+    return pool_pending_nonce(s->o.pool, a, latest);
+}
+
+static bool pooled(void *ctx, const hash32 *hash, struct buf *out_envelope, addr20 *out_sender) {
+    struct sequencer *s = ctx;
+    return pool_lookup(s->o.pool, hash, out_envelope, out_sender);
+}
+
+static uint64_t now(void *ctx) {
+    struct sequencer *s = ctx;
+    return clock_realtime_ms(s->o.clock) / 1000;
+}
+
+void sequencer_commands(struct sequencer *s, struct node_commands *out) {
+    out->ctx = s;
+    out->submit = submit;
+    out->pending_nonce = pending_nonce;
+    out->pooled = pooled;
+    out->now = now;
+}
