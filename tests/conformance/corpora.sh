@@ -20,6 +20,11 @@ status=$?
 grep -v ' passed, ' "$out"
 read -r passed failed < <(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed.*/\1 \2/p' "$out")
 
+if [ ! -f "$CORPORA/MANIFEST.tsv" ]; then
+    echo "no MANIFEST.tsv in $CORPORA: the counts were not compared"
+    echo "$passed passed, $failed failed"
+    exit $status
+fi
 # Columns of the manifest: path, bytes, sha256, entries, cases, Cancun, Prague, Osaka, other forks.
 expected=$(awk -F'\t' -v f="^$folder/" '$1 ~ f { all += $5; c += $6; p += $7; o += $8 }
     END { print "cases", all; print "Cancun", c; print "Prague", p; print "Osaka", o }' "$CORPORA/MANIFEST.tsv")
