@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Runs the published vectors of all precompiled contracts, and our own of tests/vectors/precompiles/.
- *   precompile_vectors [FOLDER]   (FOLDER: where the repository's tests/vectors is; default ".")
- * The published ones are read from $CORPORA; without it only our own run. One line per file, one per
- * failing case, and at the end `N passed, N failed, N skipped`; exit 1 if any failed or a file cannot be read. */
+/* Runs the published vectors of all precompiled contracts, and our own of
+ * tests/vectors/precompiles/. precompile_vectors [FOLDER]   (FOLDER: where the repository's
+ * tests/vectors is; default ".") The published ones are read from $CORPORA; without it only our own
+ * run. One line per file, one per failing case, and at the end `N passed, N failed, N skipped`;
+ * exit 1 if any failed or a file cannot be read. */
 #include "base/hex.h"
 #include "base/sha.h"
 #include "evm/precompile.h"
@@ -228,8 +229,8 @@ static void run_kzg_file(const char *dir) {
     json_decref(doc);
 }
 
-/* An unsigned DER integer as 32 bytes. Malformed DER cannot reach the contract, whose caller parses it, so
- * such cases are not run: returns false. */
+/* An unsigned DER integer as 32 bytes. Malformed DER cannot reach the contract, whose caller parses
+ * it, so such cases are not run: returns false. */
 static bool der_integer(uint8_t out[32], bytes *in) {
     if (in->len < 3 || in->ptr[0] != 2 || in->ptr[1] > 33 || in->ptr[1] == 0 ||
         in->len < 2 + (size_t)in->ptr[1])
@@ -260,7 +261,8 @@ static bool parse_signature(uint8_t rs[64], bytes sig, bool der) {
     return der_integer(rs, &body) && der_integer(rs + 32, &body) && body.len == 0;
 }
 
-/* One Wycheproof case. An invalid signature whose encoding cannot be given to the contract is skipped. */
+/* One Wycheproof case. An invalid signature whose encoding cannot be given to the contract is
+ * skipped. */
 static void run_wycheproof_case(const char *file, const json_t *t, const uint8_t key[64],
                                 bool der) {
     static const uint8_t one[32] = {[31] = 1};
@@ -323,8 +325,10 @@ static void run_own_case(const char *file, const json_t *v) {
         if (strcmp(text(v, "Fork"), REVISIONS[i]) == 0)
             rev = i;
     const json_t *expected = json_object_get(v, "Expected");
-    struct want w = {.failure = json_is_null(expected), .check_gas = true};
-    w.gas = (uint64_t)json_integer_value(json_object_get(v, "Gas"));
+    const json_t *gas = json_object_get(v, "Gas");
+    struct want w = {.failure = json_is_null(expected)};
+    w.check_gas = json_is_integer(gas); /* null: more than 62 bits */
+    w.gas = (uint64_t)json_integer_value(gas);
     const char *why = "malformed case";
     bytes input;
     if (id >= 0 && rev >= 0 && unhex(&input, text(v, "Input")) &&
