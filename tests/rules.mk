@@ -5,6 +5,7 @@
 # CONFORMANCE lists <name>:<floor>, the highest floor that the program needs.
 CONFORMANCE += precompile_vectors:evm
 CONFORMANCE += trie_vectors:state
+CONFORMANCE += tx_vectors:node
 
 define CONFORMANCE_RULES
 CONFORMANCE_BINS += $(B)/$(1)
@@ -24,6 +25,9 @@ test-conformance: $(CONFORMANCE_BINS) ## published vectors (CORPORA=) and our ow
 # the target needs; FUZZ_<name>_SRC are further sources of tests/lib. In MODE=fuzz (clang) they link libFuzzer, else a
 # main that replays files.
 FUZZ_TARGETS += rlp:base
+FUZZ_TARGETS += trie:state
+FUZZ_trie_SRC := tests/lib/state/map_source.c tests/lib/state/omap.c tests/lib/state/plain_trie.c
+FUZZ_TARGETS += tx:chain
 FUZZ_B ?= build/clang-fuzz
 TIME ?= 60
 
