@@ -19,19 +19,13 @@ enum {
 };
 
 static void check_round_trip(const struct tx *tx, bytes in) {
-    struct tx again = *tx;
-#ifdef FUZZ_PLANT_BUG
-    /* The bug that a search must find: the gas limit of a creation changes on the way. */
-    if (again.is_create)
-        again.gas_limit ^= 1;
-#endif
     struct buf out;
     buf_init(&out, 2 * in.len + 64);
-    tx_encode(&out, &again);
+    tx_encode(&out, tx);
     CHECK(!out.overflow);
     CHECK(out.len == in.len);
     CHECK(memcmp(out.ptr, in.ptr, in.len) == 0);
-    hash32 digest = keccak256_bytes(buf_bytes(&out)), signing = tx_signing_hash(&again);
+    hash32 digest = keccak256_bytes(buf_bytes(&out)), signing = tx_signing_hash(tx);
     CHECK(hash32_eq(&digest, &tx->hash));
     CHECK(hash32_eq(&signing, &tx->sighash));
     buf_clear(&out);
@@ -54,6 +48,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct err_ctx ec = {.err = ERR_OK};
     enum err e = tx_decode(&tx, &a, in, true, &ec);
     CHECK(a.total_bytes <= MEMORY_PER_BYTE * size + 4 * ARENA_CHUNK_BYTES);
+#ifdef FUZZ_PLANT_BUG
+    /* The bug that a search must find: an integer too large for its field passes. */
+    if (e == ERR_TOO_LARGE)
+        e = ERR_OK;
+#endif
     CHECK(e == ec.err);
     enum err without_blobs = tx_decode(&plain, &a, in, false, NULL);
     if (e == ERR_OK) {
