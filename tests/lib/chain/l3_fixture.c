@@ -71,7 +71,8 @@ static void build_block_0(struct fixture *f, struct fixture_half *h,
 
 static struct fixture_half half_new(const struct fixture_options *o) {
     const struct chain_options co = {
-        .config = {.chain_id = FIXTURE_CHAIN_ID, .evm_number_parent = o->evm_number_parent},
+        .config = {.chain_id = o->chain_id != 0 ? o->chain_id : FIXTURE_CHAIN_ID,
+                   .evm_number_parent = o->evm_number_parent},
         .tier = o->tier,
         .code_cache_bytes = 1 << 20,
         .world_cache_bytes = SIZE_MAX, /* there is no store to read from again */

@@ -15,6 +15,7 @@ enum { FIXTURE_ACCOUNTS = 4, FIXTURE_TXS_MAX = 512 };
 extern const addr20 FIXTURE_FEE_ACCOUNT;
 
 struct fixture_options {
+    uint64_t chain_id; /* 0: FIXTURE_CHAIN_ID */
     bool evm_number_parent;
     enum evm_tier tier;
     struct fee_params fees;         /* all zero: 0.01 gwei and room for everything */

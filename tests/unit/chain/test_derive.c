@@ -250,6 +250,37 @@ Test(derive, deposit) {
     fixture_clear(&f);
 }
 
+/* The parent's own contracts made this message; the transaction's hash is what @arbitrum/sdk looks
+ * for. */
+Test(derive, deposit_vector) {
+    json_t *doc = json_load_file("tests/vectors/orbit/orbit.json", 0, NULL);
+    const json_t *d = json_object_get(doc, "deposit"), *tx = json_object_get(d, "tx");
+    cr_assert_not_null(tx);
+    struct fixture_options o = plain;
+    o.chain_id = (uint64_t)json_integer_value(json_object_get(doc, "childChainId"));
+    struct fixture f;
+    fixture_init(&f, &o);
+    uint8_t data[52], raw[256];
+    size_t len;
+    hash32 hash;
+    const char *text = json_string_value(json_object_get(d, "data"));
+    cr_assert_eq(hex_decode(data, sizeof data, &len, text, strlen(text)), ERR_OK);
+    text = json_string_value(json_object_get(tx, "hash"));
+    cr_assert_eq(hex_decode_fixed(hash.b, 32, text), ERR_OK);
+    struct message m = fixture_delayed_message(&f, MESSAGE_ETH_DEPOSIT, bytes_of(data, 52));
+    text = json_string_value(json_object_get(d, "sender"));
+    cr_assert_eq(hex_decode_fixed(m.sender.b, 20, text), ERR_OK);
+    m.request_id.b[31] = (uint8_t)json_integer_value(json_object_get(d, "index"));
+    struct derived_block b;
+    cr_assert_eq(fixture_message(&f, &b, &m, NULL), ERR_OK);
+    cr_assert(hash32_eq(&b.txs[0].tx.hash, &hash));
+    text = json_string_value(json_object_get(tx, "raw"));
+    cr_assert_eq(hex_decode(raw, sizeof raw, &len, text, strlen(text)), ERR_OK);
+    cr_assert(b.txs[0].tx.raw.len == len && memcmp(b.txs[0].tx.raw.ptr, raw, len) == 0);
+    json_decref(doc);
+    fixture_clear(&f);
+}
+
 /* --- price -------------------------------------------------------------------------------- */
 
 /* A model of the backlogs beside the chain, over blocks of many sizes and gaps. */
@@ -463,4 +494,50 @@ Test(derive, send_root) {
     i = l3_header_info_get(&f.head);
     cr_assert(i.send_count == 3 && hash32_eq(&i.send_root, &want));
     fixture_clear(&f);
+}
+
+/* --- the header itself ------------------------------------------------------------------------ */
+
+static void hex_member(void *out, size_t len, const json_t *o, const char *key) {
+    cr_assert_eq(hex_decode_fixed(out, len, json_string_value(json_object_get(o, key))), ERR_OK,
+                 "%s", key);
+}
+
+static uint64_t u64_member(const json_t *o, const char *key) {
+    return (uint64_t)json_integer_value(json_object_get(o, key));
+}
+
+/* Hash and RLP of 16-field headers as @ethereumjs/block computes them under hardfork london. */
+Test(derive, header_vectors) {
+    json_t *list = json_load_file("tests/vectors/l3_header/headers.json", 0, NULL), *v;
+    size_t i;
+    cr_assert(json_array_size(list) >= 2);
+    json_array_foreach(list, i, v) {
+        struct header h;
+        memset(&h, 0, sizeof h);
+        struct l3_header_info info = {.send_count = u64_member(v, "sendCount"),
+                                      .l1_block_number = u64_member(v, "l1BlockNumber"),
+                                      .version = u64_member(v, "version"),
+                                      .delayed_read = u64_member(v, "delayedRead")};
+        hex_member(h.parent_hash.b, 32, v, "parentHash");
+        hex_member(h.coinbase.b, 20, v, "coinbase");
+        hex_member(h.state_root.b, 32, v, "stateRoot");
+        hex_member(h.tx_root.b, 32, v, "transactionsTrie");
+        hex_member(h.receipt_root.b, 32, v, "receiptTrie");
+        hex_member(h.bloom, 256, v, "logsBloom");
+        hex_member(info.send_root.b, 32, v, "sendRoot");
+        h.ommers_hash = KECCAK_EMPTY_LIST;
+        h.difficulty = U256_ONE;
+        h.number = u64_member(v, "number");
+        h.gas_limit = u64_member(v, "gasLimit");
+        h.gas_used = u64_member(v, "gasUsed");
+        h.timestamp = u64_member(v, "timestamp");
+        h.base_fee = u256_from_u64(u64_member(v, "baseFeePerGas"));
+        h.field_count = 16;
+        l3_header_info_set(&h, &info);
+        hash32 want, got = header_hash(&h);
+        hex_member(want.b, 32, v, "hash");
+        cr_expect(hash32_eq(&got, &want), "vector %zu", i);
+    }
+    json_decref(list);
 }

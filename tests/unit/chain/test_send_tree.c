@@ -3,9 +3,11 @@
  * right siblings are 32 zero bytes - for every size up to 300. */
 #include "chain/send_tree.h"
 
+#include "base/hex.h"
 #include "base/keccak.h"
 
 #include <criterion/criterion.h>
+#include <jansson.h>
 
 enum { SIZE_MAX_TESTED = 300 };
 
@@ -51,4 +53,35 @@ Test(send_tree, roots_and_updates) {
             cr_assert(hash32_eq(&want, &up[i].hash));
         }
     }
+}
+
+static hash32 hash_member(const json_t *o, const char *key) {
+    hash32 h;
+    cr_assert_eq(hex_decode_fixed(h.b, 32, json_string_value(json_object_get(o, key))), ERR_OK);
+    return h;
+}
+
+/* What the parent's real Outbox accepted. */
+Test(send_tree, vectors) {
+    json_t *doc = json_load_file("tests/vectors/orbit/orbit.json", 0, NULL), *s;
+    static hash32 partials[SEND_TREE_LEVELS_MAX];
+    struct send_tree_update up[SEND_TREE_LEVELS_MAX];
+    size_t n;
+    json_array_foreach(json_object_get(doc, "sends"), n, s) {
+        hash32 item = hash_member(s, "item"), want = hash_member(s, "rootAfter");
+        unsigned top;
+        size_t count = send_tree_append(partials, n, &item, up, &top);
+        const json_t *updates = json_object_get(s, "updates");
+        cr_assert_eq(count, json_array_size(updates));
+        for (size_t i = 0; i < count; i++) {
+            const json_t *u = json_array_get(updates, i);
+            hash32 h = hash_member(u, "hash");
+            cr_expect(hash32_eq(&h, &up[i].hash));
+            cr_expect_eq(up[i].level, json_integer_value(json_object_get(u, "level")));
+        }
+        hash32 got = send_tree_root(n + 1, partials);
+        cr_expect(hash32_eq(&got, &want), "%zu", n);
+    }
+    cr_assert_eq(n, 9);
+    json_decref(doc);
 }
