@@ -8,7 +8,8 @@
 
 enum { INDEX_FIRST_SLOTS = 1 << 10, CHUNK_BYTES = 1 << 18 };
 
-/* Slots hold a node's address with 16 bits of its hash above it, so that most misses touch no node. */
+/* Slots hold a node's address with 16 bits of its hash above it, so that most misses touch no node.
+ */
 struct delta_index {
     size_t mask;
     struct delta_index *smaller; /* what readers may still be using; freed with the delta */
@@ -113,7 +114,8 @@ uint64_t delta_last_tick(const struct delta *d) {
     return atomic_load_explicit(&d->last_tick, memory_order_acquire);
 }
 
-/* --- index ---------------------------------------------------------------------------------------------- */
+/* --- index
+ * ---------------------------------------------------------------------------------------------- */
 
 static struct delta_node *slot_node(uint64_t slot) {
     return (struct delta_node *)(slot & 0xffffffffffffULL);
@@ -158,18 +160,34 @@ static const struct delta_node *index_find(const struct delta *d, uint64_t hash,
     }
 }
 
-/* --- order ---------------------------------------------------------------------------------------------- */
+/* --- order
+ * ---------------------------------------------------------------------------------------------- */
 
 static struct delta_node *next_at(const struct delta_node *n, int level) {
     return atomic_load_explicit(&n->next[level], memory_order_acquire);
 }
 
+static uint64_t key_prefix(bytes key) {
+    if (key.len >= 8)
+        return be64_load(key.ptr);
+    uint8_t b[8] = {0};
+    if (key.len > 0)
+        memcpy(b, key.ptr, key.len);
+    return be64_load(b);
+}
+
+/* Whether the node's key is below `key`, whose prefix is given. */
+static bool below(const struct delta_node *n, bytes key, uint64_t prefix) {
+    return n->prefix != prefix ? n->prefix < prefix : bytes_cmp(delta_key(n), key) < 0;
+}
+
 /* Last node with key < `key`; the head if none. */
 static const struct delta_node *search(const struct delta *d, bytes key) {
     const struct delta_node *n = d->head;
+    uint64_t prefix = key_prefix(key);
     for (int l = atomic_load_explicit(&d->levels, memory_order_acquire) - 1; l >= 0; l--)
-        for (const struct delta_node *m = next_at(n, l);
-             m != NULL && bytes_cmp(delta_key(m), key) < 0; m = next_at(n, l))
+        for (const struct delta_node *m = next_at(n, l); m != NULL && below(m, key, prefix);
+             m = next_at(n, l))
             n = m;
     return n;
 }
@@ -190,21 +208,23 @@ const struct delta_node *delta_find(const struct delta *d, bytes key, bool index
     return n != NULL && bytes_cmp(delta_key(n), key) == 0 ? n : NULL;
 }
 
-/* Brings the finger to `key`: climbs while the key is outside of what the finger spans at a level, then searches down. */
+/* Brings the finger to `key`: climbs while the key is outside of what the finger spans at a level,
+ * then searches down. */
 static void finger_move(struct delta *d, struct finger *f, bytes key) {
     int levels = atomic_load_explicit(&d->levels, memory_order_relaxed);
+    uint64_t prefix = key_prefix(key);
     int l = 0;
     for (; l < levels; l++) {
         const struct delta_node *p = f->prev[l];
-        if (p != d->head && bytes_cmp(delta_key(p), key) >= 0)
+        if (p != d->head && !below(p, key, prefix))
             continue;
         const struct delta_node *m = next_at(p, l);
-        if (m == NULL || bytes_cmp(delta_key(m), key) >= 0)
+        if (m == NULL || !below(m, key, prefix))
             break;
     }
     struct delta_node *n = l == levels ? d->head : f->prev[l];
     for (l--; l >= 0; l--) {
-        for (struct delta_node *m = next_at(n, l); m != NULL && bytes_cmp(delta_key(m), key) < 0;
+        for (struct delta_node *m = next_at(n, l); m != NULL && below(m, key, prefix);
              m = next_at(n, l))
             n = m;
         f->prev[l] = n;
@@ -223,18 +243,20 @@ static int random_height(struct delta *d) {
 
 static struct delta_node *node_insert(struct delta *d, bytes key) {
     struct finger *f = &d->fingers[key.ptr[0] % DELTA_FINGERS];
+    uint64_t prefix = key_prefix(key);
     finger_move(d, f, key);
     int height = random_height(d);
     struct delta_node *n =
         arena_alloc(&d->arena, sizeof *n + (size_t)height * sizeof n->next[0] + key.len);
     atomic_init(&n->newest, NULL);
+    n->prefix = prefix;
     n->key_len = (uint16_t)key.len;
     n->height = (uint8_t)height;
     memcpy(&n->next[height], key.ptr, key.len);
     for (int l = 0; l < height; l++) {
         /* At upper levels other fingers may have put nodes in between since. */
         struct delta_node *p = f->prev[l];
-        for (struct delta_node *m = next_at(p, l); m != NULL && bytes_cmp(delta_key(m), key) < 0;
+        for (struct delta_node *m = next_at(p, l); m != NULL && below(m, key, prefix);
              m = next_at(p, l))
             p = m;
         atomic_init(&n->next[l], next_at(p, l));
@@ -247,7 +269,9 @@ static struct delta_node *node_insert(struct delta *d, bytes key) {
     return n;
 }
 
-/* --- writer ----------------------------------------------------------------------------------------------- */
+/* --- writer
+ * -----------------------------------------------------------------------------------------------
+ */
 
 static void touch(struct delta *d, struct delta_node *n, uint64_t tick) {
     if (d->touched_count == d->touched_cap) {

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The part of the store that is in RAM: an ordered map from keys to versions, each a value or "absent", tagged by tick
- * (block number + 1, so that 0 is before block 0).
+/* The part of the store that is in RAM: an ordered map from keys to versions, each a value or
+ * "absent", tagged by tick (block number + 1, so that 0 is before block 0).
  *
- * A skip list keeps the order, an open-addressing index of the same nodes answers point reads. One writer; readers on
- * any thread without locks: nodes are linked in with release stores and never unlinked, a version's memory lives as long
- * as the delta, which is counted by reference. A reader at tick t ignores versions above t, so what the writer adds
- * meanwhile is invisible to it. Heights of nodes come from a seeded generator and change no result.
+ * A skip list keeps the order, an open-addressing index of the same nodes answers point reads. One
+ * writer; readers on any thread without locks: nodes are linked in with release stores and never
+ * unlinked, a version's memory lives as long as the delta, which is counted by reference. A reader
+ * at tick t ignores versions above t, so what the writer adds meanwhile is invisible to it. Heights
+ * of nodes come from a seeded generator and change no result.
  *
  * Keys: table byte and key, together at most DELTA_KEY_MAX bytes. */
 #ifndef STATE_DELTA_H
@@ -33,6 +34,8 @@ struct delta_version {
 
 struct delta_node {
     _Atomic(const struct delta_version *) newest; /* NULL: none left after a cut */
+    uint64_t prefix; /* the key's first eight bytes as a number, zeros behind a shorter key: decides
+                        most comparisons */
     uint16_t key_len;
     uint8_t height;
     _Atomic(struct delta_node *) next[]; /* `height` pointers, then the key */
@@ -45,9 +48,11 @@ struct delta *delta_new(uint64_t seed) MUST_USE;
 struct delta *delta_ref(struct delta *d);
 void delta_unref(struct delta *d);
 
-/* --- writer ------------------------------------------------------------------------------------------- */
-/* Adds a version at `tick`, which is at least every tick added before; one of the same tick is replaced. `indexed` must be
- * the same for all keys of a table: false leaves the index out, for keys that are rarely read by themselves. */
+/* --- writer
+ * ------------------------------------------------------------------------------------------- */
+/* Adds a version at `tick`, which is at least every tick added before; one of the same tick is
+ * replaced. `indexed` must be the same for all keys of a table: false leaves the index out, for
+ * keys that are rarely read by themselves. */
 void delta_put(struct delta *d, bytes key, bool indexed, uint64_t tick, bool absent, bytes value);
 /* Takes back the newest version of the key if it is of this tick. */
 void delta_pop(struct delta *d, bytes key, bool indexed, uint64_t tick);
@@ -56,7 +61,8 @@ void delta_cut(struct delta *d, uint64_t tick);
 /* Highest tick added and not cut; 0 if none. */
 uint64_t delta_last_tick(const struct delta *d);
 
-/* --- readers ------------------------------------------------------------------------------------------ */
+/* --- readers
+ * ------------------------------------------------------------------------------------------ */
 size_t delta_nodes(const struct delta *d); /* keys ever added */
 const struct delta_node *delta_find(const struct delta *d, bytes key, bool indexed);
 /* First node with key >= `key`; last with key < `key`; NULL if none. */

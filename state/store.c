@@ -27,7 +27,9 @@ _Static_assert((int)STORE_KEY_MAX_BYTES + (int)UNDO_KEY_PREFIX <= 511, "LMDB's l
 static const char meta_schema[] = "schema", meta_applied[] = "applied", meta_pruned[] = "pruned";
 enum { APPLIED_BYTES = 88 };
 
-/* --- META --------------------------------------------------------------------------------------------------- */
+/* --- META
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 enum err store_lmdb_err(int rc) {
     switch (rc) {
@@ -92,7 +94,8 @@ int store_pruned_save(struct store *s, MDB_txn *txn, uint64_t tick) {
     return meta_put(s, txn, meta_pruned, b, sizeof b);
 }
 
-/* --- sets of deltas -------------------------------------------------------------------------------------------- */
+/* --- sets of deltas
+ * -------------------------------------------------------------------------------------------- */
 
 struct store_set *store_set_new(void) {
     struct store_set *set = calloc(1, sizeof *set);
@@ -143,7 +146,8 @@ void store_freeze(struct store *s) {
     store_set_drop(old);
 }
 
-/* --- blocks in the deltas ----------------------------------------------------------------------------------------- */
+/* --- blocks in the deltas
+ * ----------------------------------------------------------------------------------------- */
 
 void store_blocks_push(struct store *s, const struct store_applied *at) {
     CHECK(tick_of_block(at->block) == s->blocks_first + s->blocks_count + 1);
@@ -180,7 +184,9 @@ void store_blocks_trim(struct store *s, uint64_t tick) {
         memmove(s->blocks, s->blocks + drop, s->blocks_count * sizeof *s->blocks);
 }
 
-/* --- opening ------------------------------------------------------------------------------------------------------ */
+/* --- opening
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static void path_of(const struct store *s, const char *name, char out[STORE_PATH_MAX]) {
     int n = snprintf(out, STORE_PATH_MAX, "%s/%s", s->dir, name);
@@ -251,8 +257,8 @@ static int fill_new(struct store *s, MDB_env *env) {
     return mdb_txn_commit(txn);
 }
 
-/* A new database is made under another name and renamed when it is complete and synced: LMDB could not open one whose
- * first pages were torn by a crash. */
+/* A new database is made under another name and renamed when it is complete and synced: LMDB could
+ * not open one whose first pages were torn by a crash. */
 static enum err create(struct store *s, const struct store_options *o, const char *path,
                        struct err_ctx *ec) {
     char fresh[STORE_PATH_MAX], lock[STORE_PATH_MAX];
@@ -388,7 +394,9 @@ void store_close(struct store *s) {
     free(s);
 }
 
-/* --- small answers ---------------------------------------------------------------------------------------------------- */
+/* --- small answers
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 struct store_applied store_applied(const struct store *s) {
     pthread_mutex_lock((pthread_mutex_t *)&s->set_lock);

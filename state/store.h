@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Everything persisted but the log: the tables of state/tables.def. A table is an LMDB database plus an
- * ordered delta in RAM whose entries (put or tombstone) are tagged by block; one cursor type merges both at
- * a pinned block.
+/* Everything persisted but the log: the tables of state/tables.def. A table is an LMDB database
+ * plus an ordered delta in RAM whose entries (put or tombstone) are tagged by block; one cursor
+ * type merges both at a pinned block.
  *
- * A block's rows enter the delta atomically with store_block_commit when the block is sealed; readers other
- * than the executor see them once store_set_durable reaches the block. The checkpoint moves deltas to LMDB in
- * one synced transaction; META.applied there says up to where. Undo data (change sets, undo rows) is written
- * with each block, so that store_unwind brings every table back as its row in tables.def says.
+ * A block's rows enter the delta atomically with store_block_commit when the block is sealed;
+ * readers other than the executor see them once store_set_durable reaches the block. The checkpoint
+ * moves deltas to LMDB in one synced transaction; META.applied there says up to where. Undo data
+ * (change sets, undo rows) is written with each block, so that store_unwind brings every table back
+ * as its row in tables.def says.
  *
- * Threads: one writer (block calls and unwind); store_checkpoint on one other thread; any number of readers,
- * which never block the writer and are never blocked by it. LMDB limits: keys <= 511 bytes, values <= 1,900
- * bytes except code (reference: LMDB's overflow pages fragment its free list). */
+ * Threads: one writer (block calls and unwind); store_checkpoint on one other thread; any number of
+ * readers, which never block the writer and are never blocked by it. LMDB limits: keys <= 511
+ * bytes, values <= 1,900 bytes except code (reference: LMDB's overflow pages fragment its free
+ * list). */
 #ifndef STATE_STORE_H
 #define STATE_STORE_H
 
@@ -46,10 +48,9 @@ enum {
     STORE_KEY_MAX_BYTES = 502,    /* LMDB's 511 less what an undo row puts before it */
     STORE_VALUE_MAX_BYTES = 1900, /* but code */
     STORE_CODE_MAX_BYTES = 1 << 20,
-    STORE_VIEWS_MAX = 1000, /* open at a time, in one process */
-    STORE_OVERLAY_ROWS_MAX =
-        4
-        << 20, /* rows that differ between a view and a later checkpoint, for tables without an index */
+    STORE_VIEWS_MAX = 1000,           /* open at a time, in one process */
+    STORE_OVERLAY_ROWS_MAX = 4 << 20, /* rows that differ between a view and a later checkpoint, for
+                                         tables without an index */
 };
 #define STORE_NO_BLOCK UINT64_MAX /* block number before block 0: an empty store */
 
@@ -67,34 +68,38 @@ struct store_options {
     const char *dir;    /* made if absent */
     uint64_t map_bytes; /* address space of LMDB; 0 = 1 TiB */
     bool no_sync;       /* tests that never restart */
-    /* Whether a block may wipe storage that was there before it. Since EIP-6780 only a contract made in the same
-     * transaction can be destroyed, and EIP-7610 lets none be made where storage is: so it cannot happen on this
-     * chain, and without this flag it is a failed CHECK. With it the rows are deleted one by one in the same block,
-     * with their change sets, so that every node has the same rows; the cost is that of the contract's slots. */
+    /* Whether a block may wipe storage that was there before it. Since EIP-6780 only a contract
+     * made in the same transaction can be destroyed, and EIP-7610 lets none be made where storage
+     * is: so it cannot happen on this chain, and without this flag it is a failed CHECK. With it
+     * the rows are deleted one by one in the same block, with their change sets, so that every node
+     * has the same rows; the cost is that of the contract's slots. */
     bool allow_wipe;
 };
-/* Locks the folder and opens its tables. ERR_IO, ERR_CORRUPT, ERR_VERSION (another schema), ERR_BUSY (open elsewhere). */
+/* Locks the folder and opens its tables. ERR_IO, ERR_CORRUPT, ERR_VERSION (another schema),
+ * ERR_BUSY (open elsewhere). */
 enum err store_open(struct store **out, const struct store_options *o, struct err_ctx *ec) MUST_USE;
 /* Ends without a checkpoint: what is not in LMDB is in the log. NULL is allowed. */
 void store_close(struct store *s);
 struct store_applied store_applied(const struct store *s);
 
-/* --- writer ----------------------------------------------------------------------------------------- */
-/* Opens block `block_num`, the one after the last committed (or the genesis block 0 of an empty store). Block 0 has no undo
- * data: nothing is before it. */
+/* --- writer
+ * ----------------------------------------------------------------------------------------- */
+/* Opens block `block_num`, the one after the last committed (or the genesis block 0 of an empty
+ * store). Block 0 has no undo data: nothing is before it. */
 void store_block_begin(struct store *s, uint64_t block_num);
-/* Rows of the open block; key and value are copied. A put of the value that is there already is dropped, and so is what
- * a block changes and changes back. Keys of 1 to STORE_KEY_MAX_BYTES. RANGE tables: only keys of the open block. Not for
- * tables that the store itself fills: ACCT, STOR, CSA, CSS, HIA, HIS, UNDO. */
+/* Rows of the open block; key and value are copied. A put of the value that is there already is
+ * dropped, and so is what a block changes and changes back. Keys of 1 to STORE_KEY_MAX_BYTES. RANGE
+ * tables: only keys of the open block. Not for tables that the store itself fills: ACCT, STOR, CSA,
+ * CSS, HIA, HIS, UNDO. */
 void store_put(struct store *s, enum table_id table, bytes key, bytes value);
 void store_del(struct store *s, enum table_id table, bytes key);
-/* State rows of a world's diff (after state_trie_apply): ACCT, STOR, CODE, their change sets and history. At most once
- * per block. The wiped storage's branch records go too. */
+/* State rows of a world's diff (after state_trie_apply): ACCT, STOR, CODE, their change sets and
+ * history. At most once per block. The wiped storage's branch records go too. */
 void store_put_diff(struct store *s, const struct world_diff *diff);
 /* state_trie_take_rows callback: ctx is the store. */
 void store_put_trie_row(void *ctx, uint64_t store_id, bytes path, bytes record);
-/* The block's rows become one atomic addition to the delta. `at` names the log record that holds the block and
- * the block's results. */
+/* The block's rows become one atomic addition to the delta. `at` names the log record that holds
+ * the block and the block's results. */
 void store_block_commit(struct store *s, const struct store_applied *at);
 void store_block_abandon(struct store *s);
 /* Blocks up to this one may be seen by readers. */
@@ -102,23 +107,26 @@ void store_set_durable(struct store *s, uint64_t block_num);
 uint64_t store_durable(const struct store *s); /* STORE_NO_BLOCK before block 0 */
 uint64_t
 store_head(const struct store *s); /* last committed block; STORE_NO_BLOCK before block 0 */
-/* Undoes blocks above `to_block`, newest first, in delta and LMDB alike. ERR_PRUNED when undo data is gone. Views of
- * dropped blocks turn stale: store_view_stale. `at` names the log record that ordered it and the head that remains. Waits
- * for a running checkpoint. No block is open. */
+/* Undoes blocks above `to_block`, newest first, in delta and LMDB alike. ERR_PRUNED when undo data
+ * is gone. Views of dropped blocks turn stale: store_view_stale. `at` names the log record that
+ * ordered it and the head that remains. Waits for a running checkpoint. No block is open. */
 enum err store_unwind(struct store *s, uint64_t to_block, const struct store_applied *at,
                       struct err_ctx *ec) MUST_USE;
-/* Drops change sets, history and undo rows of blocks up to `block_num` (at most the checkpoint's) in steps of max_rows, each
- * a synced transaction; returns false when none is left or the disk refuses. State below `block_num` is ERR_PRUNED from the first
- * step on. Any thread but the writer's is best: it waits for a running checkpoint. */
+/* Drops change sets, history and undo rows of blocks up to `block_num` (at most the checkpoint's)
+ * in steps of max_rows, each a synced transaction; returns false when none is left or the disk
+ * refuses. State below `block_num` is ERR_PRUNED from the first step on. Any thread but the
+ * writer's is best: it waits for a running checkpoint. */
 bool store_prune(struct store *s, uint64_t block_num, size_t max_rows);
 /* Lowest block whose state can be read, and to which store_unwind can go. */
 uint64_t store_first_block(const struct store *s);
 
-/* --- checkpoint ------------------------------------------------------------------------------------- */
+/* --- checkpoint
+ * ------------------------------------------------------------------------------------- */
 /* Keys in RAM that the next checkpoint would move, about. */
 size_t store_dirty_rows(struct store *s);
-/* Moves the delta of blocks up to the durable one into LMDB in one synced transaction. May run beside writer and readers.
- * After an error the delta is as before, and the call can be repeated. */
+/* Moves the delta of blocks up to the durable one into LMDB in one synced transaction. May run
+ * beside writer and readers. After an error the delta is as before, and the call can be repeated.
+ */
 enum err store_checkpoint(struct store *s, struct err_ctx *ec) MUST_USE;
 struct store_stats {
     uint64_t lmdb_bytes_used;   /* of the file, free pages included */
@@ -130,21 +138,28 @@ struct store_stats {
 };
 enum err store_stat(struct store *s, struct store_stats *out) MUST_USE;
 
-/* --- readers ---------------------------------------------------------------------------------------- */
-/* A consistent sight of all tables at one block. Not thread-safe: one thread per view. The LMDB transaction in
- * it is given back before each checkpoint and taken again inside, so a view may live long and pins nothing. A row handed out
- * is valid until the next call on the view; one of a cursor until the next call on the cursor.
+/* --- readers
+ * ---------------------------------------------------------------------------------------- */
+/* A consistent sight of all tables at one block. Not thread-safe: one thread per view. The LMDB
+ * transaction in it is given back before each checkpoint and taken again inside, so a view may live
+ * long and pins nothing. A row handed out is valid until the next call on the view; one of a cursor
+ * until the next call on the cursor.
  *
- * When a checkpoint has passed the view's block: ACCT and STOR are read through the change sets (O(log n) at any depth), look-ups by
- * block hide what is above, and UNDO tables (and all cursors over ACCT and STOR) take the rows that changed since into RAM once. If those
- * are more than STORE_OVERLAY_ROWS_MAX, the view turns stale. NONE tables always show their newest row. */
+ * When a checkpoint has passed the view's block: ACCT and STOR are read through the change sets
+ * (O(log n) at any depth), look-ups by block hide what is above, and UNDO tables (and all cursors
+ * over ACCT and STOR) take the rows that changed since into RAM once. If those are more than
+ * STORE_OVERLAY_ROWS_MAX, the view turns stale. NONE tables always show their newest row. HIA and
+ * HIS are made by the checkpoint from CSA and CSS; a view of a block shows them whole, the writer's
+ * own has none of them. */
 struct store_view;
-/* At `block_num` <= durable, or the writer's own newest state, rows of the open block included, with block_num =
- * UINT64_MAX (writer thread only). ERR_NOT_FOUND above durable, ERR_PRUNED, ERR_BUSY beyond STORE_VIEWS_MAX. */
+/* At `block_num` <= durable, or the writer's own newest state, rows of the open block included,
+ * with block_num = UINT64_MAX (writer thread only). ERR_NOT_FOUND above durable, ERR_PRUNED,
+ * ERR_BUSY beyond STORE_VIEWS_MAX. */
 enum err store_view_open(struct store_view **out, struct store *s, uint64_t block_num) MUST_USE;
 void store_view_close(struct store_view *v);
 uint64_t store_view_block(const struct store_view *v);
-/* The block it was opened at was unwound since, or its undo data is gone: answers are void. Ask after reading. */
+/* The block it was opened at was unwound since, or its undo data is gone: answers are void. Ask
+ * after reading. */
 bool store_view_stale(const struct store_view *v);
 bool store_get(struct store_view *v, enum table_id table, bytes key, bytes *out_value);
 
@@ -152,21 +167,24 @@ bool store_get(struct store_view *v, enum table_id table, bytes key, bytes *out_
 struct store_cursor;
 struct store_cursor *store_cursor_open(struct store_view *v, enum table_id table) MUST_USE;
 void store_cursor_close(struct store_cursor *c);
-/* First row with key >= `key`; last row with key <= `key`; neighbours of the row found last. False at the end. */
+/* First row with key >= `key`; last row with key <= `key`; neighbours of the row found last. False
+ * at the end. */
 bool store_cursor_seek(struct store_cursor *c, bytes key, bytes *out_key, bytes *out_value);
 bool store_cursor_seek_le(struct store_cursor *c, bytes key, bytes *out_key, bytes *out_value);
 bool store_cursor_next(struct store_cursor *c, bytes *out_key, bytes *out_value);
 bool store_cursor_prev(struct store_cursor *c, bytes *out_key, bytes *out_value);
 
-/* Flat state at the view's block for a world; and the trie's source. Both live as long as the view and are calls on it. */
+/* Flat state at the view's block for a world; and the trie's source. Both live as long as the view
+ * and are calls on it. */
 struct state_reader store_state_reader(struct store_view *v);
 struct trie_source store_trie_source(struct store_view *v);
 
-/* Rebuilds the state root from ACCT and STOR at the view's block, storage roots included. O(state). ERR_CORRUPT names the first
- * account whose row has another storage root than its slots give. */
+/* Rebuilds the state root from ACCT and STOR at the view's block, storage roots included. O(state).
+ * ERR_CORRUPT names the first account whose row has another storage root than its slots give. */
 enum err store_rebuild_root(struct store_view *v, hash32 *out_root, struct err_ctx *ec) MUST_USE;
-/* keccak over all rows of a derived table at the view's block in order of keys, each as length u32 BE | key | length u32 BE |
- * value. Equal on all nodes at a block, for CSA, CSS, HIA, HIS and UNDO on those that retain the same blocks. O(rows). */
+/* keccak over all rows of a derived table at the view's block in order of keys, each as length u32
+ * BE | key | length u32 BE | value. Equal on all nodes at a block, for CSA, CSS, HIA, HIS and UNDO
+ * on those that retain the same blocks. O(rows). */
 void store_table_digest(struct store_view *v, enum table_id table, hash32 *out);
 
 /* ACCT's packed form. account_unpack: ERR_CORRUPT. */

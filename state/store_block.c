@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The writer: rows of the open block go into the active delta at the block's tick, where nobody but the writer sees them
- * before the block is durable. */
+/* The writer: rows of the open block go into the active delta at the block's tick, where nobody but
+ * the writer sees them before the block is durable. */
 #include "state/store.h"
 
 #include "state/store_internal.h"
@@ -50,7 +50,9 @@ void store_set_durable(struct store *s, uint64_t block_num) {
         atomic_store_explicit(&s->durable_tick, tick, memory_order_release);
 }
 
-/* --- rows ----------------------------------------------------------------------------------------------------- */
+/* --- rows
+ * -----------------------------------------------------------------------------------------------------
+ */
 
 static void put(struct store *s, enum table_id table, bytes key, bool absent, bytes value) {
     struct raw_key k;
@@ -67,7 +69,8 @@ static bytes undo_key(struct raw_key *k, const struct store *s, enum table_id ta
     return raw_key(k, TABLE_UNDO, bytes_of(b, UNDO_KEY_PREFIX + key.len));
 }
 
-/* The row was changed in this block before. When it is now as it was before the block, both the change and its undo row go. */
+/* The row was changed in this block before. When it is now as it was before the block, both the
+ * change and its undo row go. */
 static bool put_back(struct store *s, enum table_id table, bytes key, bool absent, bytes value) {
     struct raw_key k, uk;
     bytes undo_raw = undo_key(&uk, s, table, key);
@@ -104,7 +107,8 @@ static bool changed_in_block(const struct store *s, enum table_id table, bytes k
     return v != NULL && v->tick == s->open_tick;
 }
 
-/* A row of a table whose old rows are kept (or of one that needs no undo): dropped if nothing changes. */
+/* A row of a table whose old rows are kept (or of one that needs no undo): dropped if nothing
+ * changes. */
 static void put_tracked(struct store *s, enum table_id table, bytes key, bool absent, bytes value) {
     bool undo = table_info[table].unwind == TABLE_UNWIND_UNDO && s->open_tick > 1;
     bytes old = {NULL, 0};
@@ -169,22 +173,23 @@ void store_put_trie_row(void *ctx, uint64_t store_id, bytes path, bytes record) 
                 record.len == 0, record);
 }
 
-/* --- a world's diff ------------------------------------------------------------------------------------------------ */
+/* --- a world's diff
+ * ------------------------------------------------------------------------------------------------
+ */
 
-/* One changed row of ACCT or STOR with its change set and history; an empty value is an absent row. */
+/* One changed row of ACCT or STOR with its change set; an empty value is an absent row. The history
+ * row, which says the same with the key first, is made when a checkpoint moves the change set: in
+ * the deltas it would be the most expensive of all, and nobody reads it there. */
 static void put_change(struct store *s, enum table_id table, bytes key, bytes before, bytes after) {
     CHECK(bytes_cmp(before, after) != 0);
     put(s, table, key, after.len == 0, after);
     if (s->open_tick == 1)
         return; /* nothing is before block 0 */
-    bool acct = table == TABLE_ACCT;
-    uint8_t b[8 + 40 + 8];
+    uint8_t b[8 + 40];
     CHECK(key.len <= 40);
     be64_store(b, block_of_tick(s->open_tick));
     memcpy(b + 8, key.ptr, key.len);
-    memcpy(b + 8 + key.len, b, 8);
-    put(s, acct ? TABLE_CSA : TABLE_CSS, bytes_of(b, 8 + key.len), false, before);
-    put(s, acct ? TABLE_HIA : TABLE_HIS, bytes_of(b + 8, key.len + 8), false, bytes_of(NULL, 0));
+    put(s, table == TABLE_ACCT ? TABLE_CSA : TABLE_CSS, bytes_of(b, 8 + key.len), false, before);
 }
 
 /* Big-endian without leading zeros; empty for zero. `be` is storage. */

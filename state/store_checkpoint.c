@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From the deltas to LMDB: all keys in order, of each the newest version up to the durable tick, in one synced transaction. */
+/* From the deltas to LMDB: all keys in order, of each the newest version up to the durable tick, in
+ * one synced transaction. */
 #include "state/store.h"
 
 #include "state/store_internal.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,9 +22,18 @@ struct move {
     MDB_cursor *cursor;
     bool append; /* the next key is above all of the table */
     uint64_t rows;
+    struct buf history; /* history rows to be put: struct history_key */
 };
 
-/* A cursor for the table; RANGE tables grow at their end, where LMDB fills pages wholly if told so. */
+/* A row of HIA or HIS; such tables follow CSA and CSS in order. */
+struct history_key {
+    uint8_t table;
+    uint8_t len;
+    uint8_t key[8 + 32 + 8];
+};
+
+/* A cursor for the table; RANGE tables grow at their end, where LMDB fills pages wholly if told so.
+ */
 static int enter_table(struct move *m, enum table_id table) {
     if (m->cursor != NULL)
         mdb_cursor_close(m->cursor);
@@ -54,7 +65,8 @@ static int del_row(struct move *m, bytes key) {
     return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-/* The smallest key of all deltas; every delta that stands there moves on. *out: its newest version up to `to`. */
+/* The smallest key of all deltas; every delta that stands there moves on. *out: its newest version
+ * up to `to`. */
 static bytes next_key(struct move *m, const struct delta_version **out) {
     bytes key = {NULL, 0};
     for (size_t i = 0; i < m->count; i++)
@@ -73,6 +85,42 @@ static bytes next_key(struct move *m, const struct delta_version **out) {
     return key;
 }
 
+/* The row that finds this row of CSA or CSS by its key. */
+static void note_history(struct move *m, enum table_id changes, bytes change) {
+    struct history_key h = {.table = changes == TABLE_CSA ? TABLE_HIA : TABLE_HIS,
+                            .len = (uint8_t)change.len};
+    CHECK(change.len <= sizeof h.key);
+    memcpy(h.key, change.ptr + 8, change.len - 8);
+    memcpy(h.key + change.len - 8, change.ptr, 8);
+    buf_append(&m->history, &h, sizeof h);
+}
+
+static int history_order(const void *a, const void *b) {
+    const struct history_key *x = a, *y = b;
+    if (x->table != y->table)
+        return x->table < y->table ? -1 : 1;
+    return memcmp(x->key, y->key, x->len); /* of one length in a table */
+}
+
+static int move_history(struct move *m) {
+    if (m->history.overflow)
+        return ENOMEM;
+    size_t count = m->history.len / sizeof(struct history_key);
+    struct history_key *keys = (struct history_key *)m->history.ptr;
+    if (count > 0)
+        qsort(keys, count, sizeof *keys, history_order);
+    for (size_t i = 0; i < count; i++) {
+        int rc = m->table == keys[i].table ? 0 : enter_table(m, (enum table_id)keys[i].table);
+        if (rc == 0)
+            rc = put_row(m, (enum table_id)keys[i].table, bytes_of(keys[i].key, keys[i].len),
+                         bytes_of(NULL, 0));
+        if (rc != 0)
+            return rc;
+    }
+    m->rows += count;
+    return 0;
+}
+
 static int move_rows(struct move *m, const struct store_set *set) {
     for (size_t i = 0; i < set->count; i++)
         m->nodes[m->count++] = delta_seek(set->deltas[i], bytes_of(NULL, 0));
@@ -80,7 +128,7 @@ static int move_rows(struct move *m, const struct store_set *set) {
         const struct delta_version *v;
         bytes raw = next_key(m, &v);
         if (raw.ptr == NULL)
-            return 0;
+            return move_history(m);
         if (v == NULL || v->tick <= m->from)
             continue;
         enum table_id table = (enum table_id)raw.ptr[0];
@@ -90,6 +138,8 @@ static int move_rows(struct move *m, const struct store_set *set) {
             rc = v->absent ? del_row(m, key) : put_row(m, table, key, bytes_of(v->data, v->len));
         if (rc != 0)
             return rc;
+        if (table == TABLE_CSA || table == TABLE_CSS)
+            note_history(m, table, key);
         m->rows++;
     }
 }
@@ -125,7 +175,8 @@ static int transact(struct move *m, const struct store_set *set, const struct st
     return mdb_txn_commit(m->txn);
 }
 
-/* The set without deltas that hold nothing above `tick`; the active one stays. commit_lock is held. */
+/* The set without deltas that hold nothing above `tick`; the active one stays. commit_lock is held.
+ */
 static void shed(struct store *s, uint64_t tick) {
     uint64_t seq;
     struct store_set *old = store_set_get(s, &seq), *set = store_set_new();
@@ -137,7 +188,7 @@ static void shed(struct store *s, uint64_t tick) {
 }
 
 static enum err checkpoint(struct store *s, struct err_ctx *ec) {
-    struct move m = {.store = s, .from = tick_of_block(store_applied(s).block), .table = -1};
+    struct move m = {.store = s, .table = -1, .from = tick_of_block(store_applied(s).block)};
     m.to = atomic_load_explicit(&s->durable_tick, memory_order_acquire);
     if (m.to <= m.from)
         return ERR_OK;
@@ -147,12 +198,15 @@ static enum err checkpoint(struct store *s, struct err_ctx *ec) {
     if (!s->block_open)
         store_freeze(s);
     pthread_mutex_unlock(&s->commit_lock);
-    /* Snapshots of views that rest would keep the pages freed by the checkpoint before from being used again. */
+    /* Snapshots of views that rest would keep the pages freed by the checkpoint before from being
+     * used again. */
     store_views_rest(s);
     uint64_t seq, written = thread_written();
     struct store_set *set = store_set_get(s, &seq);
+    buf_init(&m.history, SIZE_MAX / 2);
     int rc = transact(&m, set, &at);
     store_set_drop(set);
+    buf_clear(&m.history);
     if (rc != 0)
         FAIL(ec, store_lmdb_err(rc), "the checkpoint of block %llu failed: %s",
              (unsigned long long)at.block, mdb_strerror(rc));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One cursor over the deltas, the overlay and LMDB. Each is a sorted source; a step takes the nearest key of all, asks the
- * sources in order of age what is there at the view's block, and goes on where that is nothing. */
+/* One cursor over the deltas, the overlay and LMDB. Each is a sorted source; a step takes the
+ * nearest key of all, asks the sources in order of age what is there at the view's block, and goes
+ * on where that is nothing. */
 #include "state/store.h"
 
 #include "state/store_internal.h"
@@ -49,7 +50,9 @@ void store_cursor_close(struct store_cursor *c) {
     free(c);
 }
 
-/* --- sources ------------------------------------------------------------------------------------------------------ */
+/* --- sources
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static bool in_table(const struct store_cursor *c, const struct delta_node *n) {
     return n != NULL && delta_key(n).ptr[0] == (uint8_t)c->table;
@@ -83,7 +86,7 @@ static void sources_begin(struct store_cursor *c) {
     c->delta_count = 0;
     for (size_t i = v->set->count; i-- > 0;)
         c->deltas[c->delta_count++] = v->set->deltas[i];
-    if (v->tick < v->lmdb_tick && v->overlay != NULL)
+    if (v->overlay != NULL)
         c->deltas[c->delta_count++] = v->overlay;
     int rc = c->lmdb == NULL ? mdb_cursor_open(v->txn, v->store->dbi[c->table], &c->lmdb)
                              : mdb_cursor_renew(v->txn, c->lmdb);

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the files behind state/store.h share.
  *
- * Blocks are counted as ticks inside: tick = block number + 1, so that 0 is the empty store and UINT64_MAX the writer's
- * newest state. A view at tick t reads the newest version at or below t in the deltas, else LMDB's row.
+ * Blocks are counted as ticks inside: tick = block number + 1, so that 0 is the empty store and
+ * UINT64_MAX the writer's newest state. A view at tick t reads the newest version at or below t in
+ * the deltas, else LMDB's row.
  *
- * The deltas form a set, oldest first, the last one active. A checkpoint freezes the active one, moves all versions up to the
- * durable tick to LMDB, and then publishes a set without the deltas that hold nothing above it. A delta that stays has versions
- * that LMDB has too: they agree, so it does not matter that both are seen.
+ * The deltas form a set, oldest first, the last one active. A checkpoint freezes the active one,
+ * moves all versions up to the durable tick to LMDB, and then publishes a set without the deltas
+ * that hold nothing above it. A delta that stays has versions that LMDB has too: they agree, so it
+ * does not matter that both are seen.
  *
- * Locks, in this order: lmdb_lock (one LMDB writer: checkpoint, unwind, prune) > views_lock > a view's lock > commit_lock >
- * set_lock. The writer holds none of them while it adds rows. */
+ * Locks, in this order: lmdb_lock (one LMDB writer: checkpoint, unwind, prune) > views_lock > a
+ * view's lock > commit_lock > set_lock. The writer holds none of them while it adds rows. */
 #ifndef STATE_STORE_INTERNAL_H
 #define STATE_STORE_INTERNAL_H
 
@@ -81,8 +83,8 @@ struct store_view {
     uint64_t tick;
     _Atomic bool stale;
 
-    pthread_mutex_t
-        lock; /* all below; taken by each call and by whoever gives an idle view's transaction back */
+    pthread_mutex_t lock; /* all below; taken by each call and by whoever gives an idle view's
+                             transaction back */
     bool pinned;
     uint64_t pin_count; /* how often it was pinned: cursors position anew after a change */
     MDB_txn *txn;       /* NULL before the first pin */
@@ -97,7 +99,8 @@ struct store_view {
     struct store_cursor *source[TABLE_COUNT]; /* of the trie's source, opened when used */
 };
 
-/* --- keys ---------------------------------------------------------------------------------------------- */
+/* --- keys
+ * ---------------------------------------------------------------------------------------------- */
 struct raw_key {
     uint8_t b[STORE_RAW_KEY_MAX];
     size_t len;
@@ -126,7 +129,9 @@ static inline bytes bytes_of_mdb(MDB_val v) {
     return bytes_of(v.mv_data, v.mv_size);
 }
 
-/* --- sets ------------------------------------------------------------------------------------------------ */
+/* --- sets
+ * ------------------------------------------------------------------------------------------------
+ */
 struct store_set *store_set_get(struct store *s, uint64_t *out_seq); /* a reference */
 void store_set_drop(struct store_set *set);
 /* Publishes; takes the reference over. */
@@ -135,14 +140,16 @@ struct store_set *store_set_new(void);
 /* Adds an empty active delta. commit_lock is held, no block is open. */
 void store_freeze(struct store *s);
 
-/* --- blocks in the deltas (commit_lock is held) --------------------------------------------------------------- */
+/* --- blocks in the deltas (commit_lock is held)
+ * --------------------------------------------------------------- */
 void store_blocks_push(struct store *s, const struct store_applied *at);
 struct store_applied *store_blocks_at(struct store *s, uint64_t tick);
 /* Forgets ticks above or up to one. */
 void store_blocks_cut(struct store *s, uint64_t tick);
 void store_blocks_trim(struct store *s, uint64_t tick);
 
-/* --- META in LMDB ------------------------------------------------------------------------------------------- */
+/* --- META in LMDB
+ * ------------------------------------------------------------------------------------------- */
 /* ERR_NOT_FOUND, ERR_CORRUPT. */
 enum err store_applied_load(struct store_applied *out, struct store *s, MDB_txn *txn) MUST_USE;
 int store_applied_save(struct store *s, MDB_txn *txn, const struct store_applied *at);
@@ -156,8 +163,11 @@ static inline uint64_t block_of_tick(uint64_t tick) {
     return tick - 1;
 }
 
-/* --- views --------------------------------------------------------------------------------------------------- */
-/* Gives back the transactions and sets of views that are not in a call, so that LMDB can reuse pages and old deltas end. */
+/* --- views
+ * ---------------------------------------------------------------------------------------------------
+ */
+/* Gives back the transactions and sets of views that are not in a call, so that LMDB can reuse
+ * pages and old deltas end. */
 void store_views_rest(struct store *s);
 void store_views_free_idle(struct store *s);
 /* Marks views above `tick` stale. */
@@ -166,12 +176,14 @@ void store_views_cut(struct store *s, uint64_t tick);
 void view_pin(struct store_view *v);
 /* What is at the key for the view; `*out` is borrowed from delta or LMDB. */
 bool view_lookup(struct store_view *v, enum table_id table, bytes key, bytes *out);
-/* Rows that a view below the checkpoint needs to walk the table; false: too many, the view is stale now. */
+/* Rows that a view below the checkpoint needs to walk the table; false: too many, the view is stale
+ * now. */
 bool view_overlay(struct store_view *v, enum table_id table);
 /* Whether a row of RANGE and HISTORY tables is of a block that the view sees. */
 bool view_sees_key(const struct store_view *v, enum table_id table, bytes key);
 
-/* --- undo rows: 0 = absent before, else 1 | row ----------------------------------------------------------------- */
+/* --- undo rows: 0 = absent before, else 1 | row
+ * ----------------------------------------------------------------- */
 enum { UNDO_ABSENT = 0, UNDO_ROW = 1, UNDO_KEY_PREFIX = 9 };
 
 #endif

@@ -8,7 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* --- reader ----------------------------------------------------------------------------------------------------- */
+/* --- reader
+ * -----------------------------------------------------------------------------------------------------
+ */
 
 static bool read_account(void *ctx, struct account *out, const hash32 *addr_hash) {
     bytes row;
@@ -44,7 +46,9 @@ struct state_reader store_state_reader(struct store_view *v) {
     return (struct state_reader){.ops = &reader_ops, .ctx = v};
 }
 
-/* --- trie's source ------------------------------------------------------------------------------------------------ */
+/* --- trie's source
+ * ------------------------------------------------------------------------------------------------
+ */
 
 /* A cursor of the view's own, opened at the first use and closed with the view. */
 static struct store_cursor *source_cursor(struct store_view *v, enum table_id table) {
@@ -53,7 +57,8 @@ static struct store_cursor *source_cursor(struct store_view *v, enum table_id ta
     return v->source[table];
 }
 
-/* What a storage trie's keys begin with; 1 byte for branch records of the account trie, as LMDB has no empty keys. */
+/* What a storage trie's keys begin with; 1 byte for branch records of the account trie, as LMDB has
+ * no empty keys. */
 static size_t put_store_id(uint8_t *out, uint64_t store_id, bool branch) {
     if (store_id == 0) {
         out[0] = 0;
@@ -96,7 +101,8 @@ static bytes leaf_value(struct store_view *v, uint64_t store_id, bytes row) {
 
 static bool source_leaf(void *ctx, uint64_t store_id, bytes prefix, hash32 *out_key,
                         bytes *out_value) {
-    /* Keys are packed two nibbles to a byte: an odd prefix ends in a high nibble, with the least low one behind it. */
+    /* Keys are packed two nibbles to a byte: an odd prefix ends in a high nibble, with the least
+     * low one behind it. */
     uint8_t from[8 + 32] = {0};
     size_t n = put_store_id(from, store_id, false);
     CHECK(prefix.len <= 64);
@@ -122,7 +128,9 @@ struct trie_source store_trie_source(struct store_view *v) {
     return (struct trie_source){.ops = &source_ops, .ctx = v};
 }
 
-/* --- rebuild --------------------------------------------------------------------------------------------------------- */
+/* --- rebuild
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 struct rebuild {
     struct store_view *view;

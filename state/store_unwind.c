@@ -6,7 +6,9 @@
 
 #include <stdlib.h>
 
-/* --- LMDB ------------------------------------------------------------------------------------------------------- */
+/* --- LMDB
+ * -------------------------------------------------------------------------------------------------------
+ */
 
 static int set_row(struct store *s, MDB_txn *txn, enum table_id table, bytes key, bool absent,
                    bytes value) {
@@ -96,9 +98,12 @@ static int unwind_lmdb(struct store *s, uint64_t tick, const struct store_applie
     return mdb_txn_commit(txn);
 }
 
-/* --- deltas -------------------------------------------------------------------------------------------------------- */
+/* --- deltas
+ * --------------------------------------------------------------------------------------------------------
+ */
 
-/* Rows of NONE tables outlive the blocks that wrote them: those above `tick` become rows of `tick` in `to`. */
+/* Rows of NONE tables outlive the blocks that wrote them: those above `tick` become rows of `tick`
+ * in `to`. */
 static void carry_over(struct delta *to, const struct store_set *set, uint64_t tick,
                        enum table_id table) {
     struct raw_key first;
@@ -112,7 +117,8 @@ static void carry_over(struct delta *to, const struct store_set *set, uint64_t t
         }
 }
 
-/* The set after an unwind: the deltas cut back to `tick`, or none of them when LMDB itself went back. */
+/* The set after an unwind: the deltas cut back to `tick`, or none of them when LMDB itself went
+ * back. */
 static void unwind_deltas(struct store *s, uint64_t tick, bool lmdb_too) {
     uint64_t seq;
     struct store_set *old = store_set_get(s, &seq), *set = store_set_new();
@@ -181,7 +187,9 @@ enum err store_unwind(struct store *s, uint64_t to_block, const struct store_app
     return e;
 }
 
-/* --- pruning ---------------------------------------------------------------------------------------------------------- */
+/* --- pruning
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 /* Removes up to *left rows of ticks up to `tick`, oldest first. */
 static int prune_range(struct store *s, MDB_txn *txn, enum table_id table, uint64_t tick,

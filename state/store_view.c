@@ -5,7 +5,9 @@
 
 #include <stdlib.h>
 
-/* --- pinning ---------------------------------------------------------------------------------------------------- */
+/* --- pinning
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 /* LMDB errors while reading mean a damaged file or exhausted memory: state must not be guessed. */
 static void must(int rc) {
@@ -24,7 +26,8 @@ static void unpin(struct store_view *v) {
 /* ERR_BUSY when LMDB has no reader slot left, which can happen only at the first pin of a view. */
 static enum err pin(struct store_view *v) {
     struct store *s = v->store;
-    /* First the set, then the transaction: LMDB may be ahead of the set, which then has more than is needed, never less. */
+    /* First the set, then the transaction: LMDB may be ahead of the set, which then has more than
+     * is needed, never less. */
     struct store_set *set = store_set_get(s, &v->set_seq);
     int rc =
         v->txn == NULL ? mdb_txn_begin(s->env, NULL, MDB_RDONLY, &v->txn) : mdb_txn_renew(v->txn);
@@ -77,7 +80,9 @@ void store_views_cut(struct store *s, uint64_t tick) {
     pthread_mutex_unlock(&s->views_lock);
 }
 
-/* --- opening ------------------------------------------------------------------------------------------------------ */
+/* --- opening
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static struct store_view *view_take(struct store *s, uint64_t tick) {
     pthread_mutex_lock(&s->views_lock);
@@ -127,8 +132,8 @@ void store_views_free_idle(struct store *s) {
 
 enum err store_view_open(struct store_view **out, struct store *s, uint64_t block_num) {
     uint64_t tick = block_num == UINT64_MAX ? UINT64_MAX : tick_of_block(block_num);
-    /* In the list before the test: an unwind lowers the durable tick first and then walks the list, so that either it
-     * finds the view or the test finds the lower tick. */
+    /* In the list before the test: an unwind lowers the durable tick first and then walks the list,
+     * so that either it finds the view or the test finds the lower tick. */
     struct store_view *v = view_take(s, tick);
     if (v == NULL)
         return ERR_BUSY;
@@ -192,7 +197,8 @@ bool store_view_stale(const struct store_view *v) {
     return atomic_load_explicit(&v->stale, memory_order_acquire);
 }
 
-/* --- reading below the checkpoint ------------------------------------------------------------------------------------ */
+/* --- reading below the checkpoint
+ * ------------------------------------------------------------------------------------ */
 
 static bool lmdb_get(struct store_view *v, enum table_id table, bytes key, bytes *out) {
     MDB_val k = mdb_of(key), value;
@@ -211,8 +217,8 @@ static enum table_id changes_of(enum table_id table) {
     return table == TABLE_ACCT ? TABLE_CSA : TABLE_CSS;
 }
 
-/* The row of ACCT or STOR before the first change above the view's block that is in LMDB; false: no such change. *out is
- * empty where the row was absent. */
+/* The row of ACCT or STOR before the first change above the view's block that is in LMDB; false: no
+ * such change. *out is empty where the row was absent. */
 static bool change_after(struct store_view *v, enum table_id table, bytes key, bytes *out) {
     uint8_t at[STORE_RAW_KEY_MAX];
     CHECK(key.len + 8 <= sizeof at);
@@ -239,7 +245,8 @@ static bool change_after(struct store_view *v, enum table_id table, bytes key, b
     return true;
 }
 
-/* --- overlays: the rows at the view's block of what changed up to the checkpoint -------------------------------------------- */
+/* --- overlays: the rows at the view's block of what changed up to the checkpoint
+ * -------------------------------------------- */
 
 static void overlay_add(struct store_view *v, enum table_id table, bytes key, bool absent,
                         bytes value) {
@@ -251,7 +258,8 @@ static void overlay_add(struct store_view *v, enum table_id table, bytes key, bo
     v->overlay_rows++;
 }
 
-/* Walks rows of a RANGE table in blocks above the view's, oldest first; `table` UNDO: only rows of `of`. */
+/* Walks rows of a RANGE table in blocks above the view's, oldest first; `table` UNDO: only rows of
+ * `of`. */
 static void overlay_walk(struct store_view *v, enum table_id table, enum table_id of) {
     MDB_cursor *c;
     must(mdb_cursor_open(v->txn, v->store->dbi[table], &c));
@@ -281,10 +289,32 @@ static void overlay_walk(struct store_view *v, enum table_id table, enum table_i
     CHECK(rc == 0 || rc == MDB_NOTFOUND);
 }
 
+/* History rows of blocks that are still in the deltas, which have only the change sets. */
+static void overlay_history(struct store_view *v, enum table_id table) {
+    enum table_id changes = table == TABLE_HIA ? TABLE_CSA : TABLE_CSS;
+    struct raw_key first;
+    bytes from = raw_key(&first, changes, bytes_of(NULL, 0));
+    for (size_t i = 0; i < v->set->count; i++)
+        for (const struct delta_node *n = delta_seek(v->set->deltas[i], from);
+             n != NULL && delta_key(n).ptr[0] == (uint8_t)changes; n = delta_next(n)) {
+            if (delta_at(n, v->tick) == NULL)
+                continue;
+            bytes change = raw_key_strip(delta_key(n));
+            uint8_t key[STORE_RAW_KEY_MAX];
+            memcpy(key, change.ptr + 8, change.len - 8);
+            memcpy(key + change.len - 8, change.ptr, 8);
+            overlay_add(v, table, bytes_of(key, change.len), false, bytes_of(NULL, 0));
+        }
+}
+
 bool view_overlay(struct store_view *v, enum table_id table) {
     enum table_unwind rule = table_info[table].unwind;
-    if (v->tick >= v->lmdb_tick || (rule != TABLE_UNWIND_UNDO && rule != TABLE_UNWIND_CHANGESET))
+    bool history = rule == TABLE_UNWIND_HISTORY;
+    if (!history &&
+        (v->tick >= v->lmdb_tick || (rule != TABLE_UNWIND_UNDO && rule != TABLE_UNWIND_CHANGESET)))
         return true;
+    CHECK(!history || v->tick != UINT64_MAX); /* the overlay of a block is for good, that of the
+                                                 newest state would not be */
     uint32_t bit = (uint32_t)1 << table;
     if ((v->overlay_tables & bit) != 0)
         return v->overlay_rows <= STORE_OVERLAY_ROWS_MAX;
@@ -292,7 +322,10 @@ bool view_overlay(struct store_view *v, enum table_id table) {
         v->overlay = delta_new(v->store->seed);
         v->overlay_tick = v->lmdb_tick;
     }
-    overlay_walk(v, rule == TABLE_UNWIND_UNDO ? TABLE_UNDO : changes_of(table), table);
+    if (history)
+        overlay_history(v, table);
+    else
+        overlay_walk(v, rule == TABLE_UNWIND_UNDO ? TABLE_UNDO : changes_of(table), table);
     v->overlay_tables |= bit;
     if (v->overlay_rows <= STORE_OVERLAY_ROWS_MAX)
         return true;
@@ -300,7 +333,9 @@ bool view_overlay(struct store_view *v, enum table_id table) {
     return false;
 }
 
-/* --- reading ------------------------------------------------------------------------------------------------------------ */
+/* --- reading
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
 bool view_sees_key(const struct store_view *v, enum table_id table, bytes key) {
     enum table_unwind rule = table_info[table].unwind;
@@ -326,18 +361,18 @@ bool view_lookup(struct store_view *v, enum table_id table, bytes key, bytes *ou
             return !version->absent;
         }
     }
-    if (v->tick < v->lmdb_tick) {
-        if (table_info[table].unwind == TABLE_UNWIND_CHANGESET && change_after(v, table, key, out))
-            return out->len > 0;
-        if (table_info[table].unwind == TABLE_UNWIND_UNDO) {
-            if (!view_overlay(v, table))
-                return false;
-            const struct delta_node *n = delta_find(v->overlay, raw, true);
-            const struct delta_version *version = n == NULL ? NULL : delta_at(n, v->tick);
-            if (version != NULL) {
-                *out = bytes_of(version->data, version->len);
-                return !version->absent;
-            }
+    enum table_unwind rule = table_info[table].unwind;
+    bool behind = v->tick < v->lmdb_tick;
+    if (behind && rule == TABLE_UNWIND_CHANGESET && change_after(v, table, key, out))
+        return out->len > 0;
+    if ((behind && rule == TABLE_UNWIND_UNDO) || rule == TABLE_UNWIND_HISTORY) {
+        if (!view_overlay(v, table))
+            return false;
+        const struct delta_node *n = delta_find(v->overlay, raw, true);
+        const struct delta_version *version = n == NULL ? NULL : delta_at(n, v->tick);
+        if (version != NULL) {
+            *out = bytes_of(version->data, version->len);
+            return !version->absent;
         }
     }
     return lmdb_get(v, table, key, out);
