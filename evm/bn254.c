@@ -25,14 +25,15 @@ static const struct bn254_fp2 bn254_g2_b = {
 #undef CURVE
 #undef COORD
 
-/* A cube root of one in Fp: (beta x, y) = lambda (x, y) on G1, lambda a cube root of one modulo n. */
+/* A cube root of one in Fp: (beta x, y) = lambda (x, y) on G1, lambda a cube root of one modulo n.
+ */
 static const struct bn254_fp beta = {
     {0x3350c88e13e80b9c, 0x7dce557cdb5e56b9, 0x6001b4b8b615564a, 0x2682e617020217e0}};
 
-/* (a1, b1) and (a2, b2) are a short basis of the (a, b) with a + b lambda = 0 mod n; b1 is negative. To
- * write k = k1 + k2 lambda with short k1, k2, the lattice point nearest to (k, 0) is taken off; its
- * coordinates in the basis are b2 k / n and -b1 k / n, computed as products with 2^256 b2 / n and
- * -2^256 b1 / n. Both k1 and k2 come out below 2^127 in size. */
+/* (a1, b1) and (a2, b2) are a short basis of the (a, b) with a + b lambda = 0 mod n; b1 is
+ * negative. To write k = k1 + k2 lambda with short k1, k2, the lattice point nearest to (k, 0) is
+ * taken off; its coordinates in the basis are b2 k / n and -b1 k / n, computed as products with
+ * 2^256 b2 / n and -2^256 b1 / n. Both k1 and k2 come out below 2^127 in size. */
 static const u256 glv_a1 = {
     {0x8211bbeb7d4f1128, 0x6f4d8248eeb859fc, 0x0000000000000000, 0x0000000000000000}};
 static const u256 glv_minus_b1 = {
@@ -106,9 +107,9 @@ void bn254_g2_psi(struct bn254_g2 *r, const struct bn254_g2 *a) {
 /* The curve's parameter x. */
 static const uint64_t param[1] = {4965661367192848881};
 
-/* (x + 1) Q + psi(x Q) + psi^2(x Q) = psi^3(2 x Q). On G2, where psi is p, both sides agree; the norm of
- * the endomorphism (x + 1) + x psi + x psi^2 - 2 x psi^3 is prime to the cofactor, so nothing else is in
- * its kernel (Dai, Lin, Zhao, Zhou, eprint 2022/348, §5.1). */
+/* (x + 1) Q + psi(x Q) + psi^2(x Q) = psi^3(2 x Q). On G2, where psi is p, both sides agree; the
+ * norm of the endomorphism (x + 1) + x psi + x psi^2 - 2 x psi^3 is prime to the cofactor, so
+ * nothing else is in its kernel (Dai, Lin, Zhao, Zhou, eprint 2022/348, §5.1). */
 bool bn254_g2_in_subgroup(const struct bn254_g2_affine *a) {
     struct bn254_g2 q, xq, s, t;
     bn254_g2_from_affine(&q, a);
@@ -124,9 +125,10 @@ bool bn254_g2_in_subgroup(const struct bn254_g2_affine *a) {
 }
 
 /* --- Optimal ate pairing: f_{6x+2,Q}(P) and two line functions (Vercauteren 2010), then a final
- * exponentiation for all pairs. Running points are homogeneous, (x / z, y / z); the line through T with
- * slope s is taken at P as yP - s xP w + (s xT - yT) w^3, up to factors that the final exponentiation
- * removes (Aranha et al., "Faster explicit formulas for computing pairings over ordinary curves"). --- */
+ * exponentiation for all pairs. Running points are homogeneous, (x / z, y / z); the line through T
+ * with slope s is taken at P as yP - s xP w + (s xT - yT) w^3, up to factors that the final
+ * exponentiation removes (Aranha et al., "Faster explicit formulas for computing pairings over
+ * ordinary curves"). --- */
 
 struct line {
     struct bn254_fp2 l0, l3, l4; /* of yP, of xP w, of w^3 */

@@ -2,7 +2,8 @@
 /* The pairing-friendly curve alt_bn128 of EIP-196 and EIP-197 (a Barreto-Naehrig curve):
  *   G1: y^2 = x^3 + 3 over Fp, all of it of the prime order n;
  *   G2: the n-torsion of y^2 = x^3 + 3 / (9 + i) over Fp2, a small part of that curve.
- * Types bn254_g1, bn254_g1_affine, bn254_g2, bn254_g2_affine; evm/curve.inc documents their functions. */
+ * Types bn254_g1, bn254_g1_affine, bn254_g2, bn254_g2_affine; evm/curve.inc documents their
+ * functions. */
 #ifndef EVM_BN254_H
 #define EVM_BN254_H
 
@@ -41,8 +42,8 @@ struct bn254_pair {
     struct bn254_g2 t;        /* scratch of the pairing functions */
 };
 
-/* Product over the pairs of e(p, q), the optimal ate pairing raised to a fixed power prime to n. One for
- * no pairs. A pair with infinity in it counts as one. */
+/* Product over the pairs of e(p, q), the optimal ate pairing raised to a fixed power prime to n.
+ * One for no pairs. A pair with infinity in it counts as one. */
 void bn254_pairing(struct bn254_fp12 *r, struct bn254_pair *pairs, size_t n);
 
 #endif

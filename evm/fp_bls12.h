@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The base field of BLS12-381 (EIP-2537), 381 bits, and its tower with xi = 1 + i:
- * p = (x - 1)^2 (x^4 - x^2 + 1) / 3 + x for x = -0xd201000000010000. Types bls12_fp, bls12_fp2, bls12_fp6,
+/* The base field of BLS12-381 (EIP-2537), 381 bits, and its tower with xi = 1 + i: p = (x - 1)^2
+ * (x^4 - x^2 + 1) / 3 + x for x = -0xd201000000010000. Types bls12_fp, bls12_fp2, bls12_fp6,
  * bls12_fp12; evm/field_mont.inc documents the functions. */
 #ifndef EVM_FP_BLS12_H
 #define EVM_FP_BLS12_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The base field of alt_bn128 (EIP-196), 254 bits, and its tower with xi = 9 + i:
- * p = 36 x^4 + 36 x^3 + 24 x^2 + 6 x + 1 for x = 4965661367192848881. Types bn254_fp, bn254_fp2, bn254_fp6,
+/* The base field of alt_bn128 (EIP-196), 254 bits, and its tower with xi = 9 + i: p = 36 x^4 + 36
+ * x^3 + 24 x^2 + 6 x + 1 for x = 4965661367192848881. Types bn254_fp, bn254_fp2, bn254_fp6,
  * bn254_fp12; evm/field_mont.inc documents the functions. */
 #ifndef EVM_FP_BN254_H
 #define EVM_FP_BN254_H

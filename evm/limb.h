@@ -5,8 +5,8 @@
 
 #include "base/u256.h"
 
-/* For loops over the limbs of one number: short, of constant count, and several times faster without the
- * counter, which gcc keeps at -O2. */
+/* For loops over the limbs of one number: short, of constant count, and several times faster
+ * without the counter, which gcc keeps at -O2. */
 #define LIMB_UNROLL _Pragma("GCC unroll 16")
 
 /* *out = a + b + carry modulo 2^64; returns the carry. `carry` is 0 or 1. */

@@ -53,7 +53,8 @@ bool precompile_active(enum evm_revision rev, enum precompile_id id) {
     return rev >= ROWS[id].since;
 }
 
-/* base + per_word for each 32 bytes begun. An input length is an object's size, so this never overflows. */
+/* base + per_word for each 32 bytes begun. An input length is an object's size, so this never
+ * overflows. */
 static uint64_t word_gas(uint64_t base, uint64_t per_word, size_t len) {
     uint64_t words = (uint64_t)len / 32 + (len % 32 != 0);
     return base + per_word * words;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Precompiled contracts 0x01-0x11 and 0x100, listed once in evm/precompiles.def. Each is a pure function
- * of its input. */
+/* Precompiled contracts 0x01-0x11 and 0x100, listed once in evm/precompiles.def. Each is a pure
+ * function of its input. */
 #ifndef EVM_PRECOMPILE_H
 #define EVM_PRECOMPILE_H
 
@@ -16,7 +16,8 @@ enum precompile_id {
 
 /* Index into the table, or -1 when `a` is no precompile in this revision. */
 int precompile_find(enum evm_revision rev, const addr20 *a);
-/* Address and name of an id; for warm sets and listings. precompile_active: exists in this revision. */
+/* Address and name of an id; for warm sets and listings. precompile_active: exists in this
+ * revision. */
 addr20 precompile_addr(enum precompile_id id);
 const char *precompile_name(enum precompile_id id);
 bool precompile_active(enum evm_revision rev, enum precompile_id id);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What evm/precompile.c calls in the precompile_<family>.c files: one run function per contract, and a
- * gas function where the price is more than a constant.
+/* What evm/precompile.c calls in the precompile_<family>.c files: one run function per contract,
+ * and a gas function where the price is more than a constant.
  *
- * A run function takes the call's input, any length, and answers as precompile_run does: EVM_SUCCESS with
- * *out (which lives in `a`), EVM_PRECOMPILE_FAILURE, or EVM_INTERNAL_ERROR when memory is short; *out is
- * written on success only. All are thread-safe. */
+ * A run function takes the call's input, any length, and answers as precompile_run does:
+ * EVM_SUCCESS with *out (which lives in `a`), EVM_PRECOMPILE_FAILURE, or EVM_INTERNAL_ERROR when
+ * memory is short; *out is written on success only. All are thread-safe. */
 #ifndef EVM_PRECOMPILE_INTERNAL_H
 #define EVM_PRECOMPILE_INTERNAL_H
 
