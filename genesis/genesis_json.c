@@ -58,7 +58,7 @@ static enum err decimal_u256(const char *text, u256 *out) {
 }
 
 enum err gtext_u256(const char *text, u256 *out) {
-    if (text[0] == '0' && (text[1] == 'x' || text[1] == 'X'))
+    if (text[0] == '0' && text[1] == 'x')
         return hex_parse_u256(out, text, strlen(text), true);
     return decimal_u256(text, out);
 }
