@@ -1,0 +1,171 @@
+// What was acknowledged stays: after a stop, and after kill -9 under load.
+import { spawnSync } from "node:child_process";
+import { createPublicClient, createWalletClient, defineChain, http, parseEther } from "viem";
+import { privateKeyToAccount } from "viem/accounts";
+import { contract } from "./lib/compile.mjs";
+import { BINARY, Node, devAccounts, tempDir } from "./lib/node.mjs";
+import { assert, check } from "./lib/suite.mjs";
+
+const ROUNDS = Number(process.env.ROUNDS ?? 6);
+
+function verify(dir) {
+  const r = spawnSync(BINARY, ["db", "verify", "--datadir", dir], { encoding: "utf8" });
+  assert.equal(r.status, 0, `db verify: ${r.stdout}${r.stderr}`);
+}
+
+function clients(node) {
+  const chain = defineChain({
+    id: node.chainId,
+    name: "Callipter",
+    nativeCurrency: { name: "Ether", symbol: "ETH", decimals: 18 },
+    rpcUrls: { default: { http: [node.url] } },
+  });
+  const transport = http(node.url, { retryCount: 0 });
+  const wallets = devAccounts(node).map((k) =>
+    createWalletClient({ chain, transport, account: privateKeyToAccount(k.key) }),
+  );
+  return { client: createPublicClient({ chain, transport, pollingInterval: 20, cacheTime: 0 }), wallets };
+}
+
+/** Sends transfers and token mints from one account until the node is gone. `acked` collects {hash, block, blockHash}. */
+async function load(node, { client, wallets }, i, coin, acked) {
+  const account = wallets[i].account;
+  let nonce = await client.getTransactionCount({ address: account.address });
+  for (;;) {
+    try {
+      const to = `0x${(i * 1000000 + nonce).toString(16).padStart(40, "c")}`;
+      const hash = await wallets[i].sendTransaction({ to, value: 1n, nonce, gas: 30000n });
+      const entry = { hash };
+      acked.push(entry);
+      nonce++;
+      if (nonce % 4) continue;
+      const receipt = await node.rpc("eth_getTransactionReceipt", [hash]);
+      assert.ok(receipt, `no receipt of ${hash} right after its acknowledgement`);
+      Object.assign(entry, { blockHash: receipt.blockHash, blockNumber: receipt.blockNumber });
+    } catch (e) {
+      if (e.code === "ERR_ASSERTION") throw e;
+      return; // killed
+    }
+  }
+}
+
+async function checkAcked(node, acked) {
+  for (let at = 0; at < acked.length; at += 500) {
+    const part = acked.slice(at, at + 500);
+    const replies = await node.post(
+      part.map((a, id) => ({ jsonrpc: "2.0", id, method: "eth_getTransactionReceipt", params: [a.hash] })),
+    );
+    for (const [i, a] of part.entries()) {
+      const receipt = replies[i].result;
+      assert.ok(receipt, `${a.hash} was acknowledged and has no receipt: ${JSON.stringify(replies[i])}`);
+      if (a.blockHash) assert.equal(receipt.blockHash, a.blockHash, "it moved to another block");
+    }
+  }
+}
+
+async function stopAndStart() {
+  const dir = tempDir();
+  let node = await Node.start(dir);
+  let { client, wallets } = clients(node);
+  const c = contract("Coin");
+  const hash = await wallets[0].deployContract({ ...c, args: [wallets[0].account.address] });
+  const { contractAddress } = await client.getTransactionReceipt({ hash });
+  const mint = { address: contractAddress, abi: c.abi, functionName: "mint", args: [wallets[1].account.address, 77n] };
+  const minted = await wallets[0].writeContract(mint);
+  const gapped = await wallets[2].sendTransaction({ to: contractAddress, value: 0n, nonce: 1, gas: 50000n });
+  const before = {
+    receipt: await node.rpc("eth_getTransactionReceipt", [minted]),
+    head: await node.rpc("eth_getBlockByNumber", ["latest", true]),
+    logs: await node.rpc("eth_getLogs", [{ fromBlock: "0x0", address: contractAddress }]),
+  };
+  assert.equal(before.logs.length, 2);
+
+  const end = await node.stop();
+  assert.deepEqual([end.code, end.signal], [0, null]);
+  assert.ok(end.ms < 1000, `the stop took ${end.ms} ms`);
+  verify(dir);
+  node = await Node.start(dir);
+  ({ client, wallets } = clients(node));
+  assert.equal(node.block, Number(before.head.number));
+  assert.deepEqual(await node.rpc("eth_getTransactionReceipt", [minted]), before.receipt);
+  assert.deepEqual(await node.rpc("eth_getBlockByNumber", ["latest", true]), before.head);
+  assert.deepEqual(await node.rpc("eth_getLogs", [{ fromBlock: "0x0", address: contractAddress }]), before.logs);
+  const balance = { address: contractAddress, abi: c.abi, functionName: "balanceOf", args: [wallets[1].account.address] };
+  assert.equal(await client.readContract(balance), 77n);
+
+  // The transaction that waits for its nonce was acknowledged as well.
+  assert.equal((await node.rpc("eth_getTransactionByHash", [gapped]))?.blockNumber, null);
+  await wallets[2].sendTransaction({ to: wallets[0].account.address, value: 1n, nonce: 0, gas: 21000n });
+  const receipt = await client.waitForTransactionReceipt({ hash: gapped, timeout: 5000 });
+  assert.ok(receipt.blockNumber > BigInt(before.head.number));
+  await node.stop();
+}
+
+async function killUnderLoad() {
+  const dir = tempDir();
+  const acked = [];
+  let node = await Node.start(dir);
+  const first = clients(node);
+  const c = contract("Coin");
+  await first.wallets[0].deployContract({ ...c, args: [first.wallets[0].account.address] });
+  for (let round = 0; round < ROUNDS; round++) {
+    const before = acked.length;
+    const users = clients(node);
+    const running = users.wallets.map((_, i) => load(node, users, i, null, acked));
+    await new Promise((resolve) => setTimeout(resolve, 300 + 170 * round)); // how long the load runs, not a wait for anything
+    await node.stop("SIGKILL");
+    await Promise.all(running);
+    assert.ok(acked.length > before + 10, `round ${round}: only ${acked.length - before} transactions were acknowledged`);
+    if (round % 2) verify(dir); // not always: recovery must not depend on it
+    node = await Node.start(dir);
+    await checkAcked(node, acked);
+  }
+  const end = await node.stop();
+  assert.equal(end.code, 0);
+  verify(dir);
+  console.log(`     ${ROUNDS} rounds, ${acked.length} transactions acknowledged, all there`);
+}
+
+async function damagedLog() {
+  const { readFileSync, readdirSync, writeFileSync } = await import("node:fs");
+  const dir = tempDir();
+  let node = await Node.start(dir);
+  const { wallets } = clients(node);
+  for (let i = 0; i < 20; i++)
+    await wallets[0].sendTransaction({ to: wallets[1].account.address, value: parseEther("1"), nonce: i, gas: 21000n });
+  await node.stop("SIGKILL");
+  const segment = readdirSync(`${dir}/log`).find((f) => f.startsWith("blocks-"));
+  const bytes = readFileSync(`${dir}/log/${segment}`);
+  const at = bytes.indexOf(Buffer.from(wallets[1].account.address.slice(2), "hex"), 2000); // inside some transfer
+  assert.ok(at > 0);
+  bytes[at] ^= 1;
+  writeFileSync(`${dir}/log/${segment}`, bytes);
+  await assert.rejects(Node.start(dir), (e) => {
+    assert.match(e.message, /exited with \{"code":1/);
+    assert.match(e.message, /blocks-\d+\.seg|segment/);
+    return true;
+  });
+}
+
+async function otherGenesis() {
+  const { writeFileSync } = await import("node:fs");
+  const dir = tempDir();
+  const node = await Node.start(dir);
+  await node.stop();
+  const file = `${dir}/other.json`;
+  writeFileSync(file, JSON.stringify({ config: { chainId: 4242 }, callipter: { owners: [devAccounts(node)[0].address] }, alloc: {} }));
+  await assert.rejects(Node.start(dir, ["--chain", file]), /genesis file makes/);
+}
+
+export async function run() {
+  await check("restart: after a stop everything is there", stopAndStart);
+  await check("restart: kill -9 under load loses nothing that was acknowledged", killUnderLoad);
+  await check("restart: a damaged record in the middle of the log is refused", damagedLog);
+  await check("restart: a folder of another chain is refused", otherGenesis);
+  await check("restart: two nodes do not share a folder", async () => {
+    const dir = tempDir();
+    const node = await Node.start(dir);
+    await assert.rejects(Node.start(dir), /exited with \{"code":1/);
+    await node.stop();
+  });
+}
