@@ -25,6 +25,8 @@ test-conformance: $(CONFORMANCE_BINS) ## published vectors (CORPORA=) and our ow
 # the target needs; FUZZ_<name>_SRC are further sources of tests/lib. In MODE=fuzz (clang) they link libFuzzer, else a
 # main that replays files.
 FUZZ_TARGETS += rlp:base
+FUZZ_TARGETS += tiers:evm
+FUZZ_tiers_SRC := tests/lib/evm/fake_world.c tests/lib/evm/random_program.c
 FUZZ_TARGETS += trie:state
 FUZZ_trie_SRC := tests/lib/state/map_source.c tests/lib/state/omap.c tests/lib/state/plain_trie.c
 FUZZ_TARGETS += tx:chain

@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-enum { BUCKETS = 4096, UNDO_BYTES = 96 };
+enum { BUCKETS = 256, UNDO_BYTES = 96 };
 
 struct undo {
     void *at;

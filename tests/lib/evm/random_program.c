@@ -345,6 +345,7 @@ static void judge(struct program_verdict *v, const struct evm_result *r,
     keccak256_update(&k, state.b, 32);
     keccak256_update(&k, logs.b, 32);
     keccak256_end(&k, &v->digest);
+    v->output_len = r->output.len;
     (void)snprintf(v->text, sizeof v->text,
                    "%s, gas left %lld, refund %lld, %zu output bytes (%02x%02x), logs %02x%02x, "
                    "state %02x%02x",

@@ -18,6 +18,7 @@ size_t random_program(struct rng *r, uint8_t out[PROGRAM_BYTES_MAX]);
 /* What consensus sees of a run, as one digest; and a line of text for a failing test. */
 struct program_verdict {
     hash32 digest;
+    size_t output_len;
     char text[256];
 };
 
