@@ -10,6 +10,7 @@
 
 #include <openssl/bn.h>
 #include <openssl/ec.h>
+#include <openssl/err.h>
 #include <openssl/obj_mac.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -117,8 +118,11 @@ static enum verdict p256_check(struct p256 *c, const uint8_t in[INPUT_LEN]) {
      * infinity, does not satisfy the curve equation. */
     if (BN_cmp(c->x, p) >= 0 || BN_cmp(c->y, p) >= 0)
         return REFUSED;
-    if (EC_POINT_set_affine_coordinates(c->group, c->key, c->x, c->y, c->bn_ctx) != 1)
-        return REFUSED; /* not on the curve */
+    if (EC_POINT_set_affine_coordinates(c->group, c->key, c->x, c->y, c->bn_ctx) != 1) {
+        bool off_curve = ERR_GET_REASON(ERR_peek_last_error()) == EC_R_POINT_IS_NOT_ON_CURVE;
+        ERR_clear_error(); /* else the thread's next TLS call would take it for its own */
+        return off_curve ? REFUSED : NO_MEMORY;
+    }
     return p256_equation(c);
 }
 
