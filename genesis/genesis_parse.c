@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/check.h"
+#include "chain/system_state.h"
 #include "evm/evm.h"
 #include "genesis/genesis_internal.h"
 #include "genesis/predeploys.h"
@@ -102,11 +103,8 @@ static enum err parse_fee_account(struct genesis *g, const struct gvalue *s) {
     struct gvalue v = gvalue_member(s, "networkFeeAccount");
     if (v.json != NULL)
         return gvalue_addr(&v, &p->network_fee_account);
-    if (p->owner_count == 0)
-        FAIL(s->ec, ERR_CONFIG,
-             "genesis: callipter.networkFeeAccount is missing, and there is no owner to take its "
-             "place");
-    p->network_fee_account = p->owners[0];
+    /* A chain without an owner keeps its fees where the prices are kept, spendable by no one. */
+    p->network_fee_account = p->owner_count > 0 ? p->owners[0] : system_address(SYSTEM_PRICING);
     return ERR_OK;
 }
 

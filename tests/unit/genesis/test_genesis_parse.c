@@ -61,6 +61,12 @@ Test(genesis_parse, fee_account_defaults_to_the_first_owner) {
     cr_assert_eq(g.params.network_fee_account.b[19], 0xaa);
     cr_assert_eq(g.gas_limit, 1 << 26);
     genesis_clear(&g);
+
+    static const char bare[] = "{\"config\":{\"chainId\":1}}";
+    cr_assert_eq(genesis_parse(&g, bare, strlen(bare), NULL), ERR_OK);
+    addr20 pricing = system_address(SYSTEM_PRICING);
+    cr_assert(addr20_eq(&g.params.network_fee_account, &pricing));
+    genesis_clear(&g);
 }
 
 static const struct {
@@ -77,7 +83,6 @@ static const struct {
     {"{\"config\":{\"chainId\":-1}}", ERR_CONFIG, "config.chainId is -1"},
     {"{\"config\":{\"chainId\":\"zz\"}}", ERR_CONFIG, "config.chainId is \"zz\""},
     {"{\"config\":{\"chainId\":1},\"config\":{\"chainId\":1}}", ERR_PARSE, "duplicate"},
-    {"{\"config\":{\"chainId\":1}}", ERR_CONFIG, "networkFeeAccount is missing"},
     {"C,\"gasLimit\":33554431", ERR_CONFIG,
      "gasLimit is 33554431, but must be an integer from 33554432"},
     {"C,\"gasLimit\":1.5", ERR_CONFIG, "gasLimit is 1.5"},
