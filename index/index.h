@@ -25,8 +25,7 @@
 #include "state/log.h"
 #include "state/store.h"
 
-/* --- writing
- * ------------------------------------------------------------------------------------------- */
+/* --- writing ------------------------------------------------------------------------------- */
 struct index_positions {
     bool has_body, has_receipts;
     struct log_pos body, receipts;
@@ -35,8 +34,7 @@ struct index_positions {
 void index_put_block(struct store *s, const struct derived_block *b,
                      const struct index_positions *at);
 
-/* --- blocks
- * -------------------------------------------------------------------------------------------- */
+/* --- blocks -------------------------------------------------------------------------------- */
 struct index_head {
     struct header header;
     hash32 hash;
@@ -69,8 +67,7 @@ struct index_block {
 enum err index_load_block(struct index_block *out, struct arena *a, const struct index_source *src,
                           struct store_view *v, uint64_t number, struct err_ctx *ec) MUST_USE;
 
-/* --- logs
- * ---------------------------------------------------------------------------------------------- */
+/* --- logs ---------------------------------------------------------------------------------- */
 enum {
     INDEX_FILTER_TOPICS_MAX = 4,
     INDEX_FILTER_ALTERNATIVES_MAX = 1000, /* addresses, and alternatives of one topic position */
@@ -97,20 +94,22 @@ struct index_log {
 };
 /* Called in order of block, transaction, log; what it points to ends with the call. */
 typedef enum err (*index_log_fn)(void *ctx, const struct index_log *l);
-struct index_query_limits {
-    size_t logs_max;
-    size_t blocks_max;
+struct index_query {
+    const struct index_source *source;
+    struct store_view *view;
+    struct index_filter filter;
+    size_t logs_max;   /* to give */
+    size_t blocks_max; /* to open */
     /* Asked once per block opened; true ends the query with ERR_BUSY. NULL: never. */
     bool (*expired)(void *ctx);
-    void *expired_ctx;
+    index_log_fn fn;
+    void *ctx; /* of expired and fn */
 };
 /* Walks the blocks that LOGA says may match - the intersection of the criteria's blocks, found by
  * seeking in each in turn - and opens only those. Without any criterion, only blocks whose header
  * bloom is not empty. ERR_BUSY with *out_last the last block searched whole (from - 1 when none)
  * when a limit was met. `a` is used as scratch and reset to its mark for each block. */
-enum err index_logs(uint64_t *out_last, struct arena *a, const struct index_source *src,
-                    struct store_view *v, const struct index_filter *f,
-                    const struct index_query_limits *limits, index_log_fn fn, void *ctx,
+enum err index_logs(uint64_t *out_last, struct arena *a, const struct index_query *q,
                     struct err_ctx *ec) MUST_USE;
 /* Whether one log matches the filter's criteria (its range is not looked at). */
 bool index_log_matches(const struct index_filter *f, const struct log_entry *log);

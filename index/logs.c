@@ -144,39 +144,37 @@ static enum err scan_block(const struct index_block *b, const struct index_filte
     return ERR_OK;
 }
 
-static enum err visit(struct arena *a, const struct index_source *src, struct store_view *v,
-                      const struct index_filter *f, uint64_t block, size_t *left, index_log_fn fn,
-                      void *ctx, struct err_ctx *ec) {
+static enum err visit(struct arena *a, const struct index_query *q, uint64_t block, size_t *left,
+                      struct err_ctx *ec) {
     struct arena_mark m = arena_mark(a);
     struct index_block b;
-    enum err e = index_load_block(&b, a, src, v, block, ec);
+    enum err e = index_load_block(&b, a, q->source, q->view, block, ec);
     if (e == ERR_OK)
-        e = scan_block(&b, f, left, fn, ctx);
+        e = scan_block(&b, &q->filter, left, q->fn, q->ctx);
     arena_reset_to(a, m);
     return e;
 }
 
-enum err index_logs(uint64_t *out_last, struct arena *a, const struct index_source *src,
-                    struct store_view *v, const struct index_filter *f,
-                    const struct index_query_limits *limits, index_log_fn fn, void *ctx,
+enum err index_logs(uint64_t *out_last, struct arena *a, const struct index_query *q,
                     struct err_ctx *ec) {
+    const struct index_filter *f = &q->filter;
     CHECK(f->topic_count <= INDEX_FILTER_TOPICS_MAX);
     struct search s;
-    size_t logs_left = limits->logs_max, blocks_left = limits->blocks_max;
-    uint64_t last = f->from - 1, pos = f->from > 0 ? f->from : 1; /* block 0 has no transactions */
-    enum err e = search_init(&s, a, v, f);
+    size_t logs_left = q->logs_max, blocks_left = q->blocks_max;
+    uint64_t last = f->from - 1;
+    uint64_t pos = f->from > 0 ? f->from : 1; /* block 0 has no transactions */
+    enum err e = search_init(&s, a, q->view, f);
     while (e == ERR_OK && pos <= f->to) {
-        uint64_t block = s.count > 0 ? search_next(&s, pos) : bloom_next(v, pos, f->to);
+        uint64_t block = s.count > 0 ? search_next(&s, pos) : bloom_next(q->view, pos, f->to);
         if (block > f->to)
             break;
         last = block - 1;
-        bool expired = limits->expired != NULL && limits->expired(limits->expired_ctx);
-        if (blocks_left == 0 || expired) {
+        if (blocks_left == 0 || (q->expired != NULL && q->expired(q->ctx))) {
             e = ERR_BUSY;
             break;
         }
         blocks_left--;
-        e = visit(a, src, v, f, block, &logs_left, fn, ctx, ec);
+        e = visit(a, q, block, &logs_left, ec);
         pos = block + 1;
     }
     if (s.cursor != NULL)

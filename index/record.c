@@ -6,8 +6,7 @@
 
 enum { SOURCE_MESSAGE = 0, SOURCE_INLINE = 1 };
 
-/* --- fixed-width fields
- * ---------------------------------------------------------------------------------- */
+/* --- fixed-width fields -------------------------------------------------------------------- */
 static void put_u32(struct buf *b, uint32_t v) {
     uint8_t raw[4];
     be32_store(raw, v);
@@ -71,9 +70,7 @@ static enum err take_end(bytes in) {
     return in.len == 0 ? ERR_OK : ERR_CORRUPT;
 }
 
-/* --- BLOCK
- * -------------------------------------------------------------------------------------------------
- */
+/* --- BLOCK --------------------------------------------------------------------------------- */
 static bool is_signed(const struct derived_tx *d) {
     return d->tx.type <= TX_SET_CODE;
 }
@@ -114,8 +111,7 @@ enum err record_unpack_block(struct record_block *out, bytes payload) {
     return ERR_OK;
 }
 
-/* --- RECEIPTS
- * ---------------------------------------------------------------------------------------------- */
+/* --- RECEIPTS ------------------------------------------------------------------------------ */
 /* Whether an envelope is a part of the message's data, as those of signed transactions are: then
  * its place says it all. */
 static bool lies_in(bytes envelope, bytes data) {
@@ -188,8 +184,7 @@ enum err record_unpack_receipts(struct record_receipt **out, size_t *out_count, 
     return ERR_OK;
 }
 
-/* --- the small ones
- * ---------------------------------------------------------------------------------------- */
+/* --- the small ones ------------------------------------------------------------------------ */
 void record_pack_pool(struct buf *out, const struct record_pool *p) {
     buf_append_byte(out, RECORD_VERSION);
     buf_append(out, p->sender.b, 20);

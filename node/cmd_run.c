@@ -43,9 +43,7 @@ struct run {
                                 the other */
 };
 
-/* --- starting
- * ------------------------------------------------------------------------------------------------
- */
+/* --- starting ------------------------------------------------------------------------------ */
 static enum err set_up_log(const struct config *c, struct err_ctx *ec) {
     struct log_config lc = {.fd = STDERR_FILENO, .rate_per_s = LOG_RATE_DEFAULT};
     if (log_level_parse(&lc.level, c->log_level) != ERR_OK)
@@ -210,9 +208,7 @@ static enum err start(struct run *r, struct err_ctx *ec) {
     return start_rpc(r, ec);
 }
 
-/* --- serving
- * -------------------------------------------------------------------------------------------------
- */
+/* --- serving ------------------------------------------------------------------------------- */
 static void print_dev_accounts(const struct run *r) {
     printf("Development accounts, 10000 ETH each (mnemonic: %s)\n", GENESIS_DEV_MNEMONIC);
     for (size_t i = 0; i < r->commands.dev_account_count; i++) {

@@ -14,9 +14,7 @@
 
 enum { BATCH = 64 };
 
-/* --- senders
- * --------------------------------------------------------------------------------------------------
- */
+/* --- senders ------------------------------------------------------------------------------- */
 /* Recovers all senders, those of a plain signature side by side. */
 static void recover_senders(struct pool_tx **txs, size_t n) {
     hash32 digests[BATCH] = {0};
@@ -41,9 +39,7 @@ static void recover_senders(struct pool_tx **txs, size_t n) {
     }
 }
 
-/* --- refusals
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- refusals ------------------------------------------------------------------------------ */
 static struct tx_error_facts facts_of(struct sequencer *s, const struct tx *tx) {
     struct world *w = chain_world(s->o.ledger->chain);
     return (struct tx_error_facts){
@@ -74,8 +70,7 @@ static void refuse_gap(struct pool_tx *t, uint64_t expected) {
     submit_answer(t, &r);
 }
 
-/* --- transactions that wait for a nonce
- * ------------------------------------------------------------------------- */
+/* --- transactions that wait for a nonce ---------------------------------------------------- */
 /* Writes the POOL record; its client is answered once that is synced. */
 static void record_gapped(struct sequencer *s, struct pool_tx *t) {
     struct ledger *l = s->o.ledger;
@@ -124,9 +119,7 @@ static enum tx_verdict check_gapped(struct sequencer *s, const struct tx *tx) {
     return TX_OK;
 }
 
-/* --- adding
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- adding -------------------------------------------------------------------------------- */
 static void refuse_pool(struct sequencer *s, struct pool_tx *t, enum pool_verdict v,
                         uint64_t expected) {
     switch (v) {

@@ -16,9 +16,7 @@ enum {
 };
 static const char pool_floor_key[] = "pool_floor";
 
-/* --- opening
- * -----------------------------------------------------------------------------------------------
- */
+/* --- opening ------------------------------------------------------------------------------- */
 static enum err open_logs(struct ledger *l, const struct ledger_options *o, struct err_ctx *ec) {
     char dir[DATADIR_PATH_MAX];
     TRY(datadir_path(dir, o->dir, DATADIR_LOG, ec));
@@ -57,9 +55,7 @@ static enum err open_executor(struct ledger *l, const struct ledger_options *o,
     return ERR_OK;
 }
 
-/* --- genesis
- * -------------------------------------------------------------------------------------------------
- */
+/* --- genesis ------------------------------------------------------------------------------- */
 static bool empty_account(void *ctx, struct account *out, const hash32 *h) {
     (void)ctx;
     (void)out;
@@ -263,9 +259,7 @@ void ledger_close(struct ledger *l) {
     *l = (struct ledger){0};
 }
 
-/* --- moving on
- * -------------------------------------------------------------------------------------------------
- */
+/* --- moving on ----------------------------------------------------------------------------- */
 enum err ledger_append_record(struct ledger *l, enum log_kind kind, struct log_record *out,
                               struct err_ctx *ec) {
     struct log_record r;

@@ -55,8 +55,7 @@ void pool_clear(struct pool *p) {
     pthread_mutex_destroy(&p->lock);
 }
 
-/* --- lists; the lock is held
- * --------------------------------------------------------------------------------- */
+/* --- lists; the lock is held --------------------------------------------------------------- */
 static struct sender *sender_of(const struct pool *p, const addr20 *a) {
     return map_get(&p->by_sender, a->b);
 }
@@ -141,9 +140,7 @@ static void unlink_tx(struct pool *p, struct pool_tx *t) {
     map_del(&p->by_hash, t->tx.hash.b);
 }
 
-/* --- adding
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- adding -------------------------------------------------------------------------------- */
 /* Where a nonce belongs in its sender's list. */
 struct place {
     struct pool_tx *prev; /* last with a lower nonce */
@@ -272,8 +269,7 @@ enum pool_verdict pool_add(struct pool *p, struct pool_tx *t, uint64_t state_non
     return v;
 }
 
-/* --- the sequencer's
- * ------------------------------------------------------------------------------------------- */
+/* --- the sequencer's ----------------------------------------------------------------------- */
 struct pool_tx *pool_first_ready(struct pool *p) {
     pthread_mutex_lock(&p->lock);
     struct pool_tx *t = p->ready_first;
@@ -356,9 +352,7 @@ uint64_t pool_floor(struct pool *p) {
     return floor == UINT64_MAX ? 0 : floor;
 }
 
-/* --- looks
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- looks --------------------------------------------------------------------------------- */
 uint64_t pool_pending_nonce(struct pool *p, const addr20 *sender, uint64_t latest) {
     uint64_t nonce = latest;
     pthread_mutex_lock(&p->lock);

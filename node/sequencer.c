@@ -30,8 +30,7 @@ void sequencer_fail(struct sequencer *s, enum err e, const struct err_ctx *ec) {
     ring_kick(&s->ingress);
 }
 
-/* --- the feed of an open block
- * ------------------------------------------------------------------------------- */
+/* --- the feed of an open block ------------------------------------------------------------- */
 /* Milliseconds until a moment, rounded up, at least 0. */
 static int ms_until(uint64_t now, uint64_t then) {
     if (then <= now)
@@ -88,9 +87,7 @@ static void feed_done(void *ctx, const struct tx *tx, enum tx_verdict v,
         rebase_authorities(s, tx);
 }
 
-/* --- blocks
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- blocks -------------------------------------------------------------------------------- */
 static uint64_t l1_block_at(const struct sequencer *s, uint64_t timestamp) {
     /* Without a parent the number is a function of time; with one, the parent reader's messages
      * move it. */
@@ -160,8 +157,7 @@ static void expire(struct sequencer *s, uint64_t now) {
     }
 }
 
-/* --- the thread
- * ---------------------------------------------------------------------------------------------- */
+/* --- the thread ---------------------------------------------------------------------------- */
 /* Nothing is ready: sleep until there is, or something is due. */
 static void idle(struct sequencer *s) {
     uint64_t now = now_ns(s), until = s->expire_ns;
@@ -219,9 +215,7 @@ static void *sequencer_main(void *arg) {
     return NULL;
 }
 
-/* --- life
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- life ---------------------------------------------------------------------------------- */
 static void checkpoint_failed(void *ctx, enum err e, const struct err_ctx *ec) {
     sequencer_fail(ctx, e, ec);
 }

@@ -59,9 +59,7 @@ static uint64_t token_of(const struct job *j, size_t call) {
 
 static void advance(struct job *j);
 
-/* --- inbox
- * -------------------------------------------------------------------------------------------------
- */
+/* --- inbox --------------------------------------------------------------------------------- */
 static void post(struct rpc_engine *e, struct inbox_item *m) {
     m->next = NULL;
     pthread_mutex_lock(&e->lock);
@@ -106,8 +104,7 @@ static struct rpc_call *call_of(struct rpc_engine *e, uint64_t token, struct job
     return j->calls[idx].phase == RPC_PHASE_WAIT ? &j->calls[idx] : NULL;
 }
 
-/* --- answers of the node
- * --------------------------------------------------------------------------------------- */
+/* --- answers of the node ------------------------------------------------------------------- */
 static void end_wait(struct job *j, struct rpc_call *c, enum rpc_phase phase) {
     CHECK(c->phase == RPC_PHASE_WAIT);
     CHECK(j->outstanding > 0);
@@ -217,9 +214,7 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx) {
             time_out(e, e->jobs[i], now);
 }
 
-/* --- replies
- * -----------------------------------------------------------------------------------------------
- */
+/* --- replies ------------------------------------------------------------------------------- */
 static void write_id(struct buf *out, json_t *id) {
     char *text = id == NULL ? NULL : json_dumps(id, JSON_ENCODE_ANY | JSON_COMPACT);
     buf_append_str(out, text != NULL ? text : "null");
@@ -308,9 +303,7 @@ static void refuse(struct rpc_engine *e, uint64_t tag, json_t *id, bool in_array
     e->reply(e->reply_ctx, tag, &reply);
 }
 
-/* --- running
- * --------------------------------------------------------------------------------------------------
- */
+/* --- running ------------------------------------------------------------------------------- */
 static void submit(struct job *j, size_t idx) {
     struct rpc_call *c = &j->calls[idx];
     const struct node_commands *node = c->cx->node;
@@ -411,9 +404,7 @@ static void advance(struct job *j) {
     finish(j);
 }
 
-/* --- requests
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- requests ------------------------------------------------------------------------------ */
 bool rpc_json_depth_ok(const char *s, size_t len, unsigned max) {
     unsigned depth = 0;
     bool in_string = false;
@@ -559,9 +550,7 @@ size_t rpc_engine_pending(const struct rpc_engine *e) {
     return e->pending;
 }
 
-/* --- life
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- life ---------------------------------------------------------------------------------- */
 static enum err start_events(struct rpc_engine *e, struct err_ctx *ec) {
     e->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (e->wake_fd < 0)

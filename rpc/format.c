@@ -52,8 +52,7 @@ void format_block(struct json_writer *w, const struct index_head *h, const struc
     jw_object_end(w);
 }
 
-/* --- transactions
- * -------------------------------------------------------------------------------------------- */
+/* --- transactions -------------------------------------------------------------------------- */
 static void access_list(struct json_writer *w, const struct tx *tx) {
     jw_key(w, "accessList");
     jw_array(w);
@@ -160,9 +159,7 @@ void format_pending_tx(struct json_writer *w, const struct tx *tx) {
     jw_object_end(w);
 }
 
-/* --- receipts
- * --------------------------------------------------------------------------------------------------
- */
+/* --- receipts ------------------------------------------------------------------------------ */
 void format_log(struct json_writer *w, const struct index_block *b, size_t tx_idx, size_t log_idx,
                 const struct log_entry *log) {
     jw_object(w);

@@ -59,8 +59,7 @@ static bytes head_slice(const struct http_reader *r, size_t offset, size_t end) 
     return bytes_of(r->head.ptr + offset, end - offset);
 }
 
-/* --- parser callbacks
- * ---------------------------------------------------------------------------------------- */
+/* --- parser callbacks ---------------------------------------------------------------------- */
 static int on_begin(http_parser *p) {
     reader_of(p)->started = true;
     return 0;
@@ -197,9 +196,7 @@ static const http_parser_settings parser_settings = {
     .on_message_complete = on_complete,
 };
 
-/* --- interface
- * ------------------------------------------------------------------------------------------------
- */
+/* --- interface ----------------------------------------------------------------------------- */
 static void reset_request(struct http_reader *r) {
     memset(&r->request, 0, sizeof(r->request));
     memset(r->fields, 0, sizeof(r->fields));

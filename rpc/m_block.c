@@ -125,8 +125,7 @@ void rpc_eth_get_block_receipts(struct rpc_call *c) {
     jw_array_end(&w);
 }
 
-/* --- transactions
- * -------------------------------------------------------------------------------------------- */
+/* --- transactions -------------------------------------------------------------------------- */
 static void tx_at(struct rpc_call *c, bool by_hash) {
     uint64_t number = 0, idx = 0;
     struct index_block b;

@@ -104,9 +104,7 @@ void rpc_eth_call(struct rpc_call *c) {
     jw_data(&w, r.output.ptr, r.output.len);
 }
 
-/* --- estimates
- * -----------------------------------------------------------------------------------------------
- */
+/* --- estimates ----------------------------------------------------------------------------- */
 struct estimate {
     struct rpc_call *c;
     struct tx *tx;

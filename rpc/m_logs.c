@@ -7,19 +7,20 @@
 
 #include <inttypes.h>
 
-static bool expired(void *ctx) {
-    return rpc_time_up(ctx);
-}
-
 struct collect {
-    struct json_writer *w;
-    bool full;
+    struct rpc_call *call;
+    struct json_writer w;
 };
+
+static bool expired(void *ctx) {
+    const struct collect *s = ctx;
+    return rpc_time_up(s->call);
+}
 
 static enum err on_log(void *ctx, const struct index_log *l) {
     struct collect *s = ctx;
-    format_log(s->w, l->block, l->tx_idx, l->log_idx, l->log);
-    return s->w->buf->overflow ? ERR_BUSY : ERR_OK;
+    format_log(&s->w, l->block, l->tx_idx, l->log_idx, l->log);
+    return s->w.buf->overflow ? ERR_BUSY : ERR_OK;
 }
 
 /* One end of the range as a block number. */
@@ -86,20 +87,24 @@ void rpc_eth_get_logs(struct rpc_call *c) {
                    from + INDEX_FILTER_BARE_RANGE_MAX - 1);
         return;
     }
-    struct json_writer w;
-    struct collect s = {.w = &w};
+    struct collect s = {.call = c};
     struct err_ctx ec = {.err = ERR_OK};
-    struct index_query_limits limits = {.logs_max = INDEX_FILTER_LOGS_MAX,
-                                        .blocks_max = INDEX_FILTER_BLOCKS_MAX,
-                                        .expired = expired,
-                                        .expired_ctx = c};
-    f.filter.from = from;
-    f.filter.to = to;
-    jw_init(&w, &c->result);
-    jw_array(&w);
-    enum err e = index_logs(&last, rpc_arena(c), &c->cx->source, rpc_head_view(c), &f.filter,
-                            &limits, on_log, &s, &ec);
-    jw_array_end(&w);
+    struct index_query q = {
+        .source = &c->cx->source,
+        .view = rpc_head_view(c),
+        .filter = f.filter,
+        .logs_max = INDEX_FILTER_LOGS_MAX,
+        .blocks_max = INDEX_FILTER_BLOCKS_MAX,
+        .expired = expired,
+        .fn = on_log,
+        .ctx = &s,
+    };
+    q.filter.from = from;
+    q.filter.to = to;
+    jw_init(&s.w, &c->result);
+    jw_array(&s.w);
+    enum err e = index_logs(&last, rpc_arena(c), &q, &ec);
+    jw_array_end(&s.w);
     if (e == ERR_BUSY)
         fail_range(c, rpc_time_up(c) ? "query timed out" : "query returned more than 10000 results",
                    from, last);

@@ -97,9 +97,7 @@ void rpc_eth_get_storage_at(struct rpc_call *c) {
     jw_data(&w, word, sizeof(word));
 }
 
-/* --- eth_getProof
- * ------------------------------------------------------------------------------------------------
- */
+/* --- eth_getProof -------------------------------------------------------------------------- */
 struct proof_request {
     addr20 addr;
     hash32 addr_hash;

@@ -42,8 +42,7 @@ void rpc_eth_send_raw_sync(struct rpc_call *c) {
     c->submit_flags = SUBMIT_NO_QUEUE;
 }
 
-/* --- development accounts
- * ------------------------------------------------------------------------------------ */
+/* --- development accounts ------------------------------------------------------------------ */
 static int dev_account_of(const struct rpc_call *c, const addr20 *a) {
     const struct node_commands *node = c->cx->node;
     for (size_t i = 0; i < node->dev_account_count; i++)

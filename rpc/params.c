@@ -166,9 +166,7 @@ bool param_storage_key(struct rpc_call *c, size_t idx, json_t *v, u256 *out) {
     return true;
 }
 
-/* --- blocks
- * ------------------------------------------------------------------------------------------------
- */
+/* --- blocks -------------------------------------------------------------------------------- */
 bool param_block_tag(struct rpc_call *c, size_t idx, json_t *v, struct block_ref *out) {
     *out = (struct block_ref){.kind = BLOCK_REF_LATEST};
     if (v == NULL || json_is_null(v))
@@ -223,8 +221,7 @@ bool param_block(struct rpc_call *c, size_t idx, struct block_ref *out, bool all
     return param_block_tag(c, idx, v, out);
 }
 
-/* --- transactions
- * -------------------------------------------------------------------------------------------- */
+/* --- transactions -------------------------------------------------------------------------- */
 static json_t *member(json_t *o, const char *key) {
     json_t *v = json_object_get(o, key);
     return json_is_null(v) ? NULL : v;
@@ -428,9 +425,7 @@ bool param_tx(struct rpc_call *c, size_t idx, struct tx_args *out, struct arena 
     return true;
 }
 
-/* --- filters
- * -----------------------------------------------------------------------------------------------
- */
+/* --- filters ------------------------------------------------------------------------------- */
 static bool filter_addresses(struct rpc_call *c, size_t idx, json_t *v, struct index_filter *f,
                              struct arena *a) {
     if (v == NULL)

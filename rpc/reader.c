@@ -102,8 +102,7 @@ void rpc_reader_run(struct rpc_reader *r, struct rpc_call *calls, size_t count) 
     }
 }
 
-/* --- for handlers
- * --------------------------------------------------------------------------------------------- */
+/* --- for handlers -------------------------------------------------------------------------- */
 struct arena *rpc_arena(struct rpc_call *c) {
     return &c->reader->arena;
 }

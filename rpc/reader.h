@@ -21,8 +21,7 @@ void rpc_reader_free(struct rpc_reader *r);
  * durable block at its start. */
 void rpc_reader_run(struct rpc_reader *r, struct rpc_call *calls, size_t count);
 
-/* --- for handlers
- * --------------------------------------------------------------------------------------------- */
+/* --- for handlers -------------------------------------------------------------------------- */
 /* Memory of the call; reset when it ends. */
 struct arena *rpc_arena(struct rpc_call *c);
 /* The newest durable block's view, pinned for the call. */
@@ -44,9 +43,7 @@ bool rpc_load_block(struct rpc_call *c, uint64_t number, struct index_block *out
 /* Whether the call has used up its time. */
 bool rpc_time_up(struct rpc_call *c);
 
-/* --- threads
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- threads ------------------------------------------------------------------------------- */
 /* A batch of calls of one job; returned to `done` on the reader's thread. */
 struct rpc_work {
     struct rpc_work *next;

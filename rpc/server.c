@@ -81,8 +81,7 @@ static uint64_t tag_of(const struct conn *c, size_t slot) {
 
 static void pump(struct conn *c);
 
-/* --- connections
- * ------------------------------------------------------------------------------------------- */
+/* --- connections --------------------------------------------------------------------------- */
 static void note_unsent(struct conn *c) {
     size_t now = evbuffer_get_length(bufferevent_get_output(c->bev));
     c->server->unsent += now - c->unsent;
@@ -116,9 +115,7 @@ static void finish_conn(struct conn *c) {
     bufferevent_enable(c->bev, EV_READ);
 }
 
-/* --- replies
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- replies ------------------------------------------------------------------------------- */
 static struct slot *slot_add(struct conn *c) {
     CHECK(c->used < RPC_PIPELINE_MAX);
     struct slot *s = &c->slots[(c->first + c->used++) % RPC_PIPELINE_MAX];
@@ -222,9 +219,7 @@ static void on_engine_reply(void *ctx, uint64_t tag, struct rpc_reply *reply) {
     pump(c);
 }
 
-/* --- requests
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- requests ------------------------------------------------------------------------------ */
 static bool content_type_ok(bytes type) {
     static const char *const accepted[] = {"application/json", "application/json-rpc",
                                            "application/jsonrequest", "application/json-seq"};
@@ -358,9 +353,7 @@ static void pump(struct conn *c) {
         bufferevent_enable(c->bev, EV_READ);
 }
 
-/* --- events
- * -------------------------------------------------------------------------------------------------
- */
+/* --- events -------------------------------------------------------------------------------- */
 static void on_readable(struct bufferevent *bev, void *ctx) {
     struct conn *c = ctx;
     c->moved_ms = rpc_now_ms();
@@ -468,9 +461,7 @@ static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct socka
     bufferevent_enable(c->bev, EV_READ | EV_WRITE);
 }
 
-/* --- life
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- life ---------------------------------------------------------------------------------- */
 /* "127.0.0.1:8545", "[::1]:8545" or "localhost:8545". */
 static bool parse_address(const char *text, struct sockaddr_storage *out, socklen_t *out_len) {
     char host[INET6_ADDRSTRLEN + 1];

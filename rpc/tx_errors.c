@@ -80,9 +80,7 @@ void tx_error_text(char out[TX_ERROR_TEXT_MAX], enum tx_verdict v, const struct 
         snprintf(out, TX_ERROR_TEXT_MAX, "%s", text);
 }
 
-/* --- revert data
- * -------------------------------------------------------------------------------------------------
- */
+/* --- revert data --------------------------------------------------------------------------- */
 static const struct {
     uint8_t code;
     const char *text;

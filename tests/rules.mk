@@ -6,6 +6,7 @@
 CONFORMANCE += precompile_vectors:evm
 CONFORMANCE += trie_vectors:state
 CONFORMANCE += tx_vectors:node
+CONFORMANCE += keystore_vectors:node
 
 define CONFORMANCE_RULES
 CONFORMANCE_BINS += $(B)/$(1)
@@ -83,19 +84,33 @@ fuzz-ci: $(FUZZ_BINS) ## replay, search TIME seconds and find the planted bug, f
 .PHONY: fuzz fuzz-planted fuzz-ci
 
 # --- simulations: tests/sim/<name>.c, a plain program, seeded and repeatable (SEED=), that prints `N passed, N failed` last.
-# SIMULATIONS lists <name>:<floor>, the highest floor that the program needs; it links tests/lib/<floor> too.
-SIMULATIONS += store_history:state
+# SIMULATIONS lists <name>:<floor>, the highest floor that the program needs; it links tests/lib/<floor> too, and the sources in
+# SIM_<name>_SRC. crash records itself through a preloaded library, which any other program may be run under as well.
+SIMULATIONS += store_history:state crash:state
+SIM_crash_SRC := tests/sim/crash_disk.c tests/sim/crash_node.c
 
 define SIMULATION_RULES
 SIMULATION_BINS += $(B)/sim-$(1)
-DEPS += $(B)/tests/sim/$(1).d
-$(B)/sim-$(1): $(B)/tests/sim/$(1).o $$(patsubst %.c,$(B)/%.o,$$(wildcard tests/lib/$(2)/*.c)) $$(foreach f,$$($(2)_BELOW),$(B)/lib$$(f).a)
+sim_$(1)_OBJ := $(B)/tests/sim/$(1).o $$(patsubst %.c,$(B)/%.o,$$(SIM_$(1)_SRC) $$(wildcard tests/lib/$(2)/*.c))
+DEPS += $$(sim_$(1)_OBJ:.o=.d)
+$(B)/sim-$(1): $$(sim_$(1)_OBJ) $$(foreach f,$$($(2)_BELOW),$(B)/lib$$(f).a)
 	@echo "LD $$@"
 	$$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(foreach f,$$($(2)_BELOW),$$($$(f)_LIBS)) -ldl -lm
 endef
 $(foreach t,$(SIMULATIONS),$(eval $(call SIMULATION_RULES,$(firstword $(subst :, ,$(t))),$(lastword $(subst :, ,$(t))))))
 
-test-sim: $(SIMULATION_BINS) ## seeded simulations: store histories, crashes (SEED=)
+$(B)/crash_shim.so: tests/sim/crash_shim.c tests/sim/crash_trace.h
+	@mkdir -p $(@D)
+	@echo "LD $@"
+	$(Q)$(CC) -I. -D_GNU_SOURCE -std=gnu17 -O1 -g $(WARN) -fPIC -shared -o $@ $<
+
+test-sim: $(SIMULATION_BINS) $(B)/crash_shim.so ## seeded simulations: store histories, crashes (SEED=)
 	@set -e; for t in $(SIMULATION_BINS); do echo "== $$t"; $$t; done
 
 .PHONY: test-sim
+
+# --- functional: the real binary with real clients (tests/func/README.md).
+test-func: build/callipter ## viem, cast, ethers, the wire, restart, kill -9 (FILTER=, ROUNDS=)
+	@tests/func/run.sh
+
+.PHONY: test-func
