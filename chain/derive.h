@@ -102,8 +102,8 @@ u256 chain_next_price(struct chain *c, const struct header *parent, uint64_t tim
 /* A call or simulation at the end of `header`'s block (eth_call, estimateGas): no fee is charged.
  * The world of `c` is left unchanged. */
 struct call_request {
-    /* sender, to, value, data, access, auths, gas_limit; no signature. With a fee cap of 0, GASPRICE
-     * and BASEFEE are 0; else the cap must be at least P and the balance must cover it. */
+    /* sender, to, value, data, access, auths, gas_limit; no signature. With a fee cap of 0,
+     * GASPRICE and BASEFEE are 0; else the cap must be at least P and the balance must cover it. */
     struct tx tx;
     const struct evm_tracer *tracer; /* NULL, or the call runs in the reference tier */
     bool pending;                    /* block context of the next block instead of header's own */
@@ -111,8 +111,8 @@ struct call_request {
 };
 struct call_result {
     enum evm_status status;
-    /* Of the checks that a call still makes: type, intrinsic gas, fee cap, value covered. If it is not
-     * TX_OK the rest is unset. */
+    /* Of the checks that a call still makes: type, intrinsic gas, fee cap, value covered. If it is
+     * not TX_OK the rest is unset. */
     enum tx_verdict verdict;
     uint64_t gas_used;
     uint64_t gas_refund;

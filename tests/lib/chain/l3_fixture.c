@@ -69,11 +69,11 @@ static void build_block_0(struct fixture *f, struct fixture_half *h,
     f->head_hash = header_hash(&f->head);
 }
 
-static struct fixture_half half_new(const struct fixture_options *o) {
+static struct fixture_half half_new(const struct fixture_options *o, enum evm_tier tier) {
     const struct chain_options co = {
         .config = {.chain_id = o->chain_id != 0 ? o->chain_id : FIXTURE_CHAIN_ID,
                    .evm_number_parent = o->evm_number_parent},
-        .tier = o->tier,
+        .tier = tier,
         .code_cache_bytes = 1 << 20,
         .world_cache_bytes = SIZE_MAX, /* there is no store to read from again */
     };
@@ -91,8 +91,9 @@ void fixture_init(struct fixture *f, const struct fixture_options *o) {
         enum err e = secp_address_of_key(&f->addrs[i], f->keys[i]);
         CHECK(e == ERR_OK);
     }
-    f->main = half_new(o);
-    f->twin = half_new(o);
+    bool fast = o->tier == EVM_TIER_FAST;
+    f->main = half_new(o, o->tier);
+    f->twin = half_new(o, fast ? EVM_TIER_REFERENCE : EVM_TIER_FAST);
     build_block_0(f, &f->main, o);
     hash32 first = f->head_hash;
     build_block_0(f, &f->twin, o);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A small L3 chain in RAM for tests: block 0 with four funded accounts, transactions signed by
- * them, blocks made from a list of transactions or from a message. Every sequenced block is derived
- * again from its packed message on a twin chain, whose hash must be the same. */
+ * them, blocks made from a list of transactions or from a message. Every block is derived again
+ * from its packed message on a twin chain in the machine's other tier, and its hash must be the
+ * same. */
 #ifndef TESTS_LIB_CHAIN_L3_FIXTURE_H
 #define TESTS_LIB_CHAIN_L3_FIXTURE_H
 
