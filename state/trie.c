@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-enum { SCRATCH_CHUNK_BYTES = 1 << 20, ROW_CHUNK_BYTES = 256 << 10, SLOT_RLP_MAX = 33 };
+enum { SCRATCH_CHUNK_BYTES = 256 << 10, ROW_CHUNK_BYTES = 64 << 10, SLOT_RLP_MAX = 33 };
 
 struct state_trie *state_trie_new(struct trie_source source, size_t budget_bytes) {
     struct state_trie *t = calloc(1, sizeof *t);

@@ -12,7 +12,8 @@ unsigned key_common_nibbles(const uint8_t *a, const uint8_t *b) {
     return 2 * i + ((a[i] ^ b[i]) < 16 ? 1 : 0);
 }
 
-/* --- encodings -------------------------------------------------------------------------------------- */
+/* --- encodings
+ * -------------------------------------------------------------------------------------- */
 
 static size_t put_header(uint8_t *out, uint8_t base, size_t len) {
     if (len <= 55) {
@@ -146,9 +147,15 @@ size_t node_encode_branch(uint8_t out[TRIE_BRANCH_RLP_MAX], const struct tnode *
     return (size_t)(p - out);
 }
 
-/* --- memory ----------------------------------------------------------------------------------------- */
+/* --- memory
+ * ----------------------------------------------------------------------------------------- */
 
-enum { SLAB_BYTES = 256 << 10 };
+enum {
+    SLAB_BYTES = 256 << 10,
+    NODE_BYTES_MAX =
+        (int)offsetof(struct tnode, data) + 16 * 32 + 16 * (int)sizeof(void *) + TRIE_NIBBLES,
+};
+_Static_assert(NODE_BYTES_MAX < TMEM_STEP * TMEM_CLASSES, "the largest node has a size class");
 struct tmem_slab {
     struct tmem_slab *next;
     _Alignas(TMEM_STEP) uint8_t data[];
@@ -241,8 +248,8 @@ void tnode_free(struct tmem *m, struct tnode *n) {
     tmem_give(m, n, n->size_class);
 }
 
-/* Moves the node's parts to where the given counts put them; `add_ref` and `add_kid` (or -1) open a gap at that
- * position, `del_ref` and `del_kid` close one. Masks are the caller's to set. */
+/* Moves the node's parts to where the given counts put them; `add_ref` and `add_kid` (or -1) open a
+ * gap at that position, `del_ref` and `del_kid` close one. Masks are the caller's to set. */
 struct shape {
     int add_ref, del_ref, add_kid, del_kid;
     size_t ext_len;
@@ -263,15 +270,13 @@ static void move_array(uint8_t *to, const uint8_t *from, size_t elem, unsigned c
     }
 }
 
-/* The result has the header of `n` with its old masks, and room for the new shape; `ext` is copied. */
+/* The result has the header of `n` with its old masks, and room for the new shape; `ext` is copied.
+ */
 static struct tnode *reshape(struct tmem *m, struct tnode *n, const struct shape *sh,
                              const uint8_t *ext) {
-    struct {
-        struct tnode head;
-        uint8_t data[16 * 32 + 16 * sizeof(void *) + TRIE_NIBBLES];
-    } old;
+    _Alignas(8) uint8_t old[NODE_BYTES_MAX];
     unsigned refs = popcount16(n->mask), kids = popcount16(n->kid);
-    memcpy(&old, n, node_bytes(refs, kids, n->ext_len));
+    memcpy(old, n, node_bytes(refs, kids, n->ext_len));
     unsigned new_refs = refs + (sh->add_ref >= 0) - (sh->del_ref >= 0);
     unsigned new_kids = kids + (sh->add_kid >= 0) - (sh->del_kid >= 0);
     unsigned c = class_of(node_bytes(new_refs, new_kids, sh->ext_len));
@@ -280,11 +285,11 @@ static struct tnode *reshape(struct tmem *m, struct tnode *n, const struct shape
     if (c != n->size_class) {
         tnode_free(m, n);
         n = tmem_take(m, c);
-        memcpy(n, &old, sizeof *n);
+        memcpy(n, old, sizeof *n);
         n->size_class = (uint8_t)c;
     }
     uint8_t *p = n->data;
-    const uint8_t *q = (const uint8_t *)&old + offsetof(struct tnode, data);
+    const uint8_t *q = old + offsetof(struct tnode, data);
     move_array(p, q, 32, refs, sh->add_ref, sh->del_ref);
     p += (size_t)new_refs * 32;
     q += (size_t)refs * 32;
@@ -368,7 +373,8 @@ struct tnode *tnode_set_ext(struct tmem *m, struct tnode *n, const uint8_t *ext,
     return reshape(m, n, &(struct shape){-1, -1, -1, -1, ext_len}, ext);
 }
 
-/* --- records ---------------------------------------------------------------------------------------- */
+/* --- records
+ * ---------------------------------------------------------------------------------------- */
 
 static void put16(uint8_t *out, uint16_t v) {
     out[0] = (uint8_t)(v >> 8);
