@@ -153,14 +153,34 @@ static enum err posix_rename(struct disk *d, const char *from, const char *to) {
     return rename(from, to) == 0 ? ERR_OK : err_of_errno(errno);
 }
 
+static enum err posix_sync_dir(struct disk *d, const char *path) {
+    (void)d;
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return err_of_errno(errno);
+    enum err e = fsync(fd) == 0 ? ERR_OK : err_of_errno(errno);
+    (void)close(fd);
+    return e;
+}
+
+/* A new folder lasts only when the one above it is synced: else all that is synced in it would be
+ * lost with its name. */
 static enum err make_one_dir(const char *path) {
     struct stat st;
-    if (mkdir(path, 0755) == 0)
-        return ERR_OK;
-    int number = errno;
-    if (number == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
-        return ERR_OK;
-    return err_of_errno(number);
+    if (mkdir(path, 0755) != 0) {
+        int number = errno;
+        bool exists = number == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+        return exists ? ERR_OK : err_of_errno(number);
+    }
+    char above[PATH_LEN_MAX];
+    size_t len = strlen(path);
+    memcpy(above, path, len + 1);
+    char *slash = strrchr(above, '/');
+    if (slash == NULL)
+        memcpy(above, ".", 2);
+    else
+        slash[slash == above ? 1 : 0] = '\0';
+    return posix_sync_dir(NULL, above);
 }
 
 static enum err posix_mkdir(struct disk *d, const char *path) {
@@ -180,16 +200,6 @@ static enum err posix_mkdir(struct disk *d, const char *path) {
         part[i] = '/';
     }
     return make_one_dir(part);
-}
-
-static enum err posix_sync_dir(struct disk *d, const char *path) {
-    (void)d;
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return err_of_errno(errno);
-    enum err e = fsync(fd) == 0 ? ERR_OK : err_of_errno(errno);
-    (void)close(fd);
-    return e;
 }
 
 /* By bytes: the same order whatever the locale. */
