@@ -161,6 +161,30 @@ Test(derive, no_empty_sequenced_block) {
     fixture_clear(&f);
 }
 
+/* A derived block can be given up; the next one starts from the same state. */
+Test(derive, dropped_block) {
+    struct fixture f;
+    fixture_init(&f, &plain);
+    struct tx *tx = fixture_tx(&f, 0, &BOB, 9, nothing, 21000);
+    struct buf data;
+    buf_init(&data, 4096);
+    buf_append_byte(&data, L2_SIGNED_TX);
+    buf_append(&data, tx->raw.ptr, tx->raw.len);
+    struct message m = fixture_l2_message(&f, buf_bytes(&data));
+    struct derived_block b;
+    for (int i = 0; i < 3; i++) {
+        cr_assert_eq(chain_derive_block(&b, f.main.chain, &f.arena, &f.head, &m, NULL), ERR_OK);
+        cr_assert_eq(b.tx_count, 1);
+        chain_drop_block(f.main.chain);
+        u256 got = fixture_balance(&f, &BOB);
+        cr_assert(u256_is_zero(&got));
+    }
+    cr_assert_eq(fixture_message(&f, &b, &m, NULL), ERR_OK);
+    cr_assert_eq(b.tx_count, 1);
+    buf_clear(&data);
+    fixture_clear(&f);
+}
+
 /* --- messages of other kinds -------------------------------------------------------------- */
 
 Test(derive, empty_blocks) {
