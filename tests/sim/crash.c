@@ -261,8 +261,8 @@ static bool seen_before(struct worker *w, uint64_t number) {
 }
 
 static void test_image(struct worker *w, struct crash_disk *d, enum crash_variant variant,
-                       size_t cut, const struct promise *p) {
-    struct fixture_rng r = fixture_rng_of(w->seed ^ cut << 8 ^ variant);
+                       size_t draw, size_t cut, const struct promise *p) {
+    struct fixture_rng r = fixture_rng_of(w->seed ^ cut << 16 ^ draw << 8 ^ variant);
     const struct crash_step *next = cut + 1 < w->trace->count ? &w->trace->steps[cut + 1] : NULL;
     const struct crash_step *flying = next != NULL && next->record.op == CRASH_WRITE ? next : NULL;
     uint64_t number = crash_disk_image(d, variant, flying, &r);
