@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/lib/index/blocks.h"
+
+#include "base/check.h"
+#include "base/keccak.h"
+
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { MADE_MAX = 4096 };
+
+addr20 blocks_address(size_t i) {
+    addr20 a;
+    memset(a.b, 0xa0 + (int)i, sizeof(a.b));
+    return a;
+}
+
+/* The first one begins with the bytes of the first address: their keys lie side by side. */
+hash32 blocks_topic(size_t i) {
+    hash32 h;
+    memset(h.b, i == 0 ? 0xa0 : 0x10 + (int)i, sizeof(h.b));
+    return h;
+}
+
+uint64_t blocks_random(struct blocks *b, uint64_t below) {
+    b->seed ^= b->seed >> 12;
+    b->seed ^= b->seed << 25;
+    b->seed ^= b->seed >> 27;
+    return (b->seed * UINT64_C(0x2545F4914F6CDD1D)) % below;
+}
+
+void blocks_open(struct blocks *b, uint64_t seed) {
+    struct err_ctx ec = {.text = ""};
+    *b = (struct blocks){.seed = seed};
+    snprintf(b->dir, sizeof(b->dir), "/tmp/callipter-index-XXXXXX");
+    CHECK(mkdtemp(b->dir) != NULL);
+    arena_init(&b->arena, 1 << 20, 1 << 30);
+    b->made = calloc(MADE_MAX, sizeof(*b->made));
+    CHECK(b->made != NULL);
+    struct store_options so = {.dir = b->dir, .no_sync = true};
+    CHECK(store_open(&b->store, &so, &ec) == ERR_OK);
+    struct wal_options wo = {
+        .disk = disk_posix(), .dir = b->dir, .prefix = "blocks", .segment_bytes = 1 << 20};
+    CHECK(wal_open(&b->source.log, &wo, &ec) == ERR_OK);
+    wo.prefix = "receipts";
+    CHECK(wal_open(&b->source.receipts, &wo, &ec) == ERR_OK);
+}
+
+static int remove_entry(const char *path, const struct stat *st, int kind, struct FTW *ftw) {
+    (void)st;
+    (void)kind;
+    (void)ftw;
+    return remove(path);
+}
+
+void blocks_close(struct blocks *b) {
+    if (b->view != NULL)
+        store_view_close(b->view);
+    wal_close(b->source.log);
+    wal_close(b->source.receipts);
+    store_close(b->store);
+    arena_clear(&b->arena);
+    free(b->made);
+    (void)nftw(b->dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static void make_tx(struct blocks *b, struct derived_tx *d, uint64_t number, size_t idx,
+                    uint64_t *cumulative) {
+    static const uint8_t key[32] = {[31] = 7};
+    d->tx = (struct tx){
+        .type = idx % 2 ? TX_DYNAMIC_FEE : TX_LEGACY,
+        .has_chain_id = true,
+        .chain_id = 41337,
+        .nonce = number * BLOCKS_TXS_MAX + idx,
+        .gas_limit = 100000,
+        .to = blocks_address(0),
+        .data = arena_copy(&b->arena, bytes_of("data", idx % 4)),
+    };
+    d->tx.max_fee = d->tx.max_priority_fee = d->tx.gas_price = u256_from_u64(9);
+    CHECK(tx_sign(&d->tx, &b->arena, key) == ERR_OK);
+    struct receipt *r = &d->receipt;
+    r->type = d->tx.type;
+    r->success = blocks_random(b, 4) != 0;
+    r->gas_used = 21000 + blocks_random(b, 1000);
+    r->cumulative_gas_used = *cumulative += r->gas_used;
+    r->effective_gas_price = u256_from_u64(number);
+    r->log_count = blocks_random(b, BLOCKS_LOGS_MAX);
+    r->logs = arena_zalloc(&b->arena, (r->log_count + 1) * sizeof(*r->logs));
+    for (size_t i = 0; i < r->log_count; i++) {
+        struct log_entry *l = &r->logs[i];
+        l->address = blocks_address(blocks_random(b, BLOCKS_ADDRESSES));
+        l->topic_count = (uint8_t)blocks_random(b, 5);
+        for (size_t t = 0; t < l->topic_count; t++)
+            l->topics[t] = blocks_topic(blocks_random(b, BLOCKS_TOPICS));
+        l->data = arena_copy(&b->arena, bytes_of("log data", blocks_random(b, 9)));
+        bloom_add_log(r->bloom, &l->address, l->topics, l->topic_count);
+    }
+}
+
+static void make_block(struct blocks *b, struct derived_block *d, uint64_t number) {
+    *d = (struct derived_block){0};
+    struct header *h = &d->header;
+    h->number = number;
+    h->parent_hash = number > 0 ? b->made[number - 1].hash : (hash32){{0}};
+    h->difficulty = U256_ONE;
+    h->gas_limit = 1 << 26;
+    h->timestamp = 1700000000 + number;
+    h->field_count = 16;
+    struct l3_header_info info = {.l1_block_number = number / 12, .version = 1};
+    l3_header_info_set(h, &info);
+    d->tx_count = number == 0 ? 0 : blocks_random(b, BLOCKS_TXS_MAX + 1);
+    d->txs = arena_zalloc(&b->arena, (d->tx_count + 1) * sizeof(*d->txs));
+    for (size_t i = 0; i < d->tx_count; i++) {
+        make_tx(b, &d->txs[i], number, i, &h->gas_used);
+        for (size_t k = 0; k < sizeof(h->bloom); k++)
+            h->bloom[k] |= d->txs[i].receipt.bloom[k];
+    }
+    struct buf data;
+    struct message_framer f;
+    buf_init(&data, MESSAGE_SEQUENCED_MAX_BYTES);
+    message_frame_begin(&f, &data);
+    for (size_t i = 0; i < d->tx_count; i++)
+        message_frame_add(&f, d->txs[i].tx.raw, NULL);
+    d->message = (struct message){.kind = MESSAGE_L2,
+                                  .sender = SEQUENCER_ADDRESS,
+                                  .timestamp = h->timestamp,
+                                  .data = arena_copy(&b->arena, buf_bytes(&data))};
+    buf_clear(&data);
+    /* Envelopes lie in the message's data, as those of derived blocks do. */
+    const uint8_t *at = d->message.data.ptr + (d->tx_count == 1 ? 1 : MESSAGE_FRAME_FIRST_OFFSET);
+    for (size_t i = 0; i < d->tx_count; i++) {
+        d->txs[i].tx.raw.ptr = at;
+        at += d->txs[i].tx.raw.len + MESSAGE_FRAME_FIRST_OFFSET - 1;
+    }
+    d->hash = header_hash(h);
+}
+
+void blocks_add(struct blocks *b, size_t count) {
+    struct buf payload;
+    buf_init(&payload, 1 << 20);
+    for (size_t i = 0; i < count; i++) {
+        uint64_t number = b->count++;
+        CHECK(number < MADE_MAX);
+        struct derived_block *d = &b->made[number];
+        make_block(b, d, number);
+        struct index_positions at = {0};
+        struct log_record r;
+        uint64_t seq = 0;
+        if (number > 0) {
+            buf_reset(&payload);
+            record_pack_block(&payload, d, &d->header.parent_hash);
+            CHECK(wal_append(b->source.log, LOG_BLOCK, 1, buf_bytes(&payload), &r) == ERR_OK);
+            at.has_body = true;
+            at.body = r.pos;
+            seq = r.seq;
+        }
+        if (d->tx_count > 0) {
+            buf_reset(&payload);
+            record_pack_receipts(&payload, d);
+            CHECK(wal_append(b->source.receipts, LOG_RECEIPTS, 1, buf_bytes(&payload), &r) ==
+                  ERR_OK);
+            at.has_receipts = true;
+            at.receipts = r.pos;
+        }
+        store_block_begin(b->store, number);
+        index_put_block(b->store, d, &at);
+        struct store_applied applied = {
+            .epoch = 1, .seq = seq, .block = number, .block_hash = d->hash};
+        store_block_commit(b->store, &applied);
+        store_set_durable(b->store, number);
+    }
+    buf_clear(&payload);
+    if (b->view != NULL)
+        store_view_close(b->view);
+    CHECK(store_view_open(&b->view, b->store, b->count - 1) == ERR_OK);
+}

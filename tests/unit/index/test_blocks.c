@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Goal: what index_put_block wrote is what the queries give back, before and after a checkpoint.
+ * Covers: blocks.c rows.c */
+#include "base/rlp.h"
+#include "index/rows.h"
+#include "tests/lib/index/blocks.h"
+
+#include <criterion/criterion.h>
+
+static void expect_block(struct blocks *b, uint64_t number) {
+    const struct derived_block *want = &b->made[number];
+    struct arena a;
+    struct index_block got;
+    struct err_ctx ec = {.text = ""};
+    arena_init(&a, 65536, 1 << 26);
+    cr_assert_eq(index_load_block(&got, &a, &b->source, b->view, number, &ec), ERR_OK, "%s",
+                 ec.text);
+    cr_assert(hash32_eq(&got.head.hash, &want->hash));
+    cr_assert(hash32_eq(&got.head.hash, &(hash32){{0}}) == false);
+    hash32 h = header_hash(&got.head.header);
+    cr_assert(hash32_eq(&h, &want->hash));
+    cr_assert_eq(got.tx_count, want->tx_count);
+    cr_assert_eq(got.head.tx_count, want->tx_count);
+    for (size_t i = 0; i < got.tx_count; i++) {
+        const struct derived_tx *d = &want->txs[i];
+        cr_expect(hash32_eq(&got.txs[i].hash, &d->tx.hash));
+        cr_expect(got.txs[i].has_sender);
+        cr_expect(addr20_eq(&got.txs[i].sender, &d->tx.sender));
+        cr_expect_eq(got.receipts[i].gas_used, d->receipt.gas_used);
+        cr_expect_eq(got.receipts[i].success, d->receipt.success);
+        cr_expect(u256_eq(&got.receipts[i].effective_gas_price, &d->receipt.effective_gas_price));
+        cr_assert_eq(got.receipts[i].log_count, d->receipt.log_count);
+        for (size_t k = 0; k < d->receipt.log_count; k++) {
+            const struct log_entry *x = &got.receipts[i].logs[k], *y = &d->receipt.logs[k];
+            cr_expect(addr20_eq(&x->address, &y->address));
+            cr_expect_eq(x->topic_count, y->topic_count);
+            cr_expect_arr_eq(x->topics, y->topics, x->topic_count * sizeof(hash32));
+            cr_expect_eq(x->data.len, y->data.len);
+            cr_expect_arr_eq(x->data.ptr, y->data.ptr, x->data.len);
+        }
+        uint64_t block = 0;
+        uint32_t idx = 0;
+        cr_assert_eq(index_find_tx(&block, &idx, b->view, &d->tx.hash), ERR_OK);
+        cr_expect_eq(block, number);
+        cr_expect_eq(idx, i);
+    }
+    uint64_t n = 0;
+    cr_assert_eq(index_number_of(&n, b->view, &want->hash), ERR_OK);
+    cr_expect_eq(n, number);
+    h = index_hash_of(b->view, number);
+    cr_expect(hash32_eq(&h, &want->hash));
+    arena_clear(&a);
+}
+
+Test(blocks, come_back_as_put) {
+    struct blocks b;
+    struct err_ctx ec;
+    blocks_open(&b, 1);
+    blocks_add(&b, 60);
+    for (uint64_t n = 0; n < b.count; n++)
+        expect_block(&b, n);
+    cr_assert_eq(store_checkpoint(b.store, &ec), ERR_OK);
+    blocks_add(&b, 40);
+    for (uint64_t n = 0; n < b.count; n++)
+        expect_block(&b, n);
+    blocks_close(&b);
+}
+
+Test(blocks, unknown_is_not_found) {
+    struct blocks b;
+    struct index_head h;
+    uint64_t n = 0;
+    uint32_t idx = 0;
+    hash32 none = {{1}};
+    blocks_open(&b, 2);
+    blocks_add(&b, 3);
+    cr_expect_eq(index_head(&h, b.view, 3), ERR_NOT_FOUND);
+    cr_expect_eq(index_head(&h, b.view, UINT64_MAX), ERR_NOT_FOUND);
+    cr_expect_eq(index_number_of(&n, b.view, &none), ERR_NOT_FOUND);
+    cr_expect_eq(index_find_tx(&n, &idx, b.view, &none), ERR_NOT_FOUND);
+    none = index_hash_of(b.view, 3);
+    cr_expect(hash32_is_zero(&none));
+    blocks_close(&b);
+}
+
+Test(blocks, a_view_sees_only_its_blocks) {
+    struct blocks b;
+    blocks_open(&b, 3);
+    blocks_add(&b, 10);
+    struct store_view *old = NULL;
+    struct index_head h;
+    cr_assert_eq(store_view_open(&old, b.store, 4), ERR_OK);
+    blocks_add(&b, 5);
+    cr_expect_eq(index_head(&h, old, 4), ERR_OK);
+    cr_expect_eq(index_head(&h, old, 5), ERR_NOT_FOUND);
+    cr_expect_eq(index_head(&h, b.view, 14), ERR_OK);
+    store_view_close(old);
+    blocks_close(&b);
+}
+
+/* The size is that of [header, [transactions], []] put together by hand. */
+Test(rows, size_is_the_rlp_length) {
+    struct blocks b;
+    struct index_head h;
+    blocks_open(&b, 4);
+    blocks_add(&b, 30);
+    for (uint64_t n = 0; n < b.count; n++) {
+        struct buf rlp;
+        buf_init(&rlp, 1 << 20);
+        size_t block = rlp_list_begin(&rlp);
+        header_encode(&rlp, &b.made[n].header);
+        size_t txs = rlp_list_begin(&rlp);
+        for (size_t i = 0; i < b.made[n].tx_count; i++) {
+            bytes raw = b.made[n].txs[i].tx.raw;
+            if (b.made[n].txs[i].tx.type == TX_LEGACY)
+                rlp_put_raw(&rlp, raw);
+            else
+                rlp_put_bytes(&rlp, raw.ptr, raw.len);
+        }
+        rlp_list_end(&rlp, txs);
+        rlp_list_end(&rlp, rlp_list_begin(&rlp));
+        rlp_list_end(&rlp, block);
+        cr_assert_eq(index_head(&h, b.view, n), ERR_OK);
+        cr_expect_eq(h.size, rlp.len, "block %llu: %u, want %zu", (unsigned long long)n, h.size,
+                     rlp.len);
+        buf_clear(&rlp);
+    }
+    blocks_close(&b);
+}
+
+Test(rows, damaged_values_are_refused) {
+    struct index_head h;
+    struct log_pos pos = {.segment = 3, .offset = 99}, back;
+    uint8_t raw[ROW_POSITION_BYTES];
+    row_position_encode(raw, pos);
+    cr_assert_eq(row_position_decode(&back, bytes_of(raw, 8)), ERR_OK);
+    cr_expect_eq(back.segment, 3);
+    cr_expect_eq(back.offset, 99);
+    cr_expect_eq(row_position_decode(&back, bytes_of(raw, 7)), ERR_CORRUPT);
+    uint8_t junk[100] = {0};
+    cr_expect_eq(row_head_decode(&h, bytes_of(junk, sizeof(junk))), ERR_CORRUPT);
+    cr_expect_eq(row_head_decode(&h, bytes_of(junk, 10)), ERR_CORRUPT);
+}

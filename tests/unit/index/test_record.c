@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Goal: payloads come back as packed; every shorter or longer one, and another version, is refused.
+ */
+#include "tests/lib/index/blocks.h"
+
+#include <criterion/criterion.h>
+
+static struct buf packed(void) {
+    struct buf b;
+    buf_init(&b, 1 << 20);
+    return b;
+}
+
+Test(record, block_and_receipts) {
+    struct blocks b;
+    blocks_open(&b, 9);
+    blocks_add(&b, 40);
+    for (uint64_t n = 1; n < b.count; n++) {
+        const struct derived_block *d = &b.made[n];
+        struct buf block = packed(), receipts = packed();
+        struct record_block r;
+        record_pack_block(&block, d, &d->header.parent_hash);
+        record_pack_receipts(&receipts, d);
+        cr_assert_eq(record_unpack_block(&r, buf_bytes(&block)), ERR_OK);
+        cr_expect_eq(r.number, n);
+        cr_expect_eq(r.version, 1);
+        cr_expect(hash32_eq(&r.prev_hash, &d->header.parent_hash));
+        cr_assert_eq(r.sender_count, d->tx_count);
+        cr_expect_eq(r.message.data.len, d->message.data.len);
+        struct arena a;
+        arena_init(&a, 65536, 1 << 24);
+        struct record_receipt *rr = NULL;
+        size_t count = 0;
+        bytes payload = buf_bytes(&receipts);
+        cr_assert_eq(record_unpack_receipts(&rr, &count, &a, payload, r.message.data, n), ERR_OK);
+        cr_assert_eq(count, d->tx_count);
+        for (size_t i = 0; i < count; i++) {
+            cr_expect_eq(rr[i].envelope.len, d->txs[i].tx.raw.len);
+            cr_expect_arr_eq(rr[i].envelope.ptr, d->txs[i].tx.raw.ptr, rr[i].envelope.len);
+        }
+        cr_expect_eq(record_unpack_receipts(&rr, &count, &a, payload, r.message.data, n + 1),
+                     ERR_CORRUPT);
+        for (size_t len = 1; len < payload.len; len++)
+            cr_expect_neq(record_unpack_receipts(&rr, &count, &a, bytes_of(payload.ptr, len),
+                                                 r.message.data, n),
+                          ERR_OK);
+        for (size_t len = 1; len < block.len; len++)
+            cr_expect_neq(record_unpack_block(&r, bytes_of(block.ptr, len)), ERR_OK);
+        block.ptr[0] = 2;
+        cr_expect_eq(record_unpack_block(&r, buf_bytes(&block)), ERR_VERSION);
+        arena_clear(&a);
+        buf_clear(&block);
+        buf_clear(&receipts);
+    }
+    blocks_close(&b);
+}
+
+/* An envelope that is no part of the message goes into the record itself. */
+Test(record, inline_envelopes) {
+    struct blocks b;
+    blocks_open(&b, 11);
+    blocks_add(&b, 20);
+    for (uint64_t n = 1; n < b.count; n++) {
+        struct derived_block d = b.made[n];
+        bytes whole = d.message.data;
+        struct buf receipts = packed();
+        d.message.data = bytes_of(NULL, 0);
+        record_pack_receipts(&receipts, &d);
+        struct arena a;
+        arena_init(&a, 65536, 1 << 24);
+        struct record_receipt *rr = NULL;
+        size_t count = 0;
+        cr_assert_eq(
+            record_unpack_receipts(&rr, &count, &a, buf_bytes(&receipts), bytes_of(NULL, 0), n),
+            ERR_OK);
+        for (size_t i = 0; i < count; i++)
+            cr_expect_arr_eq(rr[i].envelope.ptr, d.txs[i].tx.raw.ptr, rr[i].envelope.len);
+        (void)whole;
+        arena_clear(&a);
+        buf_clear(&receipts);
+    }
+    blocks_close(&b);
+}
+
+Test(record, small_ones) {
+    struct buf b = packed();
+    struct record_seal s = {.number = 7, .hash = {{1}}, .receipt_root = {{2}}}, s2;
+    record_pack_seal(&b, &s);
+    cr_assert_eq(record_unpack_seal(&s2, buf_bytes(&b)), ERR_OK);
+    cr_expect_eq(s2.number, 7);
+    cr_expect(hash32_eq(&s2.hash, &s.hash));
+    cr_expect(hash32_eq(&s2.receipt_root, &s.receipt_root));
+    buf_append_byte(&b, 0);
+    cr_expect_eq(record_unpack_seal(&s2, buf_bytes(&b)), ERR_CORRUPT);
+    buf_reset(&b);
+
+    struct record_rewind w = {.epoch = 3, .to_block = 12, .reason = REWIND_PARENT_REORG}, w2;
+    record_pack_rewind(&b, &w);
+    cr_assert_eq(record_unpack_rewind(&w2, buf_bytes(&b)), ERR_OK);
+    cr_expect_eq(w2.epoch, 3);
+    cr_expect_eq(w2.to_block, 12);
+    cr_expect_eq(w2.reason, REWIND_PARENT_REORG);
+    buf_reset(&b);
+
+    struct record_epoch e = {.epoch = 1, .chain_id = UINT64_C(1) << 60, .genesis_hash = {{5}}}, e2;
+    record_pack_epoch(&b, &e);
+    cr_assert_eq(record_unpack_epoch(&e2, buf_bytes(&b)), ERR_OK);
+    cr_expect_eq(e2.chain_id, e.chain_id);
+    cr_expect(hash32_eq(&e2.genesis_hash, &e.genesis_hash));
+    buf_reset(&b);
+
+    struct record_pool p = {.sender = {{9}}, .envelope = bytes_of("envelope", 8)}, p2;
+    record_pack_pool(&b, &p);
+    cr_assert_eq(record_unpack_pool(&p2, buf_bytes(&b)), ERR_OK);
+    cr_expect(addr20_eq(&p2.sender, &p.sender));
+    cr_expect_eq(p2.envelope.len, 8);
+    cr_expect_eq(record_unpack_pool(&p2, bytes_of(b.ptr, 10)), ERR_CORRUPT);
+    buf_clear(&b);
+}
