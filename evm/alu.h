@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* 256-bit arithmetic for the interpreter's loops: the same results as base/u256.h, inline and written so that
- * gcc 12 keeps the four limbs in registers. Outputs may alias inputs. */
+/* 256-bit arithmetic for the interpreter's loops: the same results as base/u256.h, inline and
+ * written so that gcc 12 keeps the four limbs in registers. Outputs may alias inputs. */
 #ifndef EVM_ALU_H
 #define EVM_ALU_H
 
 #include "base/u256.h"
 
 #if defined(__x86_64__)
-/* gcc 12 turns the carry builtins into setc/movzx chains; four additions in a row are what is wanted. */
+/* gcc 12 turns the carry builtins into setc/movzx chains; four additions in a row are what is
+ * wanted. */
 static inline void alu_add(u256 *r, const u256 *a, const u256 *b) {
     uint64_t w0 = a->w[0], w1 = a->w[1], w2 = a->w[2], w3 = a->w[3];
     __asm__("addq %4, %0\n\tadcq %5, %1\n\tadcq %6, %2\n\tadcq %7, %3"
@@ -47,13 +48,19 @@ static inline bool alu_lt(const u256 *a, const u256 *b) {
     return lt;
 }
 #else
-static inline void alu_add(u256 *r, const u256 *a, const u256 *b) { *r = u256_add(a, b); }
-static inline void alu_sub(u256 *r, const u256 *a, const u256 *b) { *r = u256_sub(a, b); }
+static inline void alu_add(u256 *r, const u256 *a, const u256 *b) {
+    *r = u256_add(a, b);
+}
+static inline void alu_sub(u256 *r, const u256 *a, const u256 *b) {
+    *r = u256_sub(a, b);
+}
 static inline void alu_add64(u256 *r, const u256 *a, uint64_t v) {
     u256 t = u256_from_u64(v);
     *r = u256_add(a, &t);
 }
-static inline bool alu_lt(const u256 *a, const u256 *b) { return u256_lt(a, b); }
+static inline bool alu_lt(const u256 *a, const u256 *b) {
+    return u256_lt(a, b);
+}
 #endif
 
 /* Two's-complement order. */
@@ -62,7 +69,9 @@ static inline bool alu_slt(const u256 *a, const u256 *b) {
     return sa != sb ? sa != 0 : alu_lt(a, b);
 }
 
-static inline void alu_set_bool(u256 *r, bool v) { *r = (u256){{v, 0, 0, 0}}; }
+static inline void alu_set_bool(u256 *r, bool v) {
+    *r = (u256){{v, 0, 0, 0}};
+}
 
 /* Low 256 bits of the product: ten partial products, or one when both factors fit 64 bits. */
 static inline void alu_mul(u256 *r, const u256 *a, const u256 *b) {
@@ -84,7 +93,17 @@ static inline void alu_mul(u256 *r, const u256 *a, const u256 *b) {
     *r = (u256){{(uint64_t)p, (uint64_t)t2, (uint64_t)s, r3}};
 }
 
-/* Shifts by n bits: whole limbs by a switch, the rest by double-width shifts. n >= 256 gives zero. */
+static inline void alu_mul64(u256 *r, const u256 *a, uint64_t v) {
+    typedef unsigned __int128 u128;
+    u128 t0 = (u128)a->w[0] * v;
+    u128 t1 = (u128)a->w[1] * v + (uint64_t)(t0 >> 64);
+    u128 t2 = (u128)a->w[2] * v + (uint64_t)(t1 >> 64);
+    uint64_t t3 = a->w[3] * v + (uint64_t)(t2 >> 64);
+    *r = (u256){{(uint64_t)t0, (uint64_t)t1, (uint64_t)t2, t3}};
+}
+
+/* Shifts by n bits: whole limbs by a switch, the rest by double-width shifts. n >= 256 gives zero.
+ */
 static inline void alu_shl_n(u256 *r, const u256 *a, uint64_t n) {
     uint64_t a0 = a->w[0], a1 = a->w[1], a2 = a->w[2], a3 = a->w[3];
     unsigned s = (unsigned)n & 63;
@@ -149,18 +168,76 @@ static inline void alu_sar(u256 *r, const u256 *count, const u256 *a) {
     *r = u256_not(&t);
 }
 
-/* Quotient and remainder, zero when b is; most operands of real programs fit 64 bits. */
+#if defined(__x86_64__)
+/* Quotient of a by one limb, not zero: the processor's own 128-by-64 division, limb by limb from
+ * the top. */
+static inline uint64_t alu_div_limb(u256 *q, const u256 *a, uint64_t d) {
+    uint64_t rem = 0;
+    int i = a->w[3] != 0 ? 3 : a->w[2] != 0 ? 2 : a->w[1] != 0 ? 1 : 0;
+    u256 r = U256_ZERO;
+    for (; i >= 0; i--) {
+        uint64_t digit;
+        __asm__("divq %4" : "=a"(digit), "=d"(rem) : "0"(a->w[i]), "1"(rem), "rm"(d) : "cc");
+        r.w[i] = digit;
+    }
+    *q = r;
+    return rem;
+}
+#else
+static inline uint64_t alu_div_limb(u256 *q, const u256 *a, uint64_t d) {
+    u256 rem, divisor = u256_from_u64(d);
+    u256_divmod(q, &rem, a, &divisor);
+    return rem.w[0];
+}
+#endif
+
+/* Quotient and remainder, zero when b is; most divisors of real programs fit 64 bits. */
 static inline void alu_div(u256 *r, const u256 *a, const u256 *b) {
-    if (u256_fits_u64(a) && u256_fits_u64(b))
-        *r = u256_from_u64(b->w[0] == 0 ? 0 : a->w[0] / b->w[0]);
+    if (u256_fits_u64(b) && b->w[0] != 0)
+        alu_div_limb(r, a, b->w[0]);
     else
         *r = u256_div(a, b);
 }
 static inline void alu_mod(u256 *r, const u256 *a, const u256 *b) {
-    if (u256_fits_u64(a) && u256_fits_u64(b))
-        *r = u256_from_u64(b->w[0] == 0 ? 0 : a->w[0] % b->w[0]);
+    u256 q;
+    if (u256_fits_u64(b) && b->w[0] != 0)
+        *r = u256_from_u64(alu_div_limb(&q, a, b->w[0]));
     else
         *r = u256_mod(a, b);
+}
+static inline u256 alu_magnitude(const u256 *a, bool negative) {
+    const u256 zero = U256_ZERO;
+    u256 r = *a;
+    if (negative)
+        alu_sub(&r, &zero, a);
+    return r;
+}
+static inline void alu_sdiv(u256 *r, const u256 *a, const u256 *b) {
+    bool na = a->w[3] >> 63, nb = b->w[3] >> 63;
+    u256 x = alu_magnitude(a, na), y = alu_magnitude(b, nb), q;
+    alu_div(&q, &x, &y);
+    *r = alu_magnitude(&q, na != nb);
+}
+/* The remainder has the sign of a. */
+static inline void alu_smod(u256 *r, const u256 *a, const u256 *b) {
+    bool na = a->w[3] >> 63;
+    u256 x = alu_magnitude(a, na), y = alu_magnitude(b, b->w[3] >> 63), rem;
+    alu_mod(&rem, &x, &y);
+    *r = alu_magnitude(&rem, na);
+}
+
+/* (a + b) mod m. Operands below the modulus, as modular code has them, need no division. */
+static inline void alu_addmod(u256 *r, const u256 *a, const u256 *b, const u256 *m) {
+    if (!alu_lt(a, m) || !alu_lt(b, m)) {
+        *r = u256_addmod(a, b, m);
+        return;
+    }
+    u256 sum, less;
+    alu_add(&sum, a, b);
+    alu_sub(&less, &sum, m);
+    /* sum < a: the addition has wrapped, which makes the true sum larger than m. */
+    bool below = !alu_lt(&sum, a) && alu_lt(&sum, m);
+    *r = below ? sum : less;
 }
 
 /* The EVM's BYTE: index 0 is the most significant. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From bytes to decoded code in one pass and a fix-up: the pass writes slots with the number of their body and,
- * for static jumps, the offset they go to; the fix-up puts addresses there. */
+/* From bytes to decoded code in one pass and a fix-up: the pass writes slots with the number of
+ * their body and, for static jumps, the offset they go to; the fix-up puts addresses there. */
 #include "base/check.h"
 #include "evm/machine.h"
 
@@ -19,8 +19,9 @@ void mark_jumpdests(uint8_t *out, bytes code) {
 
 /* A slot while decoding: 16 bytes too. */
 struct slot {
-    uint32_t kind; /* enum fast_op, or an opcode */
-    uint32_t word; /* PUSH_WORD: index into the constants */
+    uint16_t kind;   /* enum fast_op, or an opcode */
+    uint16_t paired; /* what runs this slot and the next, 0: nothing */
+    uint32_t word;   /* index into the constants, where there is one */
     union {
         uint64_t imm; /* also: destination of a static jump */
         struct {
@@ -54,6 +55,7 @@ struct builder {
 static void open_block(struct builder *b) {
     b->header = b->slot_count++;
     b->slots[b->header].kind = FAST_BLOCK;
+    b->slots[b->header].paired = 0;
     b->open = true;
     b->gas = 0;
     b->height = b->need = b->peak = 0;
@@ -88,7 +90,8 @@ static void count_op(struct builder *b, const struct op_info *info) {
 
 static struct slot *emit(struct builder *b, uint32_t kind, uint64_t imm) {
     struct slot *s = &b->slots[b->slot_count++];
-    s->kind = kind;
+    s->kind = (uint16_t)kind;
+    s->paired = 0;
     s->imm = imm;
     return s;
 }
@@ -96,6 +99,15 @@ static struct slot *emit(struct builder *b, uint32_t kind, uint64_t imm) {
 /* The slot before the next one if it lies in the open block, else NULL. */
 static struct slot *last_slot(const struct builder *b) {
     return b->slot_count - 1 > b->header ? &b->slots[b->slot_count - 1] : NULL;
+}
+
+/* What a slot holds before anything is fused with it: PC its offset, DUPn and SWAPn their n. */
+static uint64_t slot_operand(uint8_t op, size_t pc) {
+    if (op >= OP_DUP1 && op <= OP_DUP16)
+        return (uint64_t)(op - OP_DUP1) + 1;
+    if (op >= OP_SWAP1 && op <= OP_SWAP16)
+        return (uint64_t)(op - OP_SWAP1) + 1;
+    return pc;
 }
 
 static void emit_push(struct builder *b, size_t pc, unsigned len) {
@@ -109,6 +121,17 @@ static void emit_push(struct builder *b, size_t pc, unsigned len) {
     }
     b->words[b->word_count] = v;
     emit(b, FAST_PUSH_WORD, 0)->word = b->word_count++;
+}
+
+/* Puts an instruction behind the last one, or into its slot. */
+static void emit_fused(struct builder *b, uint8_t op, size_t pc) {
+    struct slot *last = last_slot(b);
+    uint32_t both = last == NULL ? 0 : fuse(last->kind, op);
+    if (both == 0) {
+        emit(b, op, slot_operand(op, pc));
+        return;
+    }
+    last->kind = (uint16_t)both;
 }
 
 /* Where the PUSH before a jump goes: its value, or something that is never a JUMPDEST. */
@@ -128,6 +151,17 @@ static void emit_jump(struct builder *b, uint8_t op) {
     }
     last->imm = push_target(last);
     last->kind = op == OP_JUMP ? FAST_JUMP_TO : FAST_JUMPI_TO;
+    /* The comparisons in front go into the branch, one after the other. */
+    while ((uint32_t)(last - b->slots) - 1 > b->header) {
+        struct slot *before = last - 1;
+        uint32_t both = fuse_branch(before->kind, last->kind);
+        if (both == 0)
+            break;
+        before->kind = (uint16_t)both;
+        before->imm = last->imm;
+        last = before;
+        b->slot_count--;
+    }
 }
 
 static bool ends_block(uint8_t op) {
@@ -191,7 +225,7 @@ static size_t step(struct builder *b, size_t pc) {
     else if (op == OP_JUMP || op == OP_JUMPI)
         emit_jump(b, op);
     else
-        emit(b, op, op == OP_PC ? pc : 0);
+        emit_fused(b, op, pc);
     pc += 1 + (size_t)info->immediate;
     if (ends_code(op)) {
         close_block(b);
@@ -220,7 +254,30 @@ static void decode_all(struct builder *b) {
 }
 
 static bool has_target(uint32_t kind) {
-    return kind == FAST_JUMP_TO || kind == FAST_JUMPI_TO;
+    switch (kind) {
+    case FAST_JUMP_TO:
+    case FAST_JUMPI_TO:
+#define BRANCH(name, first, second) case FAST_##name:
+#include "evm/fused.def"
+#undef BRANCH
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool has_word(uint32_t kind) {
+    return kind == FAST_PUSH_WORD || kind == FAST_AND_WORD;
+}
+
+/* Lets the body of one slot run the next one too, where there is such a body. The second slot stays as it is: it is
+ * only not dispatched to. */
+static void pair_slots(struct builder *b) {
+    for (uint32_t i = DECODED_START; i + 1 < b->slot_count; i++) {
+        uint32_t both = pair_up(b->slots[i].kind, b->slots[i + 1].kind);
+        if (both != 0)
+            b->slots[i++].paired = (uint16_t)both;
+    }
 }
 
 static struct decoded *finish(const struct builder *b) {
@@ -239,9 +296,9 @@ static struct decoded *finish(const struct builder *b) {
     const void *const *labels = fast_labels();
     for (uint32_t i = 0; i < b->slot_count; i++) {
         const struct slot *s = &b->slots[i];
-        insns[i].op = labels[s->kind];
+        insns[i].op = labels[s->paired != 0 ? s->paired : s->kind];
         insns[i].imm = s->imm; /* the block header's fields lie alike in both unions */
-        if (s->kind == FAST_PUSH_WORD)
+        if (has_word(s->kind))
             insns[i].word = &words[s->word];
         else if (has_target(s->kind))
             insns[i].target = insns + (s->imm < b->code.len ? jumps[s->imm] : 0);
@@ -256,8 +313,8 @@ static struct decoded *finish(const struct builder *b) {
 
 struct decoded *decode(struct decode_scratch *s, enum evm_revision rev, bytes code) {
     CHECK(code.len < ((size_t)1 << 31) / 4);
-    /* Most slots: a header and a body for each byte, the two at the start and two for the end. A PUSH9 at
-     * least stands behind every constant. */
+    /* Most slots: a header and a body for each byte, the two at the start and two for the end. A
+     * PUSH9 at least stands behind every constant. */
     size_t slots = 2 * code.len + 4;
     size_t words = code.len / 2 + 1;
     size_t need = slots * sizeof(struct slot) + words * sizeof(u256) + code.len * sizeof(uint32_t);
@@ -269,10 +326,12 @@ struct decoded *decode(struct decode_scratch *s, enum evm_revision rev, bytes co
         s->cap = need;
     }
     struct builder b = {.code = code, .table = op_table(rev)};
+    fuse_init();
     b.slots = s->ptr;
     b.words = (u256 *)(b.slots + slots);
     b.jumps = (uint32_t *)(b.words + words);
     memset(b.jumps, 0, code.len * sizeof(uint32_t));
     decode_all(&b);
+    pair_slots(&b);
     return finish(&b);
 }

@@ -72,8 +72,14 @@ enum loop_exit interp_fast(struct evm *vm, struct frame *f) {
 #undef OP
 #undef OP_UNDEF
 #define FUSED(name) [FAST_##name] = &&L_##name,
+#define FUSE(name, first, second) FUSED(name)
+#define BRANCH(name, first, second) FUSED(name)
+#define PAIR(name, first, second) FUSED(name)
 #include "evm/fused.def"
 #undef FUSED
+#undef FUSE
+#undef BRANCH
+#undef PAIR
     };
     if (f == NULL) {
         label_table = labels;

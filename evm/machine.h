@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Inside of the machine: frames, decoded code, and what the tiers share. Private to evm/ (and its tests).
+/* Inside of the machine: frames, decoded code, and what the tiers share. Private to evm/ (and its
+ * tests).
  *
- * Life of a message: evm_run -> enter_message -> (a frame is pushed, or the message is answered on the spot)
- * -> the driver runs the top frame's tier until it halts or has pushed a frame -> frame_finish delivers the
- * result to the frame below -> … until the bottom frame is done. */
+ * Life of a message: evm_run -> enter_message -> (a frame is pushed, or the message is answered on
+ * the spot)
+ * -> the driver runs the top frame's tier until it halts or has pushed a frame -> frame_finish
+ * delivers the result to the frame below -> … until the bottom frame is done. */
 #ifndef EVM_MACHINE_H
 #define EVM_MACHINE_H
 
@@ -12,14 +14,15 @@
 #include "evm/gas.h"
 #include "evm/opcode.h"
 
-/* --- decoded code ------------------------------------------------------------------------------------ */
+/* --- decoded code
+ * ------------------------------------------------------------------------------------ */
 
 /* One decoded instruction. `op` is the address of its body in the fast tier. */
 struct insn {
     const void *op;
     union {
-        uint64_t imm;              /* PUSH1-8, PC */
-        const u256 *word;          /* PUSH9-32 */
+        uint64_t imm;              /* PUSH of a small number, PC; the n of a fused DUPn or SWAPn */
+        const u256 *word;          /* any other PUSH */
         const struct insn *target; /* static jumps: the target's block header */
         struct {
             uint32_t gas;   /* static gas of the whole block */
@@ -34,15 +37,30 @@ _Static_assert(sizeof(struct insn) == 16, "two words: what one dispatch loads");
 enum fast_op {
     FAST_FIRST_EXTRA = 255,
 #define FUSED(name) FAST_##name,
+#define FUSE(name, first, second) FAST_##name,
+#define BRANCH FUSE
+#define PAIR FUSE
 #include "evm/fused.def"
 #undef FUSED
+#undef FUSE
+#undef BRANCH
+#undef PAIR
     FAST_OP_COUNT
 };
+/* What decoded code becomes of two slots that follow each other in a block: their one slot (fuse),
+ * the slot of an instruction with its branch (fuse_branch), the body for both (pair_up); 0 if
+ * nothing. */
+uint32_t fuse(uint32_t first, uint32_t second);
+uint32_t fuse_branch(uint32_t first, uint32_t second);
+uint32_t pair_up(uint32_t first, uint32_t second);
+/* Makes the rules ready; before any of them. */
+void fuse_init(void);
 
-/* insns[0] is where every jump to something that is no JUMPDEST leads; the code starts at insns[DECODED_START].
- * Basic blocks end after JUMP, JUMPI and whatever ends the frame, before JUMPDEST, and after the instructions
- * that can observe gas or leave a trace that outlives a failure: GAS, SSTORE, CALL*, CREATE*. Within a block it
- * cannot be seen that all of its gas is charged at its start: a frame that fails loses all its gas anyway. */
+/* insns[0] is where every jump to something that is no JUMPDEST leads; the code starts at
+ * insns[DECODED_START]. Basic blocks end after JUMP, JUMPI and whatever ends the frame, before
+ * JUMPDEST, and after the instructions that can observe gas or leave a trace that outlives a
+ * failure: GAS, SSTORE, CALL*, CREATE*. Within a block it cannot be seen that all of its gas is
+ * charged at its start: a frame that fails loses all its gas anyway. */
 enum { DECODED_START = 2 };
 struct decoded {
     /* Aligned so that the insns, which follow, are too: none straddles a cache line. */
@@ -58,7 +76,8 @@ struct decode_scratch {
     void *ptr; /* owned */
     size_t cap;
 };
-/* Decodes code (shorter than 2^31 bytes) for a revision. NULL when memory runs out. O(len). Free with free(). */
+/* Decodes code (shorter than 2^31 bytes) for a revision. NULL when memory runs out. O(len). Free
+ * with free(). */
 struct decoded *decode(struct decode_scratch *s, enum evm_revision rev, bytes code) MUST_USE;
 
 /* Marks the JUMPDESTs that are not push data: bit i%8 of byte i/8; out has (len + 7) / 8 bytes. */
@@ -86,7 +105,8 @@ uint64_t code_cache_heat(const struct evm_code_cache *c);
 /* Address of each enum fast_op's body, FAST_OP_COUNT entries. */
 const void *const *fast_labels(void);
 
-/* --- frames ------------------------------------------------------------------------------------------ */
+/* --- frames
+ * ------------------------------------------------------------------------------------------ */
 
 struct frame {
     /* Machine registers, saved while the frame does not run. */
@@ -180,8 +200,8 @@ enum loop_exit interp_fast(struct evm *vm, struct frame *f);
 enum loop_exit interp_reference(struct evm *vm, struct frame *f);
 enum loop_exit interp_traced(struct evm *vm, struct frame *f);
 
-/* Starts the call in vm->call: pushes a frame (true), or answers it at once (false): then the result has been
- * delivered to the calling frame, or to vm->out at the top level. */
+/* Starts the call in vm->call: pushes a frame (true), or answers it at once (false): then the
+ * result has been delivered to the calling frame, or to vm->out at the top level. */
 bool enter_call(struct evm *vm);
 bool enter_create(struct evm *vm);
 /* Ends the top frame and delivers its result. */
@@ -189,9 +209,11 @@ void frame_finish(struct evm *vm);
 /* Puts the top frame, which stands at a jump's target, on decoded code. */
 void frame_heat_up(struct evm *vm);
 
-/* --- long op bodies (op_*.c): what is charged returns the gas left or gas_fail ------------------------ */
+/* --- long op bodies (op_*.c): what is charged returns the gas left or gas_fail
+ * ------------------------ */
 
-/* Charges and makes room for [off, off + len), which need not be in memory yet. len == 0 is free. */
+/* Charges and makes room for [off, off + len), which need not be in memory yet. len == 0 is free.
+ */
 int64_t mem_expand(struct evm *vm, struct frame *f, const u256 *off, const u256 *len, int64_t gas);
 
 static inline bool mem_holds(const struct frame *f, const u256 *off, const u256 *len) {
@@ -217,7 +239,8 @@ static inline bool mem_holds_word(const struct frame *f, const u256 *off) {
     return (off->w[1] | off->w[2] | off->w[3]) == 0 && off->w[0] < f->mem_word_end;
 }
 
-/* First half, before the tracer: fills vm->call; second half, after it: pops the arguments and enters. */
+/* First half, before the tracer: fills vm->call; second half, after it: pops the arguments and
+ * enters. */
 int64_t op_call_charge(struct evm *vm, struct frame *f, enum evm_call_kind kind, const u256 *sp,
                        int64_t gas);
 bool op_call_enter(struct evm *vm, struct frame *f);

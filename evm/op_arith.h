@@ -23,7 +23,7 @@ OP_BODY(DIV) {
     NEXT();
 }
 OP_BODY(SDIV) {
-    sp[-2] = u256_sdiv(&sp[-1], &sp[-2]);
+    alu_sdiv(&sp[-2], &sp[-1], &sp[-2]);
     sp--;
     NEXT();
 }
@@ -33,12 +33,12 @@ OP_BODY(MOD) {
     NEXT();
 }
 OP_BODY(SMOD) {
-    sp[-2] = u256_smod(&sp[-1], &sp[-2]);
+    alu_smod(&sp[-2], &sp[-1], &sp[-2]);
     sp--;
     NEXT();
 }
 OP_BODY(ADDMOD) {
-    sp[-3] = u256_addmod(&sp[-1], &sp[-2], &sp[-3]);
+    alu_addmod(&sp[-3], &sp[-1], &sp[-2], &sp[-3]);
     sp -= 2;
     NEXT();
 }
