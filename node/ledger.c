@@ -350,6 +350,9 @@ enum err ledger_rewind(struct ledger *l, uint64_t to_block, uint64_t epoch, uint
 }
 
 enum err ledger_checkpoint(struct ledger *l, struct err_ctx *ec) {
+    /* Blocks that become durable from here on have receipts which this sync may miss: their rows
+     * stay out. */
+    uint64_t block = store_durable(l->store);
     TRY(wal_sync(l->receipts, NULL, ec));
-    return store_checkpoint(l->store, ec);
+    return store_checkpoint_to(l->store, block, ec);
 }

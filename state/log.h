@@ -1,21 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The append-only write-ahead log, the node's source of truth: records in preallocated, zero-filled segments, crc'd and
- * chained by hash, made durable by one fdatasync per group. Receipts live in segments of the same form, derivable again.
+/* The append-only write-ahead log, the node's source of truth: records in preallocated, zero-filled
+ * segments, crc'd and chained by hash, made durable by one fdatasync per group. Receipts live in
+ * segments of the same form, derivable again.
  *
- * Segment file <dir>/<prefix>-%08u.seg (integers little-endian): a header of 64 bytes, then records, then zeros:
- *   magic u32 "CSEG" | format u16 | zero u16 | segment u32 | crc32c u32 | first seq u64 | file bytes u64 | chain before it 32
- * Record:
- *   magic u32 "CREC" | kind u8 | flags u8 (0) | version u16 | length u32 | crc32c u32 | epoch u64 | seq u64 | synced u64 |
- *   chain 32 | payload | zeros to a multiple of 8
- * crc32c covers a seed of the segment, the record's offset, the header without the crc, and the payload; the seed and offset
- * make it worthless to smuggle record-like bytes into a payload. seq counts from 1. `synced` is the highest seq that was
- * durable when the record was written. chain = keccak(chain of the record before | kind | flags | version | length | epoch |
- * seq | payload): the same on every node that has the same records. A segment is begun only when the one before is synced.
+ * Segment file <dir>/<prefix>-%08u.seg (integers little-endian): a header of 64 bytes, then
+ * records, then zeros: magic u32 "CSEG" | format u16 | zero u16 | segment u32 | crc32c u32 | first
+ * seq u64 | file bytes u64 | chain before it 32 Record: magic u32 "CREC" | kind u8 | flags u8 (0) |
+ * version u16 | length u32 | crc32c u32 | epoch u64 | seq u64 | synced u64 | chain 32 | payload |
+ * zeros to a multiple of 8 crc32c covers a seed of the segment, the record's offset, the header
+ * without the crc, and the payload; the seed and offset make it worthless to smuggle record-like
+ * bytes into a payload. seq counts from 1. `synced` is the highest seq that was durable when the
+ * record was written. chain = keccak(chain of the record before | kind | flags | version | length |
+ * epoch | seq | payload): the same on every node that has the same records. A segment is begun only
+ * when the one before is synced.
  *
- * Reading back: power may fail inside a sync window and keep any part of it, so the first bad record is the torn end of the log,
- * and is cut off with all that follows, unless something proves that it was durable once: a later segment, or a later good record
- * whose `synced` reaches it. Then it is damage: ERR_CORRUPT, nothing is skipped. Damage inside the very last sync window
- * looks like a torn end; who knows a higher durable seq (store_applied) compares it with wal_last_seq.
+ * Reading back: power may fail inside a sync window and keep any part of it, so the first bad
+ * record is the torn end of the log, and is cut off with all that follows, unless something proves
+ * that it was durable once: a later segment, or a later good record whose `synced` reaches it. Then
+ * it is damage: ERR_CORRUPT, nothing is skipped. Damage inside the very last sync window looks like
+ * a torn end; who knows a higher durable seq (store_applied) compares it with wal_last_seq.
  *
  * Limits: a record fits one segment; LOG_SEGMENT_MIN_BYTES <= segment <= LOG_SEGMENT_MAX_BYTES. */
 #ifndef STATE_LOG_H
@@ -67,31 +70,38 @@ struct wal_options {
     const char *dir;        /* made if absent */
     const char *prefix;     /* segment files are <dir>/<prefix>-%08u.seg */
     uint32_t segment_bytes; /* of new segments; 0 = the default */
+    bool read_only; /* changes nothing on disk, a torn end is only passed over; no append, sync or
+                       prune */
 };
-/* Opens or creates; finds the end as described above (the last two segments are read whole), cuts a torn end off and syncs.
- * One opener at a time: the caller holds the folder (store_open locks it). ERR_CORRUPT names segment, offset and reason. */
+/* Opens or creates (read_only: ERR_NOT_FOUND if there is none); finds the end as described above
+ * (the last two segments are read whole), cuts a torn end off and syncs. One opener at a time: the
+ * caller holds the folder (store_open locks it). ERR_CORRUPT names segment, offset and reason. */
 enum err wal_open(struct wal **out, const struct wal_options *o, struct err_ctx *ec) MUST_USE;
 /* Does not sync. NULL is allowed. */
 void wal_close(struct wal *l);
 
-/* Appends to the current segment (written, not synced). One writer thread; epochs never decrease. *out (may be NULL)
- * describes the record, payload borrowed from the argument. ERR_TOO_LARGE changes nothing; ERR_IO is final. */
+/* Appends to the current segment (written, not synced). One writer thread; epochs never decrease.
+ * *out (may be NULL) describes the record, payload borrowed from the argument. ERR_TOO_LARGE
+ * changes nothing; ERR_IO is final. */
 enum err wal_append(struct wal *l, enum log_kind kind, uint64_t epoch, bytes payload,
                     struct log_record *out) MUST_USE;
-/* Everything appended before the call is durable afterwards; out_seq (may be NULL) is the last such record. May be
- * called from another thread than the appender. An error is final: the log refuses everything after it. */
+/* Everything appended before the call is durable afterwards; out_seq (may be NULL) is the last such
+ * record. May be called from another thread than the appender. An error is final: the log refuses
+ * everything after it. */
 enum err wal_sync(struct wal *l, uint64_t *out_seq, struct err_ctx *ec) MUST_USE;
 uint64_t wal_last_seq(const struct wal *l); /* 0 = empty */
 uint64_t wal_synced_seq(const struct wal *l);
 uint64_t wal_first_seq(const struct wal *l); /* first that pruning has left; last + 1 when empty */
 
-/* One record by position; payload lives in `b`. Any thread. ERR_NOT_FOUND: the segment was pruned; ERR_CORRUPT. */
+/* One record by position; payload lives in `b`. Any thread. ERR_NOT_FOUND: the segment was pruned;
+ * ERR_CORRUPT. */
 struct buf;
 enum err wal_read(struct wal *l, struct buf *b, struct log_pos pos, struct log_record *out,
                   struct err_ctx *ec) MUST_USE;
-/* Calls fn for each record with seq >= from_seq in order, until it returns another error than ERR_OK, which is passed on.
- * Checks crc and chain of every record in the segments it reads: ERR_CORRUPT. ERR_PRUNED when from_seq is no longer there.
- * Ends at the last record appended when it began. */
+/* Calls fn for each record with seq >= from_seq in order, until it returns another error than
+ * ERR_OK, which is passed on. Checks crc and chain of every record in the segments it reads:
+ * ERR_CORRUPT. ERR_PRUNED when from_seq is no longer there. Ends at the last record appended when
+ * it began. */
 typedef enum err (*wal_fn)(void *ctx, const struct log_record *r);
 enum err wal_each(struct wal *l, uint64_t from_seq, wal_fn fn, void *ctx,
                   struct err_ctx *ec) MUST_USE;

@@ -308,8 +308,11 @@ static enum err load_meta(struct store *s, MDB_txn *txn, struct err_ctx *ec) {
 static enum err open_env(struct store *s, const struct store_options *o, struct err_ctx *ec) {
     char path[STORE_PATH_MAX];
     path_of(s, "state.mdb", path);
-    if (access(path, F_OK) != 0)
+    if (access(path, F_OK) != 0) {
+        if (o->must_exist)
+            FAIL(ec, ERR_NOT_FOUND, "there is no store in %s", s->dir);
         TRY(create(s, o, path, ec));
+    }
     int rc = env_open(&s->env, o, path);
     if (rc != 0)
         FAIL(ec, store_lmdb_err(rc), "cannot open %s: %s", path, mdb_strerror(rc));
@@ -332,6 +335,8 @@ static enum err open_env(struct store *s, const struct store_options *o, struct 
 
 static enum err open_all(struct store *s, const struct store_options *o, struct err_ctx *ec) {
     struct disk *d = disk_posix();
+    if (o->must_exist && access(s->dir, F_OK) != 0)
+        FAIL(ec, ERR_NOT_FOUND, "there is no folder %s", s->dir);
     enum err e = d->mkdir(d, s->dir);
     if (e != ERR_OK)
         FAIL(ec, e, "cannot make the folder %s", s->dir);

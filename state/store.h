@@ -68,6 +68,7 @@ struct store_options {
     const char *dir;    /* made if absent */
     uint64_t map_bytes; /* address space of LMDB; 0 = 1 TiB */
     bool no_sync;       /* tests that never restart */
+    bool must_exist;    /* ERR_NOT_FOUND instead of making a new one */
     /* Whether a block may wipe storage that was there before it. Since EIP-6780 only a contract
      * made in the same transaction can be destroyed, and EIP-7610 lets none be made where storage
      * is: so it cannot happen on this chain, and without this flag it is a failed CHECK. With it
@@ -128,6 +129,9 @@ size_t store_dirty_rows(struct store *s);
  * beside writer and readers. After an error the delta is as before, and the call can be repeated.
  */
 enum err store_checkpoint(struct store *s, struct err_ctx *ec) MUST_USE;
+/* The same, but not above `block_num`: for a caller that has made something else durable up to
+ * there (receipts), while the durable block moves on. STORE_NO_BLOCK does nothing. */
+enum err store_checkpoint_to(struct store *s, uint64_t block_num, struct err_ctx *ec) MUST_USE;
 struct store_stats {
     uint64_t lmdb_bytes_used;   /* of the file, free pages included */
     uint64_t rows[TABLE_COUNT]; /* in LMDB */

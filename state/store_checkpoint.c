@@ -187,9 +187,11 @@ static void shed(struct store *s, uint64_t tick) {
     store_set_drop(old);
 }
 
-static enum err checkpoint(struct store *s, struct err_ctx *ec) {
+static enum err checkpoint(struct store *s, uint64_t limit, struct err_ctx *ec) {
     struct move m = {.store = s, .table = -1, .from = tick_of_block(store_applied(s).block)};
     m.to = atomic_load_explicit(&s->durable_tick, memory_order_acquire);
+    if (m.to > limit)
+        m.to = limit;
     if (m.to <= m.from)
         return ERR_OK;
     pthread_mutex_lock(&s->commit_lock);
@@ -223,11 +225,19 @@ static enum err checkpoint(struct store *s, struct err_ctx *ec) {
     return ERR_OK;
 }
 
-enum err store_checkpoint(struct store *s, struct err_ctx *ec) {
+static enum err checkpoint_locked(struct store *s, uint64_t limit, struct err_ctx *ec) {
     pthread_mutex_lock(&s->lmdb_lock);
-    enum err e = checkpoint(s, ec);
+    enum err e = checkpoint(s, limit, ec);
     pthread_mutex_unlock(&s->lmdb_lock);
     return e;
+}
+
+enum err store_checkpoint(struct store *s, struct err_ctx *ec) {
+    return checkpoint_locked(s, UINT64_MAX, ec);
+}
+
+enum err store_checkpoint_to(struct store *s, uint64_t block_num, struct err_ctx *ec) {
+    return checkpoint_locked(s, tick_of_block(block_num), ec);
 }
 
 enum err store_stat(struct store *s, struct store_stats *out) {

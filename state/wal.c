@@ -40,8 +40,9 @@ uint64_t wal_bytes(const struct wal *l) {
     return sum;
 }
 
-/* Extends the spare to `size`, making it if need be. What is new up to `written` is written with zeros: blocks that are only
- * allocated cost each later sync a change of metadata (measured: 150-300 us against 85-175). sync_lock is held. */
+/* Extends the spare to `size`, making it if need be. What is new up to `written` is written with
+ * zeros: blocks that are only allocated cost each later sync a change of metadata (measured:
+ * 150-300 us against 85-175). sync_lock is held. */
 static enum err spare_fill(struct wal *l, uint32_t size, uint32_t written) {
     struct disk *d = l->disk;
     if (l->spare == NULL) {
@@ -70,8 +71,8 @@ static void spare_drop(struct wal *l) {
     l->spare_bytes = 0;
 }
 
-/* Adds one step to the spare while it is behind twice the fill of the current segment: complete at half. A failure here
- * is not one of the log: rotation tries again and reports. */
+/* Adds one step to the spare while it is behind twice the fill of the current segment: complete at
+ * half. A failure here is not one of the log: rotation tries again and reports. */
 static void spare_step(struct wal *l) {
     uint64_t want = 2 * (uint64_t)atomic_load_explicit(&l->end, memory_order_relaxed);
     if (want > l->segment_bytes)
@@ -105,8 +106,8 @@ static enum err segment_push(struct wal *l, const struct wal_segment *s) {
     return e;
 }
 
-/* The spare becomes segment `s`: complete and synced before it gets the name, so that a named segment is always whole and
- * proves that all before it is durable. sync_lock is held. */
+/* The spare becomes segment `s`: complete and synced before it gets the name, so that a named
+ * segment is always whole and proves that all before it is durable. sync_lock is held. */
 static enum err segment_make(struct wal *l, const struct wal_segment *s) {
     struct disk *d = l->disk;
     /* Of the very first only a part is written, so that a new chain starts at once. */
@@ -175,6 +176,7 @@ static enum err append(struct wal *l, struct log_record *r) {
 
 enum err wal_append(struct wal *l, enum log_kind kind, uint64_t epoch, bytes payload,
                     struct log_record *out) {
+    CHECK(!l->read_only);
     CHECK(kind > 0 && kind < LOG_KIND_END);
     CHECK(epoch >= l->epoch);
     if (atomic_load_explicit(&l->failed, memory_order_acquire))
@@ -195,6 +197,7 @@ enum err wal_append(struct wal *l, enum log_kind kind, uint64_t epoch, bytes pay
 }
 
 enum err wal_sync(struct wal *l, uint64_t *out_seq, struct err_ctx *ec) {
+    CHECK(!l->read_only);
     uint64_t target = wal_last_seq(l);
     pthread_mutex_lock(&l->sync_lock);
     enum err e = ERR_OK;
@@ -207,7 +210,8 @@ enum err wal_sync(struct wal *l, uint64_t *out_seq, struct err_ctx *ec) {
             atomic_store_explicit(&l->synced_seq, seq, memory_order_release);
             spare_step(l);
         } else {
-            /* After a failed sync the kernel may have dropped the pages: nothing can be promised any more. */
+            /* After a failed sync the kernel may have dropped the pages: nothing can be promised
+             * any more. */
             atomic_store_explicit(&l->failed, true, memory_order_release);
         }
     }
@@ -222,6 +226,7 @@ enum err wal_sync(struct wal *l, uint64_t *out_seq, struct err_ctx *ec) {
 }
 
 enum err wal_prune(struct wal *l, uint64_t seq, struct err_ctx *ec) {
+    CHECK(!l->read_only);
     for (;;) {
         pthread_mutex_lock(&l->lock);
         bool drop = l->segment_count > 1 && l->segments[1].first_seq <= seq;

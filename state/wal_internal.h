@@ -25,7 +25,8 @@ struct wal_segment {
     hash32 chain; /* of the record before its first */
 };
 
-/* A segment file open for reading; shared by readers, closed when unused and its place is wanted. */
+/* A segment file open for reading; shared by readers, closed when unused and its place is wanted.
+ */
 struct wal_handle {
     struct disk_file *file; /* NULL: free place */
     uint32_t segment;
@@ -37,13 +38,15 @@ struct wal {
     struct disk *disk;
     char *dir, *prefix;
     uint32_t segment_bytes;
+    bool read_only;
 
     /* Appender's own. */
     hash32 chain;   /* of the last record */
     uint64_t epoch; /* of the last record */
     struct buf record;
 
-    /* `file` is changed by the appender holding sync_lock; so the appender may use it without, others with. */
+    /* `file` is changed by the appender holding sync_lock; so the appender may use it without,
+     * others with. */
     pthread_mutex_t sync_lock;
     struct disk_file *file;
     struct disk_file *spare; /* the next segment in preparation */
@@ -84,7 +87,8 @@ void wal_encode(struct buf *b, const struct wal_segment *s, const struct log_rec
 void wal_encode_segment(uint8_t out[LOG_SEGMENT_HEADER_BYTES], const struct wal_segment *s);
 /* NULL if it is a good header, else what is wrong. */
 const char *wal_decode_segment(struct wal_segment *out, const uint8_t in[LOG_SEGMENT_HEADER_BYTES]);
-/* A record alone, without its place in the chain. *out_synced may be NULL. NULL if good, else what is wrong. */
+/* A record alone, without its place in the chain. *out_synced may be NULL. NULL if good, else what
+ * is wrong. */
 const char *wal_decode(struct log_record *out, uint64_t *out_synced, const struct wal_segment *s,
                        const uint8_t *data, size_t len, uint32_t offset);
 /* Bytes that a record with such a payload takes. */
@@ -92,9 +96,11 @@ uint64_t wal_record_bytes(uint64_t payload_len);
 
 void wal_scan_begin(struct wal_scan *s, const struct wal_segment *segment, const uint8_t *data,
                     uint32_t len);
-/* The next record; false when there is none, *why then says what is wrong with the bytes at s->offset. */
+/* The next record; false when there is none, *why then says what is wrong with the bytes at
+ * s->offset. */
 bool wal_scan_next(struct wal_scan *s, struct log_record *out, const char **why);
-/* After wal_scan_next was false: whether a later good record proves that the bad one was durable once. */
+/* After wal_scan_next was false: whether a later good record proves that the bad one was durable
+ * once. */
 bool wal_scan_proof(const struct wal_scan *s, struct log_record *out_witness);
 /* After wal_scan_next was false: end of the last byte that is not zero; s->offset if all are. */
 uint32_t wal_scan_dirty_end(const struct wal_scan *s);

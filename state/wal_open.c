@@ -139,8 +139,8 @@ static enum err check_closed(struct wal *l, size_t i, struct buf *b, struct err_
     return ERR_OK;
 }
 
-/* Overwrites what a crash left behind the last good record with zeros, so that it can never be taken for records of the branch that
- * is written from here on. */
+/* Overwrites what a crash left behind the last good record with zeros, so that it can never be
+ * taken for records of the branch that is written from here on. */
 static enum err cut_tail(struct wal *l, const struct wal_scan *scan) {
     uint32_t end = wal_scan_dirty_end(scan);
     if (end == scan->offset)
@@ -154,6 +154,23 @@ static enum err cut_tail(struct wal *l, const struct wal_scan *scan) {
     return ERR_OK;
 }
 
+/* Opens the last segment for appending. */
+static enum err make_end_durable(struct wal *l, const struct wal_scan *scan, struct err_ctx *ec) {
+    char path[WAL_PATH_MAX];
+    wal_path(l, scan->segment.number, path);
+    TRY(l->disk->open(l->disk, &l->file, path, false, ec));
+    enum err e = cut_tail(l, scan);
+    /* Records that were written but not synced before the crash count from now on: make them
+     * durable first. */
+    if (e == ERR_OK)
+        e = l->disk->sync(l->disk, l->file);
+    if (e == ERR_OK)
+        e = l->disk->sync_dir(l->disk, l->dir);
+    if (e != ERR_OK)
+        FAIL(ec, e, "%s cannot be made durable", path);
+    return ERR_OK;
+}
+
 static enum err open_last(struct wal *l, struct buf *b, struct err_ctx *ec) {
     struct wal_scan scan;
     const char *why;
@@ -162,17 +179,8 @@ static enum err open_last(struct wal *l, struct buf *b, struct err_ctx *ec) {
     struct log_record witness;
     if (wal_scan_proof(&scan, &witness))
         return damage(l, &scan, why, ec);
-    char path[WAL_PATH_MAX];
-    wal_path(l, l->segments[last].number, path);
-    TRY(l->disk->open(l->disk, &l->file, path, false, ec));
-    enum err e = cut_tail(l, &scan);
-    /* Records that were written but not synced before the crash count from now on: make them durable first. */
-    if (e == ERR_OK)
-        e = l->disk->sync(l->disk, l->file);
-    if (e == ERR_OK)
-        e = l->disk->sync_dir(l->disk, l->dir);
-    if (e != ERR_OK)
-        FAIL(ec, e, "%s cannot be made durable", path);
+    if (!l->read_only)
+        TRY(make_end_durable(l, &scan, ec));
     l->chain = scan.chain;
     if (scan.epoch > l->epoch)
         l->epoch = scan.epoch;
@@ -215,8 +223,10 @@ static enum err open_dir(struct wal *l, struct err_ctx *ec) {
 }
 
 static enum err open_segments(struct wal *l, struct err_ctx *ec) {
-    TRY(open_dir(l, ec));
+    TRY(l->read_only ? list_segments(l, ec) : open_dir(l, ec));
     if (l->segment_count == 0) {
+        if (l->read_only)
+            FAIL(ec, ERR_NOT_FOUND, "%s has no log '%s'", l->dir, l->prefix);
         enum err e = wal_segment_first(l);
         if (e != ERR_OK)
             FAIL(ec, e, "%s/%s: the first segment cannot be made", l->dir, l->prefix);
@@ -246,6 +256,7 @@ enum err wal_open(struct wal **out, const struct wal_options *o, struct err_ctx 
     CHECK(l != NULL);
     l->disk = o->disk;
     l->segment_bytes = segment_bytes;
+    l->read_only = o->read_only;
     l->dir = strdup(o->dir);
     l->prefix = strdup(o->prefix);
     CHECK(l->dir != NULL && l->prefix != NULL);

@@ -20,8 +20,8 @@ void wal_handles_drop(struct wal *l, uint32_t below) {
     }
 }
 
-/* A handle for the segment, its reference count raised. When all places are in use the file is opened for this call alone:
- * *own is then that file and the result NULL. */
+/* A handle for the segment, its reference count raised. When all places are in use the file is
+ * opened for this call alone: *own is then that file and the result NULL. */
 static enum err handle_get(struct wal *l, uint32_t segment, struct wal_handle **out,
                            struct disk_file **own) {
     struct wal_handle *place = NULL;
