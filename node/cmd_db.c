@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `callipter db`: looks at a data folder while no node runs on it. Changes nothing. */
+#include "node/commands.h"
+
+#include "base/hex.h"
+#include "index/index.h"
+#include "index/record.h"
+#include "node/datadir.h"
+#include "state/log.h"
+#include "state/store.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char usage_text[] =
+    "usage: callipter db verify --datadir DIR\n"
+    "       callipter db stat --datadir DIR\n"
+    "\n"
+    "verify  rebuilds the state root from the flat tables, checks every record of the log, and "
+    "prints both;\n"
+    "        exit status 0 only if the root is that of the tables' head block\n"
+    "stat    rows and sizes of tables and logs\n"
+    "\n"
+    "No node may be running on the folder. The tables are a checkpoint: they may be behind the "
+    "log,\n"
+    "whose later blocks the next start executes again.\n";
+
+struct db {
+    struct store *store;
+    struct store_view *view; /* at the tables' head; NULL: no block yet */
+    struct wal *log, *receipts;
+};
+
+static void print_hash(const char *label, const hash32 *h) {
+    char hex[65] = {0};
+    hex_encode(hex, h->b, 32);
+    printf("%s0x%s", label, hex);
+}
+
+static enum err open_log(struct wal **out, const char *datadir, const char *prefix,
+                         struct err_ctx *ec) {
+    char dir[DATADIR_PATH_MAX];
+    TRY(datadir_path(dir, datadir, DATADIR_LOG, ec));
+    struct wal_options o = {.disk = disk_posix(), .dir = dir, .prefix = prefix, .read_only = true};
+    return wal_open(out, &o, ec);
+}
+
+static enum err db_open(struct db *d, const char *datadir, struct err_ctx *ec) {
+    char dir[DATADIR_PATH_MAX];
+    TRY(datadir_path(dir, datadir, DATADIR_STORE, ec));
+    struct store_options o = {.dir = dir, .must_exist = true};
+    TRY(store_open(&d->store, &o, ec));
+    TRY(open_log(&d->log, datadir, DATADIR_LOG_PREFIX, ec));
+    TRY(open_log(&d->receipts, datadir, DATADIR_RECEIPTS_PREFIX, ec));
+    uint64_t block = store_applied(d->store).block;
+    if (block == STORE_NO_BLOCK)
+        return ERR_OK;
+    enum err e = store_view_open(&d->view, d->store, block);
+    if (e != ERR_OK)
+        FAIL(ec, e, "the tables at block %" PRIu64 " cannot be read", block);
+    return ERR_OK;
+}
+
+static void db_close(struct db *d) {
+    store_view_close(d->view);
+    store_close(d->store);
+    wal_close(d->log);
+    wal_close(d->receipts);
+}
+
+/* --- verify
+ * ---------------------------------------------------------------------------------------- */
+struct log_summary {
+    uint64_t records, blocks, rewinds;
+    uint64_t head; /* block that the log ends at; STORE_NO_BLOCK: it has none */
+};
+
+static enum err count_record(void *ctx, const struct log_record *r) {
+    struct log_summary *s = ctx;
+    s->records++;
+    if (r->kind == LOG_BLOCK) {
+        struct record_block b;
+        TRY(record_unpack_block(&b, r->payload));
+        s->blocks++;
+        s->head = b.number;
+    }
+    if (r->kind == LOG_REWIND) {
+        struct record_rewind w;
+        TRY(record_unpack_rewind(&w, r->payload));
+        s->rewinds++;
+        s->head = w.to_block;
+    }
+    return ERR_OK;
+}
+
+static enum err verify_log(const struct db *d, struct err_ctx *ec) {
+    struct log_summary s = {.head = STORE_NO_BLOCK};
+    uint64_t first = wal_first_seq(d->log), last = wal_last_seq(d->log),
+             applied = store_applied(d->store).seq;
+    enum err e = wal_each(d->log, first, count_record, &s, ec);
+    if (e != ERR_OK)
+        return e;
+    printf("log       records %" PRIu64 " to %" PRIu64 ", all good; %" PRIu64 " blocks, %" PRIu64
+           " rewinds",
+           first, last, s.blocks, s.rewinds);
+    if (s.head != STORE_NO_BLOCK)
+        printf("; ends at block %" PRIu64, s.head);
+    printf("\n");
+    if (applied > last && last > 0)
+        FAIL(ec, ERR_CORRUPT,
+             "the tables hold the effect of record %" PRIu64 ", but the log ends at %" PRIu64,
+             applied, last);
+    if (last > applied)
+        printf("          the tables are at record %" PRIu64
+               ": the next start executes the %" PRIu64 " after it\n",
+               applied, last - applied);
+    return ERR_OK;
+}
+
+static enum err verify_tables(const struct db *d, struct err_ctx *ec) {
+    struct store_applied at = store_applied(d->store);
+    if (d->view == NULL)
+        FAIL(ec, ERR_NOT_FOUND, "the tables have no block yet");
+    struct index_head h;
+    enum err e = index_head(&h, d->view, at.block);
+    if (e != ERR_OK)
+        FAIL(ec, ERR_CORRUPT, "the header of block %" PRIu64 " cannot be read from the tables",
+             at.block);
+    printf("tables    block %" PRIu64 " ", at.block);
+    print_hash("", &h.hash);
+    printf("\n");
+    print_hash("head      root ", &h.header.state_root);
+    printf("\n");
+    hash32 root;
+    TRY(store_rebuild_root(d->view, &root, ec));
+    print_hash("rebuilt   root ", &root);
+    printf("\n");
+    hash32 hash = header_hash(&h.header);
+    if (!hash32_eq(&hash, &at.block_hash) || !hash32_eq(&hash, &h.hash))
+        FAIL(ec, ERR_CORRUPT,
+             "the header of block %" PRIu64 " has another hash than the tables' position says",
+             at.block);
+    if (!hash32_eq(&root, &h.header.state_root) || !hash32_eq(&root, &at.state_root))
+        FAIL(ec, ERR_MISMATCH, "the root rebuilt from the tables is not that of block %" PRIu64,
+             at.block);
+    return ERR_OK;
+}
+
+static enum err verify(const struct db *d, struct err_ctx *ec) {
+    TRY(verify_tables(d, ec));
+    TRY(verify_log(d, ec));
+    printf("ok\n");
+    return ERR_OK;
+}
+
+/* --- stat
+ * -------------------------------------------------------------------------------------------- */
+static void print_log(const char *name, const struct wal *l) {
+    if (wal_last_seq(l) < wal_first_seq(l)) {
+        printf("%-10s no records, %" PRIu64 " bytes\n", name, wal_bytes(l));
+        return;
+    }
+    printf("%-10s records %" PRIu64 " to %" PRIu64 ", %" PRIu64 " bytes\n", name, wal_first_seq(l),
+           wal_last_seq(l), wal_bytes(l));
+}
+
+static enum err print_stat(const struct db *d, struct err_ctx *ec) {
+    struct store_stats s;
+    enum err e = store_stat(d->store, &s);
+    if (e != ERR_OK)
+        FAIL(ec, e, "the tables cannot be read");
+    struct store_applied at = store_applied(d->store);
+    if (d->view == NULL)
+        printf("tables     no block yet");
+    else
+        printf("tables     block %" PRIu64 ", record %" PRIu64 ", epoch %" PRIu64
+               ", undo data from block %" PRIu64,
+               at.block, at.seq, at.epoch, store_first_block(d->store));
+    printf(", %" PRIu64 " bytes\n", s.lmdb_bytes_used);
+    for (int t = 0; t < TABLE_COUNT; t++)
+        printf("  %-8s %12" PRIu64 " rows   %s -> %s\n", table_info[t].name, s.rows[t],
+               table_info[t].key, table_info[t].value);
+    print_log("log", d->log);
+    print_log("receipts", d->receipts);
+    return ERR_OK;
+}
+
+int cmd_db(int argc, char **argv) {
+    if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)) {
+        fputs(usage_text, stdout);
+        return 0;
+    }
+    bool is_verify = argc == 4 && strcmp(argv[1], "verify") == 0;
+    bool is_stat = argc == 4 && strcmp(argv[1], "stat") == 0;
+    if ((!is_verify && !is_stat) || strcmp(argv[2], "--datadir") != 0) {
+        fputs(usage_text, stderr);
+        return 2;
+    }
+    struct db d = {0};
+    struct err_ctx ec = {0};
+    enum err e = db_open(&d, argv[3], &ec);
+    if (e == ERR_OK)
+        e = is_verify ? verify(&d, &ec) : print_stat(&d, &ec);
+    db_close(&d);
+    if (e == ERR_OK)
+        return 0;
+    fflush(stdout);
+    fprintf(stderr, "callipter db: %s\n", ec.text[0] != '\0' ? ec.text : err_text(e));
+    return 1;
+}
