@@ -31,6 +31,9 @@ FUZZ_tiers_SRC := tests/lib/evm/fake_world.c tests/lib/evm/random_program.c
 FUZZ_TARGETS += trie:state
 FUZZ_trie_SRC := tests/lib/state/map_source.c tests/lib/state/omap.c tests/lib/state/plain_trie.c
 FUZZ_TARGETS += tx:chain
+FUZZ_TARGETS += message:chain
+FUZZ_TARGETS += derive:chain
+FUZZ_derive_SRC := tests/lib/chain/l3_fixture.c
 FUZZ_B ?= build/clang-fuzz
 TIME ?= 60
 
