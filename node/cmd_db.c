@@ -69,8 +69,7 @@ static void db_close(struct db *d) {
     wal_close(d->receipts);
 }
 
-/* --- verify
- * ---------------------------------------------------------------------------------------- */
+/* --- verify --------------------------------------------------------------------------------- */
 struct log_summary {
     uint64_t records, blocks, rewinds;
     uint64_t head; /* block that the log ends at; STORE_NO_BLOCK: it has none */
@@ -154,8 +153,7 @@ static enum err verify(const struct db *d, struct err_ctx *ec) {
     return ERR_OK;
 }
 
-/* --- stat
- * -------------------------------------------------------------------------------------------- */
+/* --- stat ----------------------------------------------------------------------------------- */
 static void print_log(const char *name, const struct wal *l) {
     if (wal_last_seq(l) < wal_first_seq(l)) {
         printf("%-10s no records, %" PRIu64 " bytes\n", name, wal_bytes(l));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ACCT's packed form: flags u8 | nonce LEB128 | balance length u8 | balance trimmed big-endian | store id u64 BE if flagged |
- * code hash if flagged | storage root if flagged. One form per account: unpacking refuses any other. */
+/* ACCT's packed form: flags u8 | nonce LEB128 | balance length u8 | balance trimmed big-endian |
+ * store id u64 BE if flagged | code hash if flagged | storage root if flagged. One form per
+ * account: unpacking refuses any other. */
 #include "base/check.h"
 #include "base/keccak.h"
 #include "state/store.h"

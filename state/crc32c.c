@@ -4,7 +4,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-/* Eight tables: table[k][b] is the effect of byte b followed by k zero bytes, so that eight bytes are folded per step. */
+/* Eight tables: table[k][b] is the effect of byte b followed by k zero bytes, so that eight bytes
+ * are folded per step. */
 static uint32_t table[8][256];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static uint32_t (*chosen)(uint32_t, const void *, size_t);

@@ -114,8 +114,7 @@ uint64_t delta_last_tick(const struct delta *d) {
     return atomic_load_explicit(&d->last_tick, memory_order_acquire);
 }
 
-/* --- index
- * ---------------------------------------------------------------------------------------------- */
+/* --- index ---------------------------------------------------------------------------------- */
 
 static struct delta_node *slot_node(uint64_t slot) {
     return (struct delta_node *)(slot & 0xffffffffffffULL);
@@ -160,8 +159,7 @@ static const struct delta_node *index_find(const struct delta *d, uint64_t hash,
     }
 }
 
-/* --- order
- * ---------------------------------------------------------------------------------------------- */
+/* --- order ---------------------------------------------------------------------------------- */
 
 static struct delta_node *next_at(const struct delta_node *n, int level) {
     return atomic_load_explicit(&n->next[level], memory_order_acquire);
@@ -269,9 +267,7 @@ static struct delta_node *node_insert(struct delta *d, bytes key) {
     return n;
 }
 
-/* --- writer
- * -----------------------------------------------------------------------------------------------
- */
+/* --- writer --------------------------------------------------------------------------------- */
 
 static void touch(struct delta *d, struct delta_node *n, uint64_t tick) {
     if (d->touched_count == d->touched_cap) {

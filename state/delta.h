@@ -48,8 +48,7 @@ struct delta *delta_new(uint64_t seed) MUST_USE;
 struct delta *delta_ref(struct delta *d);
 void delta_unref(struct delta *d);
 
-/* --- writer
- * ------------------------------------------------------------------------------------------- */
+/* --- writer --------------------------------------------------------------------------------- */
 /* Adds a version at `tick`, which is at least every tick added before; one of the same tick is
  * replaced. `indexed` must be the same for all keys of a table: false leaves the index out, for
  * keys that are rarely read by themselves. */
@@ -61,8 +60,7 @@ void delta_cut(struct delta *d, uint64_t tick);
 /* Highest tick added and not cut; 0 if none. */
 uint64_t delta_last_tick(const struct delta *d);
 
-/* --- readers
- * ------------------------------------------------------------------------------------------ */
+/* --- readers -------------------------------------------------------------------------------- */
 size_t delta_nodes(const struct delta *d); /* keys ever added */
 const struct delta_node *delta_find(const struct delta *d, bytes key, bool indexed);
 /* First node with key >= `key`; last with key < `key`; NULL if none. */

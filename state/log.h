@@ -3,16 +3,23 @@
  * segments, crc'd and chained by hash, made durable by one fdatasync per group. Receipts live in
  * segments of the same form, derivable again.
  *
- * Segment file <dir>/<prefix>-%08u.seg (integers little-endian): a header of 64 bytes, then
- * records, then zeros: magic u32 "CSEG" | format u16 | zero u16 | segment u32 | crc32c u32 | first
- * seq u64 | file bytes u64 | chain before it 32 Record: magic u32 "CREC" | kind u8 | flags u8 (0) |
- * version u16 | length u32 | crc32c u32 | epoch u64 | seq u64 | synced u64 | chain 32 | payload |
- * zeros to a multiple of 8 crc32c covers a seed of the segment, the record's offset, the header
- * without the crc, and the payload; the seed and offset make it worthless to smuggle record-like
- * bytes into a payload. seq counts from 1. `synced` is the highest seq that was durable when the
- * record was written. chain = keccak(chain of the record before | kind | flags | version | length |
- * epoch | seq | payload): the same on every node that has the same records. A segment is begun only
- * when the one before is synced.
+ * Segment file <dir>/<prefix>-%08u.seg, integers little-endian: a header, then records, then zeros.
+ * Header, 64 bytes:
+ *
+ * - 0 magic "CSEG" | 4 format u16 | 6 zero u16 | 8 segment u32 | 12 crc32c u32
+ * - 16 first seq u64 | 24 file bytes u64 | 32 chain before its first record, 32 bytes
+ *
+ * Record, 72 bytes before the payload, zeros behind it up to a multiple of 8:
+ *
+ * - 0 magic "CREC" | 4 kind u8 | 5 flags u8 (0) | 6 version u16 | 8 length u32 | 12 crc32c u32
+ * - 16 epoch u64 | 24 seq u64 | 32 synced u64 | 40 chain, 32 bytes | 72 payload
+ *
+ * crc32c covers a seed of the segment, the record's offset, the header without the crc, and the
+ * payload; seed and offset make it worthless to smuggle record-like bytes into a payload. seq
+ * counts from 1. `synced` is the highest seq that was durable when the record was written. chain =
+ * keccak(chain of the record before | kind | flags | version | length | epoch | seq | payload): the
+ * same on every node that has the same records. A segment is begun only when the one before is
+ * synced.
  *
  * Reading back: power may fail inside a sync window and keep any part of it, so the first bad
  * record is the torn end of the log, and is cut off with all that follows, unless something proves

@@ -27,9 +27,7 @@ _Static_assert((int)STORE_KEY_MAX_BYTES + (int)UNDO_KEY_PREFIX <= 511, "LMDB's l
 static const char meta_schema[] = "schema", meta_applied[] = "applied", meta_pruned[] = "pruned";
 enum { APPLIED_BYTES = 88 };
 
-/* --- META
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- META ----------------------------------------------------------------------------------- */
 
 enum err store_lmdb_err(int rc) {
     switch (rc) {
@@ -94,8 +92,7 @@ int store_pruned_save(struct store *s, MDB_txn *txn, uint64_t tick) {
     return meta_put(s, txn, meta_pruned, b, sizeof b);
 }
 
-/* --- sets of deltas
- * -------------------------------------------------------------------------------------------- */
+/* --- sets of deltas ------------------------------------------------------------------------- */
 
 struct store_set *store_set_new(void) {
     struct store_set *set = calloc(1, sizeof *set);
@@ -146,8 +143,7 @@ void store_freeze(struct store *s) {
     store_set_drop(old);
 }
 
-/* --- blocks in the deltas
- * ----------------------------------------------------------------------------------------- */
+/* --- blocks in the deltas ------------------------------------------------------------------- */
 
 void store_blocks_push(struct store *s, const struct store_applied *at) {
     CHECK(tick_of_block(at->block) == s->blocks_first + s->blocks_count + 1);
@@ -184,9 +180,7 @@ void store_blocks_trim(struct store *s, uint64_t tick) {
         memmove(s->blocks, s->blocks + drop, s->blocks_count * sizeof *s->blocks);
 }
 
-/* --- opening
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- opening -------------------------------------------------------------------------------- */
 
 static void path_of(const struct store *s, const char *name, char out[STORE_PATH_MAX]) {
     int n = snprintf(out, STORE_PATH_MAX, "%s/%s", s->dir, name);
@@ -399,9 +393,7 @@ void store_close(struct store *s) {
     free(s);
 }
 
-/* --- small answers
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- small answers -------------------------------------------------------------------------- */
 
 struct store_applied store_applied(const struct store *s) {
     pthread_mutex_lock((pthread_mutex_t *)&s->set_lock);

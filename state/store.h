@@ -83,8 +83,7 @@ enum err store_open(struct store **out, const struct store_options *o, struct er
 void store_close(struct store *s);
 struct store_applied store_applied(const struct store *s);
 
-/* --- writer
- * ----------------------------------------------------------------------------------------- */
+/* --- writer --------------------------------------------------------------------------------- */
 /* Opens block `block_num`, the one after the last committed (or the genesis block 0 of an empty
  * store). Block 0 has no undo data: nothing is before it. */
 void store_block_begin(struct store *s, uint64_t block_num);
@@ -121,8 +120,7 @@ bool store_prune(struct store *s, uint64_t block_num, size_t max_rows);
 /* Lowest block whose state can be read, and to which store_unwind can go. */
 uint64_t store_first_block(const struct store *s);
 
-/* --- checkpoint
- * ------------------------------------------------------------------------------------- */
+/* --- checkpoint ----------------------------------------------------------------------------- */
 /* Keys in RAM that the next checkpoint would move, about. */
 size_t store_dirty_rows(struct store *s);
 /* Moves the delta of blocks up to the durable one into LMDB in one synced transaction. May run
@@ -142,8 +140,7 @@ struct store_stats {
 };
 enum err store_stat(struct store *s, struct store_stats *out) MUST_USE;
 
-/* --- readers
- * ---------------------------------------------------------------------------------------- */
+/* --- readers -------------------------------------------------------------------------------- */
 /* A consistent sight of all tables at one block. Not thread-safe: one thread per view. The LMDB
  * transaction in it is given back before each checkpoint and taken again inside, so a view may live
  * long and pins nothing. A row handed out is valid until the next call on the view; one of a cursor

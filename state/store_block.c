@@ -50,9 +50,7 @@ void store_set_durable(struct store *s, uint64_t block_num) {
         atomic_store_explicit(&s->durable_tick, tick, memory_order_release);
 }
 
-/* --- rows
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- rows ----------------------------------------------------------------------------------- */
 
 static void put(struct store *s, enum table_id table, bytes key, bool absent, bytes value) {
     struct raw_key k;
@@ -173,9 +171,7 @@ void store_put_trie_row(void *ctx, uint64_t store_id, bytes path, bytes record) 
                 record.len == 0, record);
 }
 
-/* --- a world's diff
- * ------------------------------------------------------------------------------------------------
- */
+/* --- a world's diff ------------------------------------------------------------------------- */
 
 /* One changed row of ACCT or STOR with its change set; an empty value is an absent row. The history
  * row, which says the same with the key first, is made when a checkpoint moves the change set: in

@@ -50,9 +50,7 @@ void store_cursor_close(struct store_cursor *c) {
     free(c);
 }
 
-/* --- sources
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- sources -------------------------------------------------------------------------------- */
 
 static bool in_table(const struct store_cursor *c, const struct delta_node *n) {
     return n != NULL && delta_key(n).ptr[0] == (uint8_t)c->table;

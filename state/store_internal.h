@@ -99,8 +99,7 @@ struct store_view {
     struct store_cursor *source[TABLE_COUNT]; /* of the trie's source, opened when used */
 };
 
-/* --- keys
- * ---------------------------------------------------------------------------------------------- */
+/* --- keys ----------------------------------------------------------------------------------- */
 struct raw_key {
     uint8_t b[STORE_RAW_KEY_MAX];
     size_t len;
@@ -129,9 +128,7 @@ static inline bytes bytes_of_mdb(MDB_val v) {
     return bytes_of(v.mv_data, v.mv_size);
 }
 
-/* --- sets
- * ------------------------------------------------------------------------------------------------
- */
+/* --- sets ----------------------------------------------------------------------------------- */
 struct store_set *store_set_get(struct store *s, uint64_t *out_seq); /* a reference */
 void store_set_drop(struct store_set *set);
 /* Publishes; takes the reference over. */
@@ -140,16 +137,14 @@ struct store_set *store_set_new(void);
 /* Adds an empty active delta. commit_lock is held, no block is open. */
 void store_freeze(struct store *s);
 
-/* --- blocks in the deltas (commit_lock is held)
- * --------------------------------------------------------------- */
+/* --- blocks in the deltas (commit_lock is held) --------------------------------------------- */
 void store_blocks_push(struct store *s, const struct store_applied *at);
 struct store_applied *store_blocks_at(struct store *s, uint64_t tick);
 /* Forgets ticks above or up to one. */
 void store_blocks_cut(struct store *s, uint64_t tick);
 void store_blocks_trim(struct store *s, uint64_t tick);
 
-/* --- META in LMDB
- * ------------------------------------------------------------------------------------------- */
+/* --- META in LMDB --------------------------------------------------------------------------- */
 /* ERR_NOT_FOUND, ERR_CORRUPT. */
 enum err store_applied_load(struct store_applied *out, struct store *s, MDB_txn *txn) MUST_USE;
 int store_applied_save(struct store *s, MDB_txn *txn, const struct store_applied *at);
@@ -163,9 +158,7 @@ static inline uint64_t block_of_tick(uint64_t tick) {
     return tick - 1;
 }
 
-/* --- views
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- views ---------------------------------------------------------------------------------- */
 /* Gives back the transactions and sets of views that are not in a call, so that LMDB can reuse
  * pages and old deltas end. */
 void store_views_rest(struct store *s);
@@ -182,8 +175,7 @@ bool view_overlay(struct store_view *v, enum table_id table);
 /* Whether a row of RANGE and HISTORY tables is of a block that the view sees. */
 bool view_sees_key(const struct store_view *v, enum table_id table, bytes key);
 
-/* --- undo rows: 0 = absent before, else 1 | row
- * ----------------------------------------------------------------- */
+/* --- undo rows: 0 = absent before, else 1 | row --------------------------------------------- */
 enum { UNDO_ABSENT = 0, UNDO_ROW = 1, UNDO_KEY_PREFIX = 9 };
 
 #endif

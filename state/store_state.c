@@ -8,9 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* --- reader
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- reader --------------------------------------------------------------------------------- */
 
 static bool read_account(void *ctx, struct account *out, const hash32 *addr_hash) {
     bytes row;
@@ -46,9 +44,7 @@ struct state_reader store_state_reader(struct store_view *v) {
     return (struct state_reader){.ops = &reader_ops, .ctx = v};
 }
 
-/* --- trie's source
- * ------------------------------------------------------------------------------------------------
- */
+/* --- trie's source -------------------------------------------------------------------------- */
 
 /* A cursor of the view's own, opened at the first use and closed with the view. */
 static struct store_cursor *source_cursor(struct store_view *v, enum table_id table) {
@@ -128,9 +124,7 @@ struct trie_source store_trie_source(struct store_view *v) {
     return (struct trie_source){.ops = &source_ops, .ctx = v};
 }
 
-/* --- rebuild
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- rebuild -------------------------------------------------------------------------------- */
 
 struct rebuild {
     struct store_view *view;

@@ -6,9 +6,7 @@
 
 #include <stdlib.h>
 
-/* --- LMDB
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- LMDB ----------------------------------------------------------------------------------- */
 
 static int set_row(struct store *s, MDB_txn *txn, enum table_id table, bytes key, bool absent,
                    bytes value) {
@@ -98,9 +96,7 @@ static int unwind_lmdb(struct store *s, uint64_t tick, const struct store_applie
     return mdb_txn_commit(txn);
 }
 
-/* --- deltas
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- deltas --------------------------------------------------------------------------------- */
 
 /* Rows of NONE tables outlive the blocks that wrote them: those above `tick` become rows of `tick`
  * in `to`. */
@@ -187,9 +183,7 @@ enum err store_unwind(struct store *s, uint64_t to_block, const struct store_app
     return e;
 }
 
-/* --- pruning
- * ----------------------------------------------------------------------------------------------------------
- */
+/* --- pruning -------------------------------------------------------------------------------- */
 
 /* Removes up to *left rows of ticks up to `tick`, oldest first. */
 static int prune_range(struct store *s, MDB_txn *txn, enum table_id table, uint64_t tick,

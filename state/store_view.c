@@ -5,9 +5,7 @@
 
 #include <stdlib.h>
 
-/* --- pinning
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- pinning -------------------------------------------------------------------------------- */
 
 /* LMDB errors while reading mean a damaged file or exhausted memory: state must not be guessed. */
 static void must(int rc) {
@@ -80,9 +78,7 @@ void store_views_cut(struct store *s, uint64_t tick) {
     pthread_mutex_unlock(&s->views_lock);
 }
 
-/* --- opening
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- opening -------------------------------------------------------------------------------- */
 
 static struct store_view *view_take(struct store *s, uint64_t tick) {
     pthread_mutex_lock(&s->views_lock);
@@ -197,8 +193,7 @@ bool store_view_stale(const struct store_view *v) {
     return atomic_load_explicit(&v->stale, memory_order_acquire);
 }
 
-/* --- reading below the checkpoint
- * ------------------------------------------------------------------------------------ */
+/* --- reading below the checkpoint ----------------------------------------------------------- */
 
 static bool lmdb_get(struct store_view *v, enum table_id table, bytes key, bytes *out) {
     MDB_val k = mdb_of(key), value;
@@ -245,8 +240,7 @@ static bool change_after(struct store_view *v, enum table_id table, bytes key, b
     return true;
 }
 
-/* --- overlays: the rows at the view's block of what changed up to the checkpoint
- * -------------------------------------------- */
+/* --- overlays: the rows at the view's block of what changed up to the checkpoint ------------ */
 
 static void overlay_add(struct store_view *v, enum table_id table, bytes key, bool absent,
                         bytes value) {
@@ -333,9 +327,7 @@ bool view_overlay(struct store_view *v, enum table_id table) {
     return false;
 }
 
-/* --- reading
- * ------------------------------------------------------------------------------------------------------------
- */
+/* --- reading -------------------------------------------------------------------------------- */
 
 bool view_sees_key(const struct store_view *v, enum table_id table, bytes key) {
     enum table_unwind rule = table_info[table].unwind;

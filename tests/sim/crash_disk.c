@@ -66,9 +66,7 @@ bool crash_step_next(bytes *in, struct crash_step *out) {
     return true;
 }
 
-/* --- inodes
- * ------------------------------------------------------------------------------------------------------------
- */
+/* --- inodes --------------------------------------------------------------------------------- */
 
 static struct inode *inode_new(struct crash_disk *d, bool dir) {
     struct inode *n = calloc(1, sizeof *n);
@@ -137,9 +135,7 @@ static void pending_push(struct inode *n, const struct pending *p) {
     n->pending[n->pending_count++] = *p;
 }
 
-/* --- names
- * ---------------------------------------------------------------------------------------------------------------
- */
+/* --- names ---------------------------------------------------------------------------------- */
 
 static size_t names_index(const struct names *s, const char *path) {
     for (size_t i = 0; i < s->count; i++)
@@ -195,9 +191,7 @@ static void change_name(struct crash_disk *d, const struct name_change *c) {
     d->changes[d->change_count++] = *c;
 }
 
-/* --- steps
- * -----------------------------------------------------------------------------------------------------------------
- */
+/* --- steps ---------------------------------------------------------------------------------- */
 
 struct crash_disk *crash_disk_new(void) {
     struct crash_disk *d = calloc(1, sizeof *d);
@@ -278,9 +272,7 @@ void crash_disk_apply(struct crash_disk *d, const struct crash_step *s) {
     }
 }
 
-/* --- images
- * ----------------------------------------------------------------------------------------------------------------
- */
+/* --- images --------------------------------------------------------------------------------- */
 
 static void make_content(struct buf *out, const struct inode *n, enum crash_variant variant,
                          const struct crash_step *flying, struct fixture_rng *r) {

@@ -24,9 +24,7 @@ static const struct store_applied *at_record(struct store_applied *at, uint64_t 
     return at;
 }
 
-/* --- replay
- * --------------------------------------------------------------------------------------------------------------
- */
+/* --- replay --------------------------------------------------------------------------------- */
 
 struct replay {
     struct crash_node *node;
@@ -122,9 +120,7 @@ void crash_node_close(struct crash_node *n) {
     wal_close(n->log);
 }
 
-/* --- running
- * --------------------------------------------------------------------------------------------------------------
- */
+/* --- running -------------------------------------------------------------------------------- */
 
 enum err crash_node_block(struct crash_node *n, uint64_t content, struct err_ctx *ec) {
     struct store_applied at;

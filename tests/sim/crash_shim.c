@@ -106,9 +106,7 @@ static bool ends_with(const char *s, const char *end) {
     return n >= m && strcmp(s + n - m, end) == 0;
 }
 
-/* --- opening
- * ----------------------------------------------------------------------------------------------------------
- */
+/* --- opening -------------------------------------------------------------------------------- */
 
 static int do_open(int dirfd, const char *path, int flags, mode_t mode) {
     if (trace_fd < 0 || (dirfd != AT_FDCWD && path[0] != '/'))
@@ -182,9 +180,7 @@ static struct tracked *tracked(int fd) {
     return fd >= 0 && fd < FDS_MAX && fds[fd].path != NULL ? &fds[fd] : NULL;
 }
 
-/* --- writing
- * -------------------------------------------------------------------------------------------------------------
- */
+/* --- writing -------------------------------------------------------------------------------- */
 
 /* offset < 0: at the file's position. */
 static ssize_t do_writev(int fd, const struct iovec *iov, int count, off_t offset) {
@@ -286,9 +282,7 @@ int posix_fallocate64(int fd, off64_t offset, off64_t len) {
     return do_fd(CRASH_ALLOCATE, fd, (uint64_t)(offset + len), call_allocate) == 0 ? 0 : errno;
 }
 
-/* --- names
- * ---------------------------------------------------------------------------------------------------------------
- */
+/* --- names ---------------------------------------------------------------------------------- */
 
 int rename(const char *from, const char *to) {
     pthread_mutex_lock(&lock);

@@ -57,9 +57,7 @@ static struct store *open_store(const char *dir) {
     return s;
 }
 
-/* --- pinned readers
- * -------------------------------------------------------------------------------------------------
- */
+/* --- pinned readers ------------------------------------------------------------------------- */
 
 static void unpin(struct pin *p) {
     store_view_close(p->view);
@@ -120,9 +118,7 @@ static void check_pins(struct run *r, bool fully) {
             check_pin(r, &r->pins[i], fully && i % 3 == r->full_checks % 3);
 }
 
-/* --- steps
- * --------------------------------------------------------------------------------------------------------------
- */
+/* --- steps ---------------------------------------------------------------------------------- */
 
 static void step_apply(struct run *r, size_t limit) {
     for (uint64_t n = 1 + fixture_rng_below(&r->rng, 40); n > 0 && r->h.count < limit; n--) {
@@ -227,9 +223,7 @@ static void step(struct run *r, size_t limit) {
     check_pins(r, fixture_rng_below(&r->rng, 25) == 0);
 }
 
-/* --- the end
- * --------------------------------------------------------------------------------------------------------------
- */
+/* --- the end -------------------------------------------------------------------------------- */
 
 /* A fresh store with the final chain only, checkpointed in another rhythm: the same rows at the
  * head and at old blocks. */
@@ -307,9 +301,7 @@ static void check_pruning(struct run *r) {
     store_view_close(v);
 }
 
-/* --- threads
- * ----------------------------------------------------------------------------------------------------------------
- */
+/* --- threads -------------------------------------------------------------------------------- */
 
 struct shared {
     struct store *store;

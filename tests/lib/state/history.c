@@ -7,9 +7,7 @@
 #include <pthread.h>
 #include <stdio.h>
 
-/* --- the universe
- * ------------------------------------------------------------------------------------------------
- */
+/* --- the universe --------------------------------------------------------------------------- */
 
 static hash32 addr_hashes[HISTORY_ACCOUNTS], slot_hashes[HISTORY_SLOTS];
 static pthread_once_t hashes_once = PTHREAD_ONCE_INIT;
@@ -48,9 +46,7 @@ void history_pool_key(size_t i, uint8_t out[32]) {
     be64_store(out, (uint64_t)i * 0x0101010101010101ULL);
 }
 
-/* --- the model
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- the model ------------------------------------------------------------------------------ */
 
 static void versions_push(struct history_versions *v, const struct history_version *n) {
     if (v->count > 0 && v->at[v->count - 1].block == n->block) {
@@ -121,9 +117,7 @@ static void model_diff(struct history_model *m, uint64_t block, const struct wor
     }
 }
 
-/* --- blocks
- * -----------------------------------------------------------------------------------------------------------
- */
+/* --- blocks --------------------------------------------------------------------------------- */
 
 void history_open(struct history *h, struct store *s, size_t trie_budget_bytes, bool with_model) {
     memset(h, 0, sizeof *h);
@@ -306,9 +300,7 @@ void history_unwind(struct history *h, uint64_t to_block, uint64_t epoch, uint64
         model_each(h->model, versions_cut, to_block);
 }
 
-/* --- checks
- * -------------------------------------------------------------------------------------------------------------
- */
+/* --- checks --------------------------------------------------------------------------------- */
 
 static bool same_account(const struct account *a, const struct account *b) {
     return a->nonce == b->nonce && u256_eq(&a->balance, &b->balance) &&

@@ -72,7 +72,8 @@ static void expect_range(struct wal *l, uint64_t from, uint64_t to) {
 
 TestSuite(wal, .init = setup, .fini = teardown, .timeout = 60);
 
-/* Goal: what was appended comes back, in order and by position, before and after a restart, over many segments. */
+/* Goal: what was appended comes back, in order and by position, before and after a restart, over
+ * many segments. */
 Test(wal, append_read_reopen) {
     enum { N = 400 };
     static struct log_pos pos[N + 1];
@@ -139,7 +140,8 @@ static void segment_path(uint32_t number, char out[FIXTURE_PATH_MAX + 64]) {
     (void)snprintf(out, FIXTURE_PATH_MAX + 64, "%s/wal-%08u.seg", log_dir, number);
 }
 
-/* Goal: wherever the file is cut inside the last, unsynced group, the records before it are kept and writing goes on. */
+/* Goal: wherever the file is cut inside the last, unsynced group, the records before it are kept
+ * and writing goes on. */
 Test(wal, torn_tail) {
     enum { N = 20 };
     static struct log_pos pos[N + 1];
@@ -185,7 +187,8 @@ Test(wal, torn_tail) {
     free(torn);
 }
 
-/* Goal: any changed byte of a record that was durable once is refused, with segment and offset in the message. */
+/* Goal: any changed byte of a record that was durable once is refused, with segment and offset in
+ * the message. */
 Test(wal, damage_is_refused) {
     enum { N = 30, BAD = 15 };
     static struct log_pos pos[N + 1];
@@ -221,7 +224,8 @@ Test(wal, damage_is_refused) {
     free(whole);
 }
 
-/* Goal: damage in a segment that is not read at the opening is found by the walk; a missing or exchanged segment by the opening. */
+/* Goal: damage in a segment that is not read at the opening is found by the walk; a missing or
+ * exchanged segment by the opening. */
 Test(wal, damage_in_old_segments) {
     enum { N = 400 };
     struct wal *l = open_log(segment);
@@ -258,7 +262,8 @@ Test(wal, damage_in_old_segments) {
     free(copy);
 }
 
-/* Goal: record-like bytes inside a payload are never taken for a record, even when the record around them is torn. */
+/* Goal: record-like bytes inside a payload are never taken for a record, even when the record
+ * around them is torn. */
 Test(wal, records_inside_payloads) {
     struct wal *l = open_log(1 << 20);
     append_range(l, 1, 3, NULL);
@@ -268,7 +273,8 @@ Test(wal, records_inside_payloads) {
     segment_path(0, path);
     size_t len;
     uint8_t *whole = fixture_file_read(path, &len);
-    /* The whole log so far as a payload, with its sequence numbers raised: a checksum without position would hold for the first. */
+    /* The whole log so far as a payload, with its sequence numbers raised: a checksum without
+     * position would hold for the first. */
     l = open_log(1 << 20);
     struct log_record r;
     cr_assert_eq(wal_append(l, LOG_BLOCK, 0, bytes_of(whole, 4000), &r), ERR_OK);
