@@ -169,18 +169,28 @@ static inline void alu_sar(u256 *r, const u256 *count, const u256 *a) {
 }
 
 #if defined(__x86_64__)
+/* (*rem * 2^64 + low) / d; *rem, below d, becomes the remainder. */
+static inline uint64_t alu_div_2by1(uint64_t *rem, uint64_t low, uint64_t d) {
+    uint64_t digit;
+    __asm__("divq %4" : "=a"(digit), "=d"(*rem) : "0"(low), "1"(*rem), "rm"(d) : "cc");
+    return digit;
+}
 /* Quotient of a by one limb, not zero: the processor's own 128-by-64 division, limb by limb from
- * the top. */
+ * the top. Returns the remainder. */
 static inline uint64_t alu_div_limb(u256 *q, const u256 *a, uint64_t d) {
-    uint64_t rem = 0;
-    int i = a->w[3] != 0 ? 3 : a->w[2] != 0 ? 2 : a->w[1] != 0 ? 1 : 0;
-    u256 r = U256_ZERO;
-    for (; i >= 0; i--) {
-        uint64_t digit;
-        __asm__("divq %4" : "=a"(digit), "=d"(rem) : "0"(a->w[i]), "1"(rem), "rm"(d) : "cc");
-        r.w[i] = digit;
+    uint64_t rem = 0, q1 = 0, q2 = 0, q3 = 0;
+    if ((a->w[1] | a->w[2] | a->w[3]) == 0) {
+        uint64_t n = a->w[0];
+        *q = u256_from_u64(n / d);
+        return n % d;
     }
-    *q = r;
+    if ((a->w[2] | a->w[3]) != 0) {
+        q3 = alu_div_2by1(&rem, a->w[3], d);
+        q2 = alu_div_2by1(&rem, a->w[2], d);
+    }
+    q1 = alu_div_2by1(&rem, a->w[1], d);
+    uint64_t q0 = alu_div_2by1(&rem, a->w[0], d);
+    *q = (u256){{q0, q1, q2, q3}};
     return rem;
 }
 #else
@@ -244,6 +254,38 @@ static inline void alu_addmod(u256 *r, const u256 *a, const u256 *b, const u256 
 static inline void alu_byte(u256 *r, const u256 *idx, const u256 *a) {
     uint64_t i = u256_sat_u64(idx);
     *r = u256_from_u64(i >= 32 ? 0 : (a->w[3 - (i >> 3)] >> (56 - 8 * (i & 7))) & 0xff);
+}
+
+/* Extends the sign of byte `idx`, counted from the lowest; 31 and above change nothing. */
+static inline void alu_signextend(u256 *r, const u256 *idx, const u256 *a) {
+    uint64_t i = u256_sat_u64(idx);
+    unsigned up = 56 - 8 * ((unsigned)i & 7);
+#define ALU_SIGNED(limb) ((uint64_t)((int64_t)((limb) << up) >> up))
+    uint64_t v, fill;
+    switch (i >> 3) {
+    case 0:
+        v = ALU_SIGNED(a->w[0]);
+        fill = (uint64_t)((int64_t)v >> 63);
+        *r = (u256){{v, fill, fill, fill}};
+        return;
+    case 1:
+        v = ALU_SIGNED(a->w[1]);
+        fill = (uint64_t)((int64_t)v >> 63);
+        *r = (u256){{a->w[0], v, fill, fill}};
+        return;
+    case 2:
+        v = ALU_SIGNED(a->w[2]);
+        fill = (uint64_t)((int64_t)v >> 63);
+        *r = (u256){{a->w[0], a->w[1], v, fill}};
+        return;
+    case 3:
+        *r = (u256){{a->w[0], a->w[1], a->w[2], ALU_SIGNED(a->w[3])}};
+        return;
+    default:
+        *r = *a;
+        return;
+    }
+#undef ALU_SIGNED
 }
 
 #endif

@@ -55,7 +55,7 @@ OP_BODY(EXP) {
     NEXT();
 }
 OP_BODY(SIGNEXTEND) {
-    sp[-2] = u256_signextend(&sp[-1], &sp[-2]);
+    alu_signextend(&sp[-2], &sp[-1], &sp[-2]);
     sp--;
     NEXT();
 }
