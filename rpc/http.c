@@ -25,6 +25,9 @@ struct http_reader {
     bool in_value;
     bool started, head_reported, head_due, complete;
     bool seen_chunked;
+    size_t line_len;   /* of the head's line being read, without line ends */
+    size_t line_count; /* lines before it */
+    bool head_scanned;
     int error_code;
     const char *error_text;
 };
@@ -70,8 +73,27 @@ static int append_head(struct http_reader *r, const char *at, size_t len) {
     return r->head.overflow ? refuse(r, 431, "request header fields too large") : 0;
 }
 
+/* The library may have been built without its strict checks (Debian's is): characters are looked at
+ * here. A target is visible ASCII (RFC 9112 §3.2); a space in a header's name could hide a length
+ * from us that others see (RFC 9112 §5.1). */
+static bool is_visible(const char *s, size_t len) {
+    for (size_t i = 0; i < len; i++)
+        if (s[i] <= 0x20 || s[i] >= 0x7f)
+            return false;
+    return true;
+}
+
+static bool is_token(const char *s, size_t len) {
+    for (size_t i = 0; i < len; i++)
+        if (strchr("\"(),/:;<=>?@[\\]{}", s[i]) != NULL)
+            return false;
+    return is_visible(s, len);
+}
+
 static int on_url(http_parser *p, const char *at, size_t len) {
     struct http_reader *r = reader_of(p);
+    if (!is_visible(at, len))
+        return refuse(r, 400, "invalid character in the request target");
     r->target_len += len;
     if (r->target_len > HTTP_TARGET_BYTES_MAX)
         return refuse(r, 414, "request target too long");
@@ -105,6 +127,8 @@ static int finish_header(struct http_reader *r) {
 
 static int on_name(http_parser *p, const char *at, size_t len) {
     struct http_reader *r = reader_of(p);
+    if (!is_token(at, len))
+        return refuse(r, 400, "invalid character in a header's name");
     if (r->in_value) {
         int e = finish_header(r);
         if (e != 0)
@@ -203,6 +227,8 @@ static void reset_request(struct http_reader *r) {
     buf_reset(&r->head);
     buf_clear(&r->body);
     r->target_len = r->header_count = r->name_offset = r->value_offset = 0;
+    r->line_len = r->line_count = 0;
+    r->head_scanned = false;
     r->in_value = r->started = r->head_reported = r->head_due = r->complete = r->seen_chunked =
         false;
 }
@@ -227,10 +253,30 @@ void http_reader_free(struct http_reader *r) {
     free(r);
 }
 
+/* A header line that begins with a space continues the one before it (obsolete since RFC 7230): the
+ * library joins them, others do not. Looks at the bytes up to the end of the head; true when all is
+ * well. */
+static bool scan_head(struct http_reader *r, bytes in) {
+    for (size_t i = 0; i < in.len && !r->head_scanned; i++) {
+        uint8_t c = in.ptr[i];
+        if (c == '\n') {
+            r->head_scanned = r->line_len == 0 && r->line_count > 0;
+            r->line_count += r->line_len > 0;
+            r->line_len = 0;
+        } else if (r->line_len == 0 && (c == ' ' || c == '\t')) {
+            (void)refuse(r, 400, "folded header line");
+            return false;
+        } else if (c != '\r') {
+            r->line_len++;
+        }
+    }
+    return true;
+}
+
 enum http_progress http_reader_feed(struct http_reader *r, bytes in, size_t *consumed) {
     CHECK(!r->complete);
     *consumed = 0;
-    if (r->error_code != 0)
+    if (r->error_code != 0 || !scan_head(r, in))
         return HTTP_BROKEN;
     size_t n = http_parser_execute(&r->parser, &parser_settings, (const char *)in.ptr, in.len);
     *consumed = n < in.len ? n : in.len;

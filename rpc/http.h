@@ -45,7 +45,7 @@ struct http_request {
 
 enum http_progress {
     HTTP_NEEDS_MORE,  /* all input taken, no whole request yet */
-    HTTP_HAS_HEAD,    /* the head of a request with a body is complete: once per such request */
+    HTTP_HAS_HEAD,    /* a head is complete whose body is still to come: once per request */
     HTTP_HAS_REQUEST, /* a request is complete; call http_reader_next before feeding more */
     HTTP_BROKEN,      /* error_code says what to answer; the connection must be closed */
 };

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Goal: JSON-RPC's rules - batches in order, notifications, invalid requests - and submissions that
+ * answer out of order, late, or from another thread. No store: only methods that need none.
+ * Covers: engine.c methods.c m_basic.c m_submit.c */
+#include "base/hex.h"
+#include "rpc/engine.h"
+
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+enum { SUBMITS_MAX = 1000, REPLIES_MAX = 8 };
+
+struct fixture {
+    struct event_base *base;
+    struct rpc_context cx;
+    struct rpc_dev_nonces nonces;
+    struct node_commands node;
+    struct rpc_engine *engine;
+    /* Submissions that wait for an answer. */
+    struct {
+        submit_done_fn done;
+        void *ctx;
+        uint64_t token;
+        unsigned flags;
+    } submits[SUBMITS_MAX];
+    size_t submit_count;
+    char *replies[REPLIES_MAX]; /* by tag */
+    bool busy[REPLIES_MAX];
+};
+
+static void on_submit(void *ctx, bytes envelope, unsigned flags, submit_done_fn done,
+                      void *done_ctx, uint64_t token) {
+    struct fixture *f = ctx;
+    cr_assert_gt(envelope.len, 0);
+    f->submits[f->submit_count].done = done;
+    f->submits[f->submit_count].ctx = done_ctx;
+    f->submits[f->submit_count].flags = flags;
+    f->submits[f->submit_count++].token = token;
+}
+
+static void on_reply(void *ctx, uint64_t tag, struct rpc_reply *reply) {
+    struct fixture *f = ctx;
+    cr_assert_null(f->replies[tag], "two replies to one body");
+    f->replies[tag] = calloc(1, reply->body.len + 1);
+    if (reply->body.len > 0)
+        memcpy(f->replies[tag], reply->body.ptr, reply->body.len);
+    f->busy[tag] = reply->busy;
+    buf_clear(&reply->body);
+}
+
+static void fixture_init(struct fixture *f) {
+    *f = (struct fixture){0};
+    f->base = event_base_new();
+    f->node = (struct node_commands){.ctx = f, .submit = on_submit};
+    pthread_mutex_init(&f->nonces.lock, NULL);
+    f->cx = (struct rpc_context){.node = &f->node,
+                                 .chain = {.chain_id = 41337},
+                                 .client_version = "test/v1",
+                                 .reply_bytes_max = 1 << 20,
+                                 .dev_nonces = &f->nonces};
+    struct rpc_engine_options o = {
+        .base = f->base, .context = &f->cx, .readers = 1, .read_queue_max = 4, .jobs_max = 4};
+    struct err_ctx ec;
+    f->engine = rpc_engine_new(&o, on_reply, f, &ec);
+    cr_assert_not_null(f->engine);
+}
+
+static void fixture_clear(struct fixture *f) {
+    rpc_engine_free(f->engine);
+    event_base_free(f->base);
+    for (size_t i = 0; i < REPLIES_MAX; i++)
+        free(f->replies[i]);
+}
+
+static void body(struct fixture *f, uint64_t tag, const char *text) {
+    struct buf b;
+    buf_init(&b, 1 << 20);
+    buf_append_str(&b, text);
+    rpc_engine_run(f->engine, &b, tag);
+}
+
+static void expect(struct fixture *f, const char *request, const char *want) {
+    body(f, 0, request);
+    cr_assert_not_null(f->replies[0], "%s", request);
+    cr_expect_str_eq(f->replies[0], want);
+    free(f->replies[0]);
+    f->replies[0] = NULL;
+}
+
+#define ERROR(id, code, text)                                                                      \
+    "{\"jsonrpc\":\"2.0\",\"id\":" id ",\"error\":{\"code\":" code ",\"message\":\"" text "\"}}"
+
+Test(engine, rules) {
+    struct fixture f;
+    fixture_init(&f);
+    expect(&f, "{\"id\":1,\"method\":\"eth_chainId\"}",
+           "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":\"0xa179\"}");
+    expect(&f,
+           "{\"jsonrpc\":\"2.0\",\"id\":\"\\u00e4\",\"method\":\"net_version\",\"params\":null}",
+           "{\"jsonrpc\":\"2.0\",\"id\":\"\xc3\xa4\",\"result\":\"41337\"}");
+    expect(&f, "{\"id\":null,\"method\":\"net_listening\"}",
+           "{\"jsonrpc\":\"2.0\",\"id\":null,\"result\":true}");
+    expect(&f, "{\"method\":\"net_listening\"}", "");
+    expect(&f, "[{\"method\":\"net_listening\"},{\"method\":\"nope\"}]", "");
+    expect(&f, "", ERROR("null", "-32700", "parse error"));
+    expect(&f, "{", ERROR("null", "-32700", "parse error"));
+    expect(&f, "{\"id\":1,\"method\":\"a\"} x", ERROR("null", "-32700", "parse error"));
+    expect(&f, "\"x\"", ERROR("null", "-32600", "invalid request"));
+    expect(&f, "[]", ERROR("null", "-32600", "empty batch"));
+    expect(&f, "{\"id\":7}", ERROR("7", "-32600", "invalid request"));
+    expect(&f, "{\"id\":[7],\"method\":\"a\"}", ERROR("null", "-32600", "invalid request"));
+    expect(&f, "{\"id\":7,\"method\":7}", ERROR("7", "-32600", "invalid request"));
+    expect(&f, "{\"jsonrpc\":\"1.0\",\"id\":7,\"method\":\"eth_chainId\"}",
+           ERROR("7", "-32600", "invalid request"));
+    expect(&f, "{\"id\":1,\"id\":2,\"method\":\"eth_chainId\"}",
+           ERROR("null", "-32600", "invalid request: duplicate key"));
+    expect(&f, "{\"id\":1,\"method\":\"a_b\"}",
+           ERROR("1", "-32601", "the method a_b does not exist/is not available"));
+    expect(&f, "{\"id\":1,\"method\":\"eth_sendTransaction\",\"params\":[{}]}",
+           ERROR("1", "-32601", "the method eth_sendTransaction does not exist/is not available"));
+    expect(&f, "{\"id\":1,\"method\":\"eth_chainId\",\"params\":{}}",
+           ERROR("1", "-32602", "non-array args"));
+    expect(&f, "{\"id\":1,\"method\":\"eth_chainId\",\"params\":[1]}",
+           ERROR("1", "-32602", "too many arguments, want at most 0"));
+    expect(&f, "{\"id\":1,\"method\":\"web3_sha3\",\"params\":[]}",
+           ERROR("1", "-32602", "missing value for required argument 0"));
+    expect(&f, "{\"id\":1,\"method\":\"web3_sha3\",\"params\":[\"0x1\"]}",
+           ERROR("1", "-32602", "invalid argument 0: hex string of odd length"));
+    expect(&f, "[1,{\"id\":2,\"method\":\"net_listening\"}]",
+           "[" ERROR("null", "-32600",
+                     "invalid request") ",{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":true}]");
+    fixture_clear(&f);
+}
+
+Test(engine, depth) {
+    cr_expect(rpc_json_depth_ok("[[[]]]", 6, 3));
+    cr_expect_not(rpc_json_depth_ok("[[[]]]", 6, 2));
+    cr_expect(rpc_json_depth_ok("[\"[[[[\\\"[[\"]", 12, 1));
+    cr_expect(rpc_json_depth_ok("[][][]", 6, 1));
+    struct fixture f;
+    fixture_init(&f);
+    char deep[2 * RPC_JSON_DEPTH_MAX + 3];
+    memset(deep, '[', RPC_JSON_DEPTH_MAX + 1);
+    memset(deep + RPC_JSON_DEPTH_MAX + 1, ']', RPC_JSON_DEPTH_MAX + 1);
+    deep[2 * RPC_JSON_DEPTH_MAX + 2] = '\0';
+    expect(&f, deep, ERROR("null", "-32600", "invalid request: nested too deep"));
+    fixture_clear(&f);
+}
+
+/* Answers a submission as durable or refused. */
+static void answer(struct fixture *f, size_t i, bool ok) {
+    struct submit_result r = {.status = ok ? SUBMIT_DURABLE : SUBMIT_REFUSED, .code = -32000};
+    memset(r.hash.b, (int)i + 1, 32);
+    snprintf(r.text, sizeof(r.text), "no %zu", i);
+    f->submits[i].done(f->submits[i].ctx, f->submits[i].token, &r);
+}
+
+#define SEND(id) "{\"id\":" id ",\"method\":\"eth_sendRawTransaction\",\"params\":[\"0x0102\"]}"
+
+Test(engine, submissions_answer_in_any_order) {
+    struct fixture f;
+    fixture_init(&f);
+    body(&f, 1,
+         "[" SEND("1") "," SEND("2") "," SEND("3") ",{\"id\":4,\"method\":\"eth_chainId\"}]");
+    cr_assert_eq(f.submit_count, 3);
+    cr_expect_null(f.replies[1]);
+    answer(&f, 2, true);
+    answer(&f, 0, false);
+    event_base_loop(f.base, EVLOOP_NONBLOCK);
+    cr_expect_null(f.replies[1]);
+    answer(&f, 1, true);
+    event_base_loop(f.base, EVLOOP_NONBLOCK);
+    cr_assert_not_null(f.replies[1]);
+    cr_expect_str_eq(
+        f.replies[1],
+        "[" ERROR("1", "-32000",
+                  "no 0") ",{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":"
+                          "\"0x0202020202020202020202020202020202020202020202020202020202020202\"},"
+                          "{\"jsonrpc\":\"2.0\",\"id\":3,\"result\":"
+                          "\"0x0303030303030303030303030303030303030303030303030303030303030303\"},"
+                          "{\"jsonrpc\":\"2.0\",\"id\":4,\"result\":\"0xa179\"}]");
+    cr_expect_eq(rpc_engine_pending(f.engine), 0);
+    fixture_clear(&f);
+}
+
+Test(engine, too_many_bodies_are_refused) {
+    struct fixture f;
+    fixture_init(&f);
+    for (uint64_t i = 0; i < 4; i++)
+        body(&f, i, SEND("1"));
+    body(&f, 4, SEND("9"));
+    cr_assert_not_null(f.replies[4]);
+    cr_expect(f.busy[4]);
+    cr_expect_not_null(strstr(f.replies[4], "\"id\":9,\"error\":{\"code\":-32005"));
+    answer(&f, 0, true);
+    event_base_loop(f.base, EVLOOP_NONBLOCK);
+    cr_expect_not_null(f.replies[0]);
+    body(&f, 5, SEND("1"));
+    cr_expect_null(f.replies[5]);
+    fixture_clear(&f); /* with four of them unanswered */
+}
+
+Test(engine, synchronous_sends_time_out) {
+    struct fixture f;
+    fixture_init(&f);
+    body(&f, 0,
+         "{\"id\":1,\"method\":\"eth_sendRawTransactionSync\",\"params\":[\"0x0102\",\"0x64\"]}");
+    cr_assert_eq(f.submit_count, 1);
+    cr_expect_eq(f.submits[0].flags, SUBMIT_NO_QUEUE);
+    for (int i = 0; i < 100 && f.replies[0] == NULL; i++)
+        event_base_loop(f.base, EVLOOP_ONCE);
+    cr_assert_not_null(f.replies[0]);
+    cr_expect_not_null(strstr(f.replies[0], "\"code\":4,"));
+    answer(&f, 0, true); /* too late: nobody is there any more */
+    event_base_loop(f.base, EVLOOP_NONBLOCK);
+    body(&f, 1, "{\"id\":1,\"method\":\"eth_sendRawTransactionSync\",\"params\":[\"0x0102\"]}");
+    struct submit_result gap = {.status = SUBMIT_REFUSED,
+                                .code = -32000,
+                                .has_expected_nonce = true,
+                                .expected_nonce = 9,
+                                .text = "nonce too high"};
+    f.submits[1].done(f.submits[1].ctx, f.submits[1].token, &gap);
+    event_base_loop(f.base, EVLOOP_NONBLOCK);
+    cr_assert_not_null(f.replies[1]);
+    cr_expect_str_eq(
+        f.replies[1],
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":6,\"message\":\"nonce too high\","
+        "\"data\":\"0x9\"}}");
+    fixture_clear(&f);
+}
+
+static void *answer_all(void *arg) {
+    struct fixture *f = arg;
+    for (size_t i = 0; i < f->submit_count; i++)
+        answer(f, f->submit_count - 1 - i, true);
+    return NULL;
+}
+
+Test(engine, answers_from_another_thread) {
+    struct fixture f;
+    pthread_t t;
+    fixture_init(&f);
+    struct buf b;
+    buf_init(&b, 1 << 20);
+    for (int i = 0; i < 1000; i++)
+        buf_printf(&b, "%s%s", i == 0 ? "[" : ",", SEND("0"));
+    buf_append_str(&b, "]");
+    rpc_engine_run(f.engine, &b, 0);
+    cr_assert_eq(f.submit_count, 1000);
+    cr_assert_eq(pthread_create(&t, NULL, answer_all, &f), 0);
+    while (f.replies[0] == NULL)
+        event_base_loop(f.base, EVLOOP_ONCE);
+    pthread_join(t, NULL);
+    cr_expect_not_null(strstr(f.replies[0], "0101010101"));
+    fixture_clear(&f);
+}
+
+Test(engine, every_method_is_found) {
+    for (size_t i = 0; i < rpc_method_count; i++) {
+        const char *name = rpc_methods[i].name;
+        cr_expect_eq(rpc_method_find(name, strlen(name), true), &rpc_methods[i], "%s", name);
+        cr_expect_leq(rpc_methods[i].min_args, rpc_methods[i].max_args);
+        cr_expect_gt(strlen(rpc_methods[i].summary), 0);
+    }
+    cr_expect_null(rpc_method_find("eth_chainI", 10, true));
+    cr_expect_null(rpc_method_find("", 0, true));
+}
