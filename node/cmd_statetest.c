@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `callipter statetest`: one transaction over a given state, judged by the state root and the logs after it. */
+/* `callipter statetest`: one transaction over a given state, judged by the state root and the logs
+ * after it. */
 #include "node/commands.h"
 
 #include "base/check.h"
@@ -7,6 +8,7 @@
 #include "base/keccak.h"
 #include "node/testfile.h"
 #include "node/testrun.h"
+#include "node/testtx.h"
 #include "node/trace_eip3155.h"
 
 #include <stdio.h>
@@ -95,122 +97,9 @@ static enum err parse_env(struct header *out, const json_t *env) {
     return ERR_OK;
 }
 
-/* --- the transaction as JSON against its bytes -------------------------------------------------------------- */
-
-static bool same_u256(const json_t *o, const char *key, const u256 *v) {
-    u256 w;
-    enum err e = testfile_u256(&w, o, key);
-    return e == ERR_NOT_FOUND || (e == ERR_OK && u256_eq(&w, v));
-}
-
-static bool same_item(const json_t *o, const char *key, size_t idx, const u256 *v) {
-    u256 w;
-    return testfile_value_u256(&w, json_array_get(json_object_get(o, key), idx)) == ERR_OK &&
-           u256_eq(&w, v);
-}
-
-static bool same_to(const json_t *o, const struct tx *tx) {
-    const char *to = json_string_value(json_object_get(o, "to"));
-    addr20 a;
-    if (to == NULL || to[0] == '\0')
-        return tx->is_create;
-    return !tx->is_create && hex_decode_fixed(a.b, sizeof a.b, to) == ERR_OK &&
-           addr20_eq(&a, &tx->to);
-}
-
-static bool same_data(struct arena *a, const json_t *o, size_t idx, const struct tx *tx) {
-    bytes data;
-    return testfile_value_bytes(&data, a, json_array_get(json_object_get(o, "data"), idx)) ==
-               ERR_OK &&
-           data.len == tx->data.len &&
-           (data.len == 0 || memcmp(data.ptr, tx->data.ptr, data.len) == 0);
-}
-
-static bool same_access(const json_t *o, size_t idx, const struct tx *tx) {
-    const json_t *list = json_array_get(json_object_get(o, "accessLists"), idx);
-    if (list == NULL)
-        return true;
-    if (json_is_null(list))
-        return tx->access_count == 0;
-    if (json_array_size(list) != tx->access_count)
-        return false;
-    for (size_t i = 0; i < tx->access_count; i++) {
-        const json_t *entry = json_array_get(list, i),
-                     *keys = json_object_get(entry, "storageKeys");
-        const struct tx_access *acc = &tx->access[i];
-        addr20 a;
-        if (testfile_fixed(a.b, sizeof a.b, entry, "address") != ERR_OK ||
-            !addr20_eq(&a, &acc->addr) || json_array_size(keys) != acc->key_count)
-            return false;
-        for (size_t k = 0; k < acc->key_count; k++) {
-            u256 want, got = u256_from_be32(acc->keys[k].b);
-            if (testfile_value_u256(&want, json_array_get(keys, k)) != ERR_OK ||
-                !u256_eq(&want, &got))
-                return false;
-        }
-    }
-    return true;
-}
-
-static bool same_auths(const json_t *o, const struct tx *tx) {
-    const json_t *list = json_object_get(o, "authorizationList");
-    if (json_array_size(list) != tx->auth_count)
-        return false;
-    for (size_t i = 0; i < tx->auth_count; i++) {
-        const json_t *entry = json_array_get(list, i);
-        const struct tx_authorization *u = &tx->auths[i];
-        u256 nonce = u256_from_u64(u->nonce);
-        addr20 a;
-        if (!same_u256(entry, "chainId", &u->chain_id) || !same_u256(entry, "nonce", &nonce) ||
-            !same_u256(entry, "r", &u->sig.r) || !same_u256(entry, "s", &u->sig.s) ||
-            !same_u256(entry, "yParity", &u->y_parity) ||
-            testfile_fixed(a.b, sizeof a.b, entry, "address") != ERR_OK ||
-            !addr20_eq(&a, &u->address))
-            return false;
-        /* Some tests name a signer who did not sign; only a name beside a good signature says something. */
-    }
-    return true;
-}
-
-/* NULL when the bytes say what the JSON says, else the member that differs. */
-static const char *tx_differs(struct arena *a, const json_t *o, const json_t *indexes,
-                              const struct tx *tx) {
-    size_t data = (size_t)json_integer_value(json_object_get(indexes, "data"));
-    size_t gas = (size_t)json_integer_value(json_object_get(indexes, "gas"));
-    size_t value = (size_t)json_integer_value(json_object_get(indexes, "value"));
-    u256 nonce = u256_from_u64(tx->nonce), gas_limit = u256_from_u64(tx->gas_limit);
-    addr20 sender;
-    if (!same_u256(o, "nonce", &nonce))
-        return "nonce";
-    if (!same_u256(o, "gasPrice", &tx->max_fee))
-        return "gasPrice";
-    if (!same_u256(o, "maxFeePerGas", &tx->max_fee))
-        return "maxFeePerGas";
-    if (!same_u256(o, "maxPriorityFeePerGas", &tx->max_priority_fee))
-        return "maxPriorityFeePerGas";
-    if (!same_u256(o, "maxFeePerBlobGas", &tx->max_fee_per_blob_gas))
-        return "maxFeePerBlobGas";
-    if (!same_item(o, "gasLimit", gas, &gas_limit))
-        return "gasLimit";
-    if (!same_item(o, "value", value, &tx->value))
-        return "value";
-    if (!same_to(o, tx))
-        return "to";
-    if (!same_data(a, o, data, tx))
-        return "data";
-    if (!same_access(o, data, tx))
-        return "accessLists";
-    if (!same_auths(o, tx))
-        return "authorizationList";
-    if (json_array_size(json_object_get(o, "blobVersionedHashes")) != tx->blob_hash_count)
-        return "blobVersionedHashes";
-    if (testfile_fixed(sender.b, sizeof sender.b, o, "sender") == ERR_OK &&
-        !addr20_eq(&sender, &tx->sender))
-        return "sender";
-    return NULL;
-}
-
-/* --- one case ----------------------------------------------------------------------------------------------- */
+/* --- one case
+ * -----------------------------------------------------------------------------------------------
+ */
 
 static void run_tier(struct machine *m, struct arena *a, const struct test *t,
                      const struct eth_fork *fork, const struct tx *tx, enum evm_tier tier,
@@ -306,6 +195,17 @@ static void describe(char *text, size_t len, const struct outcome *o) {
                    (unsigned long long)o->gas_used, root, logs);
 }
 
+static const char *tiers_differ(char reason[REASON_MAX], const struct outcome o[2]) {
+    if (same_outcome(&o[0], &o[1]))
+        return NULL;
+    char fast[256], reference[256];
+    describe(fast, sizeof fast, &o[EVM_TIER_FAST]);
+    describe(reference, sizeof reference, &o[EVM_TIER_REFERENCE]);
+    (void)snprintf(reason, REASON_MAX, "the tiers differ: fast {%s}, reference {%s}", fast,
+                   reference);
+    return reason;
+}
+
 /* Runs a decoded transaction in the wanted tiers and judges it. */
 static const char *judge_tx(char reason[REASON_MAX], struct testrun *r, struct machine *m,
                             const struct test *t, const struct eth_fork *fork, const json_t *post,
@@ -328,15 +228,7 @@ static const char *judge_tx(char reason[REASON_MAX], struct testrun *r, struct m
         memcpy(reason, text, sizeof text);
         return reason;
     }
-    if (r->tiers[0] && r->tiers[1] && !same_outcome(&o[0], &o[1])) {
-        char fast[256], reference[256];
-        describe(fast, sizeof fast, &o[EVM_TIER_FAST]);
-        describe(reference, sizeof reference, &o[EVM_TIER_REFERENCE]);
-        (void)snprintf(reason, REASON_MAX, "the tiers differ: fast {%s}, reference {%s}", fast,
-                       reference);
-        return reason;
-    }
-    return NULL;
+    return r->tiers[0] && r->tiers[1] ? tiers_differ(reason, o) : NULL;
 }
 
 static const char *judge_case(char reason[REASON_MAX], struct testrun *r, struct machine *m,
@@ -356,7 +248,7 @@ static const char *judge_case(char reason[REASON_MAX], struct testrun *r, struct
         return judge_outcome(reason, m, &r->arena, post, &o);
     }
     const char *member =
-        tx_differs(&r->arena, t->transaction, json_object_get(post, "indexes"), &tx);
+        testtx_differs(&r->arena, t->transaction, json_object_get(post, "indexes"), &tx);
     if (member != NULL) {
         (void)snprintf(reason, REASON_MAX, "txbytes and the transaction's %s differ", member);
         return reason;
@@ -364,7 +256,61 @@ static const char *judge_case(char reason[REASON_MAX], struct testrun *r, struct
     return judge_tx(reason, r, m, t, &fork, post, &tx);
 }
 
-/* --- one file ----------------------------------------------------------------------------------------------- */
+/* --- filling -----------------------------------------------------------------------------------
+ */
+
+static bool set_hex(json_t *o, const char *key, const void *ptr, size_t len) {
+    struct buf b;
+    buf_init(&b, SIZE_MAX);
+    hex_put(&b, ptr, len);
+    bool ok =
+        !b.overflow && json_object_set_new(o, key, json_stringn((const char *)b.ptr, b.len)) == 0;
+    buf_clear(&b);
+    return ok;
+}
+
+static bool set_outcome(json_t *post, const struct tx *tx, const struct outcome *o) {
+    char name[128];
+    if (o->verdict == TX_OK) {
+        (void)json_object_del(post, "expectException");
+    } else {
+        (void)snprintf(name, sizeof name, "TransactionException.%s",
+                       testfile_name_of_verdict(o->verdict));
+        if (json_object_set_new(post, "expectException", json_string(name)) != 0)
+            return false;
+    }
+    return set_hex(post, "txbytes", tx->raw.ptr, tx->raw.len) &&
+           set_hex(post, "hash", o->root.b, 32) && set_hex(post, "logs", o->logs.b, 32);
+}
+
+/* Expects from now on what both tiers give. */
+static const char *fill_case(char reason[REASON_MAX], struct testrun *r, struct machine *m,
+                             const struct test *t, const char *fork_name, json_t *post) {
+    struct eth_fork fork;
+    struct tx tx;
+    struct err_ctx ec;
+    struct outcome o[2];
+    memset(o, 0, sizeof o);
+    if (testfile_fork(&fork, fork_name, t->schedule) != ERR_OK)
+        return "unknown fork or malformed blob schedule";
+    if (testtx_build(&tx, &r->arena, t->transaction, json_object_get(post, "indexes"), t->chain_id,
+                     &ec) != ERR_OK) {
+        (void)snprintf(reason, REASON_MAX, "%s", ec.text);
+        return reason;
+    }
+    for (int tier = 0; tier < 2; tier++)
+        run_tier(m, &r->arena, t, &fork, &tx, (enum evm_tier)tier, NULL, &o[tier]);
+    const char *bad = tiers_differ(reason, o);
+    if (bad == NULL && o[0].verdict != TX_OK && testfile_name_of_verdict(o[0].verdict) == NULL)
+        bad = "the verdict has no name";
+    if (bad == NULL && !set_outcome(post, &tx, &o[0]))
+        bad = "out of memory";
+    return bad;
+}
+
+/* --- one file
+ * -----------------------------------------------------------------------------------------------
+ */
 
 static enum err parse_test(struct test *t, struct machine *m, struct arena *a, const json_t *o,
                            struct err_ctx *ec) {
@@ -387,16 +333,17 @@ static enum err parse_test(struct test *t, struct machine *m, struct arena *a, c
 }
 
 static void judge_post(struct testrun *r, struct machine *m, const struct test *t,
-                       const struct err_ctx *bad, const char *fork, const json_t *posts) {
+                       const struct err_ctx *bad, const char *fork, json_t *posts) {
     size_t i;
     json_t *post;
-    json_array_foreach((json_t *)(uintptr_t)posts, i, post) {
+    json_array_foreach(posts, i, post) {
         if (!testrun_begin(r, t->name, fork, i))
             continue;
         char reason[REASON_MAX];
         struct arena_mark mark = arena_mark(&r->arena);
-        const char *result =
-            bad->err != ERR_OK ? bad->text : judge_case(reason, r, m, t, fork, post);
+        const char *result = bad->err != ERR_OK ? bad->text
+                             : r->fill          ? fill_case(reason, r, m, t, fork, post)
+                                                : judge_case(reason, r, m, t, fork, post);
         arena_reset_to(&r->arena, mark);
         testrun_end(r, result);
     }
@@ -412,8 +359,10 @@ static void judge_file(struct testrun *r, void *ctx, json_t *file) {
         t.name = name;
         struct err_ctx bad = {.err = ERR_OK};
         arena_reset(&r->arena);
-        if (parse_test(&t, m, &r->arena, o, &bad) != ERR_OK)
-            CHECK(bad.err != ERR_OK);
+        enum err e = parse_test(&t, m, &r->arena, o, &bad);
+        if (e == ERR_OK && r->fill)
+            e = testtx_sign_authorizations(json_object_get(o, "transaction"), &bad);
+        CHECK(e == bad.err);
         json_t *post = json_object_get(o, "post");
         if (!json_is_object(post)) {
             testrun_file_failed(r, "a test has no post");
@@ -432,6 +381,7 @@ int cmd_statetest(int argc, char **argv) {
         .open = machine_open,
         .close = machine_close,
         .judge = judge_file,
+        .can_fill = true,
     };
     return testrun_main(&kind, argc, argv);
 }

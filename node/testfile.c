@@ -8,7 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* --- values ------------------------------------------------------------------------------------------------ */
+/* --- values
+ * ------------------------------------------------------------------------------------------------
+ */
 
 enum err testfile_value_u256(u256 *out, const json_t *s) {
     if (!json_is_string(s))
@@ -55,7 +57,8 @@ enum err testfile_bytes(bytes *out, struct arena *a, const json_t *o, const char
     return testfile_value_bytes(out, a, json_object_get(o, key));
 }
 
-/* --- allocations ------------------------------------------------------------------------------------------- */
+/* --- allocations
+ * ------------------------------------------------------------------------------------------- */
 
 static int compare_slots(const void *a, const void *b) {
     return memcmp(((const struct test_slot *)a)->slot_hash.b,
@@ -239,7 +242,9 @@ bool test_alloc_differs(char *text, size_t text_len, struct world *w,
     return false;
 }
 
-/* --- forks ------------------------------------------------------------------------------------------------- */
+/* --- forks
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static const struct fork_row {
     const char *name;
@@ -272,7 +277,8 @@ enum err testfile_fork(struct eth_fork *out, const char *name, const json_t *blo
     return ERR_UNSUPPORTED;
 }
 
-/* --- names of exceptions ----------------------------------------------------------------------------------- */
+/* --- names of exceptions
+ * ----------------------------------------------------------------------------------- */
 
 /* Whether one of the `|`-joined names, without its class, is `name`. */
 static bool list_has(const char *list, const char *name) {
@@ -341,4 +347,11 @@ bool testfile_names_decode_error(const char *expected, enum err e) {
 
 bool testfile_names_fault(const char *expected, enum eth_fault f) {
     return names_reason(expected, fault_names, ARRAY_LEN(fault_names), (int)f);
+}
+
+const char *testfile_name_of_verdict(enum tx_verdict v) {
+    for (size_t i = 0; i < ARRAY_LEN(verdict_names); i++)
+        if (verdict_names[i].reason == (int)v)
+            return verdict_names[i].name;
+    return NULL;
 }

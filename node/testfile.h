@@ -61,5 +61,7 @@ enum err testfile_fork(struct eth_fork *out, const char *name, const json_t *blo
 bool testfile_names_verdict(const char *expected, enum tx_verdict v);
 bool testfile_names_decode_error(const char *expected, enum err e);
 bool testfile_names_fault(const char *expected, enum eth_fault f);
+/* The first name of a verdict, without "TransactionException."; NULL when it has none. Static string. */
+const char *testfile_name_of_verdict(enum tx_verdict v);
 
 #endif

@@ -21,7 +21,8 @@ struct count {
     uint64_t passed, failed, skipped;
 };
 
-/* One worker's results, in shared memory: read by the parent when the worker has ended, however it did. */
+/* One worker's results, in shared memory: read by the parent when the worker has ended, however it
+ * did. */
 struct slot {
     struct count counts[TESTRUN_FORKS_MAX];
     uint64_t files_failed;
@@ -58,7 +59,8 @@ struct testrun_private {
     const char *path;      /* of the file being judged */
 };
 
-/* --- reporting --------------------------------------------------------------------------------------------- */
+/* --- reporting
+ * --------------------------------------------------------------------------------------------- */
 
 static struct count *count_of(struct slot *s, const char *fork) {
     for (size_t i = 0; i < TESTRUN_FORKS_MAX; i++) {
@@ -155,7 +157,23 @@ void testrun_file_failed(struct testrun *r, const char *reason) {
     report(r, r->p->path, NULL, NULL, 0, reason);
 }
 
-/* --- workers ----------------------------------------------------------------------------------------------- */
+/* --- workers
+ * -----------------------------------------------------------------------------------------------
+ */
+
+/* Writes the filled file beside the old one and moves it there. A file in which a worker crashed
+ * stays as it was. */
+static void replace_file(struct testrun *r, const json_t *file) {
+    struct testrun_private *p = r->p;
+    char *path = NULL;
+    if (p->resume_after != 0)
+        return;
+    int n = asprintf(&path, "%s.new", p->path);
+    CHECK(n > 0);
+    if (json_dump_file(file, path, JSON_COMPACT) != 0 || rename(path, p->path) != 0)
+        testrun_file_failed(r, "cannot be written");
+    free(path);
+}
 
 static void judge_file(struct testrun *r, void *ctx, size_t file_idx) {
     struct testrun_private *p = r->p;
@@ -173,6 +191,8 @@ static void judge_file(struct testrun *r, void *ctx, size_t file_idx) {
         testrun_file_failed(r, "unreadable: the file is no JSON object");
     } else {
         p->kind->judge(r, ctx, file);
+        if (r->fill)
+            replace_file(r, file);
     }
     json_decref(file);
     arena_reset(&r->arena);
@@ -180,7 +200,8 @@ static void judge_file(struct testrun *r, void *ctx, size_t file_idx) {
     p->resume_after = 0;
 }
 
-/* Judges files until none is left. A worker that follows one that crashed first goes on in the file where that was. */
+/* Judges files until none is left. A worker that follows one that crashed first goes on in the file
+ * where that was. */
 static void work(struct testrun *r, bool resume) {
     struct testrun_private *p = r->p;
     void *ctx = p->kind->open();
@@ -210,7 +231,8 @@ static pid_t start_worker(struct testrun *r, size_t slot_idx, bool resume) {
     _exit(0);
 }
 
-/* A worker ended other than by finishing: its case, or its file, failed. True if another must go on in its place. */
+/* A worker ended other than by finishing: its case, or its file, failed. True if another must go on
+ * in its place. */
 static bool account_for_crash(struct testrun *r, struct slot *s, int status) {
     char reason[96];
     if (WIFSIGNALED(status))
@@ -269,7 +291,9 @@ static void run_workers(struct testrun *r) {
     }
 }
 
-/* --- files ------------------------------------------------------------------------------------------------- */
+/* --- files
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static void unreadable(struct testrun *r, const char *path) {
     r->p->unreadable++;
@@ -372,7 +396,8 @@ static bool load_skip_list(struct testrun_private *p, const char *path) {
     return true;
 }
 
-/* --- options and closing lines ------------------------------------------------------------------------------ */
+/* --- options and closing lines
+ * ------------------------------------------------------------------------------ */
 
 static void usage(const struct testrun_kind *kind, FILE *f) {
     fprintf(
@@ -442,6 +467,8 @@ static int parse_args(struct testrun *r, int argc, char **argv, int *out_first_p
             r->json = true;
         } else if (strcmp(argv[i], "--trace") == 0) {
             r->trace = true;
+        } else if (strcmp(argv[i], "--fill") == 0 && r->p->kind->can_fill) {
+            r->fill = true;
         } else if (i + 1 == argc) {
             usage(r->p->kind, stderr);
             return 2;

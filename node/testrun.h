@@ -2,7 +2,7 @@
 /* What `callipter statetest` and `callipter blocktest` share: options, the list of files, worker processes, counting
  * and the closing lines. A judge is called once per file and reports case by case.
  *
- *   [--tier fast|reference|both] [--fork F] [--filter S] [--jobs N] [--json] [--trace] [--skip-list FILE] PATH...
+ *   [--tier fast|reference|both] [--fork F] [--filter S] [--jobs N] [--json] [--trace] [--fill] [--skip-list FILE] PATH...
  *
  * Each file is judged in a worker process, so that a case that brings the machine down is one failure with a name and
  * not the end of the run. With --trace everything runs in one process. */
@@ -28,6 +28,7 @@ struct testrun {
     bool tiers[2];      /* by enum evm_tier: which to run */
     bool json;
     bool trace;         /* the judge traces the reference tier to stderr */
+    bool fill;          /* the judge writes what it computes into the file's JSON, which then replaces the file */
     /* Scratch of the judge, reset before each file. */
     struct arena arena;
     struct testrun_private *p;
@@ -48,6 +49,7 @@ struct testrun_kind {
     void *(*open)(void);    /* state of a worker; may be costly */
     void (*close)(void *ctx);
     testrun_judge judge;
+    bool can_fill;
 };
 /* Runs the sub-command; the result is the exit status. */
 int testrun_main(const struct testrun_kind *kind, int argc, char **argv);

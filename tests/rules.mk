@@ -7,6 +7,7 @@ CONFORMANCE += precompile_vectors:evm
 CONFORMANCE += trie_vectors:state
 CONFORMANCE += tx_vectors:node
 CONFORMANCE += keystore_vectors:node
+CONFORMANCE += runner_judges:base
 
 define CONFORMANCE_RULES
 CONFORMANCE_BINS += $(B)/$(1)
@@ -17,6 +18,7 @@ $(B)/$(1): $(B)/tests/conformance/$(1).o $$(foreach f,$$($(2)_BELOW),$(B)/lib$$(
 endef
 $(foreach c,$(CONFORMANCE),$(eval $(call CONFORMANCE_RULES,$(firstword $(subst :, ,$(c))),$(lastword $(subst :, ,$(c))))))
 
+$(B)/runner_judges: | $(B)/callipter
 test-conformance: $(CONFORMANCE_BINS) ## published vectors (CORPORA=) and our own
 	@set -e; for t in $^; do echo "== $$t"; $$t; done
 
@@ -117,3 +119,15 @@ test-func: build/callipter ## viem, cast, ethers, the wire, restart, kill -9 (FI
 	@tests/func/run.sh
 
 .PHONY: test-func
+
+# --- proofs against @ethereumjs/mpt ---------------------------------------------------------------------
+PROOF_OBJ := $(addprefix $(B)/tests/lib/state/,proof_set.o map_source.o omap.o) $(B)/tests/func/proofs/dump.o
+DEPS += $(PROOF_OBJ:.o=.d)
+$(B)/proof-dump: $(PROOF_OBJ) $(foreach f,$(state_BELOW),$(B)/lib$(f).a)
+	@echo "LD $@"
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(foreach f,$(state_BELOW),$($(f)_LIBS)) -lm
+
+test-proofs: $(B)/proof-dump ## proofs of 100,000 accounts and slots, verified by @ethereumjs/mpt
+	@tests/func/proofs/run $<
+
+.PHONY: test-proofs
