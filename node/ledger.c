@@ -14,6 +14,9 @@ enum {
     ARENA_CHUNK_BYTES = 1 << 20,
     ARENA_MAX_BYTES = 1 << 30, /* one block: gas bounds it far below */
 };
+/* Receipts are written again when blocks are replayed, also those of epochs gone by, and a log's
+ * epochs never fall: theirs is always the first. */
+#define RECEIPTS_EPOCH UINT64_C(1)
 static const char pool_floor_key[] = "pool_floor";
 
 /* --- opening ------------------------------------------------------------------------------- */
@@ -291,7 +294,7 @@ static enum err append_receipts(struct ledger *l, const struct derived_block *b,
     if (l->record.overflow)
         FAIL(ec, ERR_TOO_LARGE, "the receipts of block %" PRIu64 " exceed %d bytes",
              b->header.number, RECORD_MAX_BYTES);
-    enum err e = wal_append(l->receipts, LOG_RECEIPTS, l->epoch, buf_bytes(&l->record), &r);
+    enum err e = wal_append(l->receipts, LOG_RECEIPTS, RECEIPTS_EPOCH, buf_bytes(&l->record), &r);
     if (e != ERR_OK)
         FAIL(ec, e, "cannot append the receipts of block %" PRIu64 ": %s", b->header.number,
              err_text(e));

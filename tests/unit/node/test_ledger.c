@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Goal: blocks come back after a crash, with and without a checkpoint, and out of the log alone;
+ * what does not fit is refused with a reason. Covers: ledger.c recover.c datadir.c */
+#include "index/index.h"
+#include "index/record.h"
+#include "node/datadir.h"
+#include "tests/lib/node/chain.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static void add_blocks(struct node_chain *c, size_t count, uint64_t *nonce) {
+    for (size_t i = 0; i < count; i++) {
+        struct tx *txs[3];
+        for (size_t k = 0; k < 3; k++)
+            txs[k] = node_chain_transfer(c, 0, k + 1, (*nonce)++, 10);
+        node_chain_block(c, txs, 1 + i % 3);
+        *nonce -= 2 - i % 3;
+    }
+}
+
+static void expect_head(struct node_chain *c, uint64_t number, const hash32 *hash) {
+    cr_assert_eq(c->ledger.head.number, number);
+    cr_assert(hash32_eq(&c->ledger.head_hash, hash));
+    cr_assert_eq(store_durable(c->ledger.store), number);
+    hash32 h = index_hash_of(c->ledger.newest, number);
+    cr_expect(hash32_eq(&h, hash));
+}
+
+Test(ledger, comes_back) {
+    struct node_chain c;
+    struct recover_stats stats;
+    struct err_ctx ec = {.text = ""};
+    uint64_t nonce = 0;
+    node_chain_init(&c);
+    add_blocks(&c, 20, &nonce);
+    hash32 hash = c.ledger.head_hash;
+    cr_assert_eq(node_chain_reopen(&c, &ec), ERR_OK, "%s", ec.text);
+    cr_assert_eq(c.ledger.head.number, 0);
+    cr_assert_eq(node_chain_recover(&c, &stats, NULL, &ec), ERR_OK, "%s", ec.text);
+    cr_expect_eq(stats.blocks, 20);
+    expect_head(&c, 20, &hash);
+
+    cr_assert_eq(ledger_checkpoint(&c.ledger, &ec), ERR_OK);
+    add_blocks(&c, 5, &nonce);
+    cr_assert_eq(ledger_seal(&c.ledger, &ec), ERR_OK);
+    hash = c.ledger.head_hash;
+    cr_assert_eq(node_chain_reopen(&c, &ec), ERR_OK);
+    cr_assert_eq(c.ledger.head.number, 20);
+    cr_assert_eq(node_chain_recover(&c, &stats, NULL, &ec), ERR_OK, "%s", ec.text);
+    cr_expect_eq(stats.blocks, 5);
+    expect_head(&c, 25, &hash);
+    node_chain_clear(&c);
+}
+
+static void remove_store(struct node_chain *c) {
+    char command[256];
+    ledger_close(&c->ledger);
+    snprintf(command, sizeof(command), "rm -r '%s/%s'", c->dir, DATADIR_STORE);
+    cr_assert_eq(system(command), 0);
+}
+
+Test(ledger, the_log_alone_is_enough) {
+    struct node_chain c;
+    struct recover_stats stats;
+    struct err_ctx ec = {.text = ""};
+    uint64_t nonce = 0;
+    node_chain_init(&c);
+    add_blocks(&c, 10, &nonce);
+    cr_assert_eq(ledger_checkpoint(&c.ledger, &ec), ERR_OK);
+    hash32 hash = c.ledger.head_hash;
+    remove_store(&c);
+    cr_assert_eq(node_chain_reopen(&c, &ec), ERR_OK, "%s", ec.text);
+    cr_assert_eq(node_chain_recover(&c, &stats, NULL, &ec), ERR_OK, "%s", ec.text);
+    cr_expect_eq(stats.blocks, 10);
+    expect_head(&c, 10, &hash);
+    node_chain_clear(&c);
+}
+
+Test(ledger, a_lost_log_is_refused) {
+    struct node_chain c;
+    struct err_ctx ec = {.text = ""};
+    uint64_t nonce = 0;
+    char command[256];
+    node_chain_init(&c);
+    add_blocks(&c, 10, &nonce);
+    cr_assert_eq(ledger_checkpoint(&c.ledger, &ec), ERR_OK);
+    ledger_close(&c.ledger);
+    snprintf(command, sizeof(command), "rm -r '%s/%s'", c.dir, DATADIR_LOG);
+    cr_assert_eq(system(command), 0);
+    cr_assert_eq(node_chain_reopen(&c, &ec), ERR_CORRUPT);
+    cr_expect_not_null(strstr(ec.text, "the log ends at record 0"), "%s", ec.text);
+    node_chain_clear(&c);
+}
+
+Test(ledger, another_genesis_is_refused) {
+    struct node_chain c;
+    struct err_ctx ec = {.text = ""};
+    node_chain_init(&c);
+    c.genesis.timestamp = 99;
+    cr_assert_eq(node_chain_reopen(&c, &ec), ERR_MISMATCH);
+    cr_expect_not_null(strstr(ec.text, "the store begins with block"), "%s", ec.text);
+    c.genesis.timestamp = 0;
+    cr_assert_eq(node_chain_reopen(&c, &ec), ERR_OK, "%s", ec.text);
+    remove_store(&c);
+    c.genesis.timestamp = 99;
+    cr_assert_eq(node_chain_reopen(&c, &ec), ERR_MISMATCH);
+    cr_expect_not_null(strstr(ec.text, "the log begins with block"), "%s", ec.text);
+    node_chain_clear(&c);
+}
+
+Test(ledger, a_seal_that_differs_is_refused) {
+    struct node_chain c;
+    struct err_ctx ec = {.text = ""};
+    uint64_t nonce = 0;
+    node_chain_init(&c);
+    add_blocks(&c, 3, &nonce);
+    struct record_seal s = {
+        .number = 3, .hash = c.ledger.head_hash, .receipt_root = c.ledger.head.receipt_root};
+    s.hash.b[0] ^= 1;
+    buf_reset(&c.ledger.record);
+    record_pack_seal(&c.ledger.record, &s);
+    cr_assert_eq(ledger_append_record(&c.ledger, LOG_SEAL, NULL, &ec), ERR_OK);
+    cr_assert_eq(node_chain_reopen(&c, &ec), ERR_OK);
+    cr_assert_eq(node_chain_recover(&c, NULL, NULL, &ec), ERR_MISMATCH);
+    cr_expect_not_null(strstr(ec.text, "block 3 comes out as"), "%s", ec.text);
+    node_chain_clear(&c);
+}
+
+static void append_pool(struct node_chain *c, uint64_t nonce) {
+    struct err_ctx ec;
+    struct tx *tx = node_chain_transfer(c, 1, 2, nonce, 10);
+    struct record_pool p = {.sender = c->addrs[1], .envelope = tx->raw};
+    buf_reset(&c->ledger.record);
+    record_pack_pool(&c->ledger.record, &p);
+    cr_assert_eq(ledger_append_record(&c->ledger, LOG_POOL, NULL, &ec), ERR_OK);
+}
+
+Test(ledger, waiting_transactions_survive_a_checkpoint) {
+    struct node_chain c;
+    struct err_ctx ec = {.text = ""};
+    size_t pool = 0;
+    uint64_t nonce = 0;
+    node_chain_init(&c);
+    add_blocks(&c, 2, &nonce);
+    append_pool(&c, 5);
+    append_pool(&c, 6);
+    c.ledger.pool_floor = wal_last_seq(c.ledger.log) - 1;
+    add_blocks(&c, 2, &nonce);
+    cr_assert_eq(ledger_checkpoint(&c.ledger, &ec), ERR_OK);
+    cr_assert_eq(node_chain_reopen(&c, &ec), ERR_OK);
+    cr_assert_eq(node_chain_recover(&c, NULL, &pool, &ec), ERR_OK, "%s", ec.text);
+    cr_expect_eq(pool, 2);
+    cr_expect_eq(c.ledger.head.number, 4);
+    c.ledger.pool_floor = 0; /* they are all in blocks now */
+    add_blocks(&c, 1, &nonce);
+    cr_assert_eq(ledger_checkpoint(&c.ledger, &ec), ERR_OK);
+    pool = 0;
+    cr_assert_eq(node_chain_reopen(&c, &ec), ERR_OK);
+    cr_assert_eq(node_chain_recover(&c, NULL, &pool, &ec), ERR_OK);
+    cr_expect_eq(pool, 0);
+    node_chain_clear(&c);
+}
+
+static void append_rewind(struct node_chain *c, uint64_t to_block) {
+    struct err_ctx ec = {.text = ""};
+    struct record_rewind w = {
+        .epoch = c->ledger.epoch + 1, .to_block = to_block, .reason = REWIND_RESTAMP};
+    struct log_record r;
+    buf_reset(&c->ledger.record);
+    record_pack_rewind(&c->ledger.record, &w);
+    cr_assert_eq(ledger_append_record(&c->ledger, LOG_REWIND, &r, &ec), ERR_OK);
+    cr_assert_eq(ledger_rewind(&c->ledger, to_block, w.epoch, r.seq, &ec), ERR_OK, "%s", ec.text);
+}
+
+Test(ledger, a_rewind_is_honoured) {
+    struct node_chain c;
+    struct err_ctx ec = {.text = ""};
+    uint64_t nonce = 0;
+    node_chain_init(&c);
+    add_blocks(&c, 8, &nonce);
+    hash32 dropped = index_hash_of(c.ledger.newest, 7);
+    append_rewind(&c, 5);
+    cr_expect_eq(c.ledger.head.number, 5);
+    struct tx *tx = node_chain_transfer(&c, 3, 4, 0, 10);
+    node_chain_block(&c, &tx, 1);
+    hash32 hash = c.ledger.head_hash;
+    cr_assert_eq(node_chain_reopen(&c, &ec), ERR_OK);
+    cr_assert_eq(node_chain_recover(&c, NULL, NULL, &ec), ERR_OK, "%s", ec.text);
+    expect_head(&c, 6, &hash);
+    cr_expect_eq(c.ledger.epoch, 2);
+    uint64_t n = 0;
+    cr_expect_eq(index_number_of(&n, c.ledger.newest, &dropped), ERR_NOT_FOUND);
+    cr_expect_eq(index_find_tx(&n, &(uint32_t){0}, c.ledger.newest, &tx->hash), ERR_OK);
+    node_chain_clear(&c);
+}
+
+Test(datadir, temporary_folders) {
+    char dir[DATADIR_PATH_MAX], path[DATADIR_PATH_MAX];
+    cr_assert_eq(datadir_make_temp(dir, NULL), ERR_OK);
+    cr_assert_eq(access(dir, W_OK), 0);
+    cr_assert_eq(datadir_path(path, dir, "file", NULL), ERR_OK);
+    FILE *f = fopen(path, "w");
+    cr_assert_not_null(f);
+    fclose(f);
+    datadir_remove_temp(dir);
+    cr_expect_neq(access(dir, F_OK), 0);
+}

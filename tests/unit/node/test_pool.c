@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Goal: order within a sender and of arrival, gaps, replacement, limits. */
+#include "base/check.h"
+#include "node/pool.h"
+#include "tests/lib/node/chain.h"
+
+#include <criterion/criterion.h>
+
+static struct arena arena;
+
+/* A transaction of sender `who` as the pool holds it; the key's number is in the first byte. */
+static struct pool_tx *make(uint8_t who, uint64_t nonce, uint64_t max_fee) {
+    struct tx tx = {.type = TX_DYNAMIC_FEE,
+                    .has_chain_id = true,
+                    .chain_id = 1,
+                    .nonce = nonce,
+                    .gas_limit = 21000,
+                    .max_fee = u256_from_u64(max_fee)};
+    uint8_t key[32] = {[0] = who, [31] = 1};
+    struct pool_tx *t = NULL;
+    if (arena.chunk_bytes == 0)
+        arena_init(&arena, 65536, 1 << 28);
+    CHECK(tx_sign(&tx, &arena, key) == ERR_OK);
+    CHECK(pool_tx_new(&t, tx.raw, NULL) == ERR_OK);
+    CHECK(tx_recover_sender(&t->tx) == ERR_OK);
+    return t;
+}
+
+static struct pool_tx *replaced;
+static uint64_t expected;
+
+static enum pool_verdict add(struct pool *p, struct pool_tx *t, uint64_t state_nonce) {
+    return pool_add(p, t, state_nonce, &expected, &replaced);
+}
+
+static void init(struct pool *p) {
+    pool_init(p, (struct pool_limits){.gapped_max = 10, .gapped_per_sender = 4});
+}
+
+/* Takes the queue's first and checks which it is. */
+static void expect_first(struct pool *p, const struct pool_tx *t) {
+    struct pool_tx *first = pool_first_ready(p);
+    cr_assert_eq(first, t);
+    pool_executed(p, first);
+}
+
+Test(pool, arrival_and_nonce_order) {
+    struct pool p;
+    init(&p);
+    struct pool_tx *a0 = make(1, 5, 10), *b0 = make(2, 0, 10), *a1 = make(1, 6, 10),
+                   *a3 = make(1, 8, 10), *a2 = make(1, 7, 10);
+    cr_expect_eq(add(&p, a0, 5), POOL_ADDED_READY);
+    cr_expect_eq(add(&p, b0, 0), POOL_ADDED_READY);
+    cr_expect_eq(add(&p, a1, 5), POOL_ADDED_READY);
+    cr_expect_eq(add(&p, a3, 5), POOL_ADDED_GAPPED);
+    cr_expect_eq(expected, 7);
+    cr_expect_eq(pool_pending_nonce(&p, &a0->tx.sender, 5), 7);
+    cr_expect_eq(add(&p, a2, 5), POOL_ADDED_READY); /* and a3 after it */
+    cr_expect_eq(pool_pending_nonce(&p, &a0->tx.sender, 5), 9);
+    expect_first(&p, a0);
+    expect_first(&p, b0);
+    expect_first(&p, a1);
+    expect_first(&p, a2);
+    expect_first(&p, a3);
+    cr_expect_null(pool_first_ready(&p));
+    cr_expect_eq(pool_pending_nonce(&p, &a0->tx.sender, 5), 9); /* executed, not durable yet */
+    pool_remove(&p, a0);
+    pool_tx_free(a0);
+    cr_expect_eq(pool_pending_nonce(&p, &a1->tx.sender, 6), 9);
+    pool_clear(&p);
+}
+
+Test(pool, refusals) {
+    struct pool p;
+    init(&p);
+    struct pool_tx *a = make(1, 5, 10), *same = make(1, 5, 10), *low = make(1, 4, 10),
+                   *gap = make(1, 7, 10);
+    cr_expect_eq(add(&p, a, 5), POOL_ADDED_READY);
+    cr_expect_eq(add(&p, same, 5), POOL_KNOWN);
+    cr_expect_eq(add(&p, low, 5), POOL_NONCE_LOW);
+    gap->flags = SUBMIT_NO_QUEUE;
+    cr_expect_eq(add(&p, gap, 5), POOL_GAP_REFUSED);
+    cr_expect_eq(expected, 6);
+    pool_tx_free(same);
+    pool_tx_free(low);
+    pool_tx_free(gap);
+    pool_clear(&p);
+}
+
+Test(pool, replacement) {
+    struct pool p;
+    init(&p);
+    struct pool_tx *a = make(1, 0, 100), *b = make(2, 0, 10), *c = make(1, 1, 10),
+                   *little = make(1, 0, 109), *enough = make(1, 0, 110), *g = make(1, 5, 10),
+                   *g2 = make(1, 5, 11);
+    cr_assert_eq(add(&p, a, 0), POOL_ADDED_READY);
+    cr_assert_eq(add(&p, b, 0), POOL_ADDED_READY);
+    cr_assert_eq(add(&p, c, 0), POOL_ADDED_READY);
+    cr_expect_eq(add(&p, little, 0), POOL_UNDERPRICED);
+    cr_expect_null(replaced);
+    cr_expect_eq(add(&p, enough, 0), POOL_ADDED_READY);
+    cr_expect_eq(replaced, a);
+    cr_assert_eq(add(&p, g, 0), POOL_ADDED_GAPPED);
+    cr_expect_eq(add(&p, g2, 0), POOL_ADDED_GAPPED);
+    cr_expect_eq(replaced, g);
+    cr_expect_eq(p.gapped_count, 1);
+    cr_expect_eq(p.ready_count, 3);
+    expect_first(&p, enough); /* at the place of the one it replaced */
+    expect_first(&p, b);
+    expect_first(&p, c);
+    pool_tx_free(a);
+    pool_tx_free(little);
+    pool_tx_free(g);
+    pool_clear(&p);
+}
+
+Test(pool, limits_of_gapped_ones) {
+    struct pool p;
+    init(&p);
+    struct pool_tx *t;
+    for (uint64_t i = 0; i < 4; i++)
+        cr_assert_eq(add(&p, make(1, 10 + 2 * i, 10), 0), POOL_ADDED_GAPPED);
+    t = make(1, 30, 10);
+    cr_expect_eq(add(&p, t, 0), POOL_GAPPED_FULL); /* of one sender */
+    pool_tx_free(t);
+    for (uint8_t i = 0; i < 6; i++)
+        cr_assert_eq(add(&p, make((uint8_t)(2 + i), 10, 10), 0), POOL_ADDED_GAPPED);
+    t = make(9, 10, 10);
+    cr_expect_eq(add(&p, t, 0), POOL_GAPPED_FULL); /* of all */
+    pool_tx_free(t);
+    cr_expect_eq(add(&p, make(9, 0, 10), 0), POOL_ADDED_READY);
+    pool_clear(&p);
+}
+
+Test(pool, rebase) {
+    struct pool p;
+    init(&p);
+    struct pool_tx *t[6], *stale, *gapped;
+    for (uint64_t i = 0; i < 4; i++) {
+        t[i] = make(1, i, 10);
+        cr_assert_eq(add(&p, t[i], 0), POOL_ADDED_READY);
+    }
+    t[5] = make(1, 5, 10);
+    cr_assert_eq(add(&p, t[5], 0), POOL_ADDED_GAPPED);
+    pool_remove(&p, t[1]); /* it was refused: what follows waits again */
+    pool_tx_free(t[1]);
+    expect_first(&p, t[0]);
+    pool_rebase(&p, &t[0]->tx.sender, 1, &stale, &gapped);
+    cr_expect_null(stale);
+    cr_expect_not_null(gapped);
+    cr_expect_eq(p.ready_count, 0);
+    cr_expect_eq(p.gapped_count, 3);
+    /* The account's nonce jumps to 3: one is gone, one is next, one still waits. */
+    pool_rebase(&p, &t[0]->tx.sender, 3, &stale, &gapped);
+    cr_expect_eq(stale, t[2]);
+    cr_expect_null(stale->next_ready);
+    cr_expect_null(gapped);
+    pool_tx_free(t[2]);
+    expect_first(&p, t[3]);
+    cr_expect_eq(p.gapped_count, 1);
+    pool_clear(&p);
+}
+
+Test(pool, expiry_lookup_floor) {
+    struct pool p;
+    struct buf envelope;
+    addr20 sender;
+    init(&p);
+    buf_init(&envelope, 1000);
+    struct pool_tx *old = make(1, 5, 10), *young = make(1, 6, 10), *ready = make(2, 0, 10);
+    old->added_ms = 100;
+    young->added_ms = 200;
+    old->record_seq = 17;
+    young->record_seq = 18;
+    cr_assert_eq(add(&p, old, 0), POOL_ADDED_GAPPED);
+    cr_assert_eq(add(&p, young, 0), POOL_ADDED_GAPPED);
+    cr_assert_eq(add(&p, ready, 0), POOL_ADDED_READY);
+    cr_expect_eq(pool_floor(&p), 17);
+    cr_expect(pool_lookup(&p, &old->tx.hash, &envelope, &sender));
+    cr_expect_eq(envelope.len, old->tx.raw.len);
+    cr_expect(addr20_eq(&sender, &old->tx.sender));
+    struct pool_tx *gone = pool_expire(&p, 150);
+    cr_expect_eq(gone, old);
+    cr_expect_null(gone->next_ready);
+    cr_expect_not(pool_lookup(&p, &old->tx.hash, &envelope, &sender));
+    cr_expect_eq(pool_floor(&p), 18);
+    pool_tx_free(gone);
+    buf_clear(&envelope);
+    pool_clear(&p);
+}
+
+Test(pool, many_of_one_sender_stay_cheap, .timeout = 60) {
+    struct pool p;
+    init(&p);
+    for (uint64_t i = 0; i < POOL_READY_MAX; i++)
+        cr_assert_eq(add(&p, make(1, i, 10), 0), POOL_ADDED_READY);
+    struct pool_tx *t = make(1, POOL_READY_MAX, 10);
+    cr_expect_eq(add(&p, t, 0), POOL_FULL);
+    pool_tx_free(t);
+    pool_clear(&p);
+}

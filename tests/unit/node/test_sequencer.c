@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Goal: every submission gets exactly one answer, durable ones are in the store when it comes,
+ * order and nonces hold, and a stop leaves nothing behind that was acknowledged. Covers:
+ * sequencer.c intake.c submit.c durable.c checkpoint.c */
+#include "index/index.h"
+#include "node/sequencer.h"
+#include "tests/lib/node/chain.h"
+
+#include <criterion/criterion.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+enum { ANSWERS_MAX = 4096 };
+
+struct fixture {
+    struct node_chain chain;
+    struct pool pool;
+    struct sequencer *sequencer;
+    struct node_commands commands;
+    pthread_mutex_t lock;
+    pthread_cond_t answered;
+    struct submit_result answers[ANSWERS_MAX];
+    bool has_answer[ANSWERS_MAX];
+    bool early[ANSWERS_MAX]; /* answered as durable before readers could see it */
+    size_t count;
+};
+
+static void on_failed(void *ctx) {
+    (void)ctx;
+    cr_assert_fail("the sequencer failed");
+}
+
+static void start(struct fixture *f) {
+    struct err_ctx ec = {.text = ""};
+    struct sequencer_options o = {.ledger = &f->chain.ledger,
+                                  .pool = &f->pool,
+                                  .clock = clock_posix(),
+                                  .block_gap_ms = 1,
+                                  .failed = on_failed};
+    cr_assert_eq(sequencer_start(&f->sequencer, &o, &ec), ERR_OK, "%s", ec.text);
+    sequencer_commands(f->sequencer, &f->commands);
+}
+
+static struct fixture *fixture_new(void) {
+    struct fixture *f = calloc(1, sizeof(*f));
+    cr_assert_not_null(f);
+    node_chain_init(&f->chain);
+    pool_init(&f->pool, (struct pool_limits){.gapped_max = 100, .gapped_per_sender = 50});
+    pthread_mutex_init(&f->lock, NULL);
+    pthread_cond_init(&f->answered, NULL);
+    start(f);
+    return f;
+}
+
+static void stop(struct fixture *f) {
+    cr_assert(sequencer_stop(f->sequencer));
+    sequencer_free(f->sequencer);
+}
+
+static void fixture_free(struct fixture *f) {
+    pool_clear(&f->pool);
+    node_chain_clear(&f->chain);
+    free(f);
+}
+
+static void on_done(void *ctx, uint64_t token, const struct submit_result *r) {
+    struct fixture *f = ctx;
+    pthread_mutex_lock(&f->lock);
+    cr_assert_not(f->has_answer[token], "a second answer to %llu", (unsigned long long)token);
+    f->has_answer[token] = true;
+    f->answers[token] = *r;
+    f->early[token] =
+        r->status == SUBMIT_DURABLE && store_durable(f->chain.ledger.store) < r->block;
+    f->count++;
+    pthread_cond_broadcast(&f->answered);
+    pthread_mutex_unlock(&f->lock);
+}
+
+static void submit(struct fixture *f, const struct tx *tx, unsigned flags, uint64_t token) {
+    f->commands.submit(f->commands.ctx, tx->raw, flags, on_done, f, token);
+}
+
+static const struct submit_result *answer(struct fixture *f, uint64_t token) {
+    struct timespec end;
+    clock_gettime(CLOCK_REALTIME, &end);
+    end.tv_sec += 20;
+    pthread_mutex_lock(&f->lock);
+    while (!f->has_answer[token])
+        cr_assert_eq(pthread_cond_timedwait(&f->answered, &f->lock, &end), 0, "no answer to %llu",
+                     (unsigned long long)token);
+    pthread_mutex_unlock(&f->lock);
+    return &f->answers[token];
+}
+
+static void expect_refused(struct fixture *f, uint64_t token, const char *text) {
+    const struct submit_result *r = answer(f, token);
+    cr_expect_eq(r->status, SUBMIT_REFUSED);
+    cr_expect_eq(strncmp(r->text, text, strlen(text)), 0, "%s", r->text);
+}
+
+Test(sequencer, many_at_once, .timeout = 60) {
+    struct fixture *f = fixture_new();
+    enum { EACH = 100 };
+    for (uint64_t n = 0; n < EACH; n++)
+        for (size_t who = 0; who < GENESIS_DEV_ACCOUNTS; who++)
+            submit(f, node_chain_transfer(&f->chain, who, 0, n, 10), 0,
+                   n * GENESIS_DEV_ACCOUNTS + who);
+    for (uint64_t i = 0; i < (uint64_t)EACH * GENESIS_DEV_ACCOUNTS; i++) {
+        const struct submit_result *r = answer(f, i);
+        cr_assert_eq(r->status, SUBMIT_DURABLE, "%s", r->text);
+        cr_assert_not(f->early[i]);
+        if (i >= GENESIS_DEV_ACCOUNTS) /* of the same sender, one nonce before */
+            cr_assert_geq(r->block, f->answers[i - GENESIS_DEV_ACCOUNTS].block);
+    }
+    stop(f);
+    cr_expect_eq(store_durable(f->chain.ledger.store), f->chain.ledger.head.number);
+    struct store_view *v = NULL;
+    cr_assert_eq(store_view_open(&v, f->chain.ledger.store, f->chain.ledger.head.number), ERR_OK);
+    for (uint64_t i = 0; i < (uint64_t)EACH * GENESIS_DEV_ACCOUNTS; i++) {
+        uint64_t block = 0;
+        uint32_t idx = 0;
+        cr_assert_eq(index_find_tx(&block, &idx, v, &f->answers[i].hash), ERR_OK);
+        cr_assert_eq(block, f->answers[i].block);
+    }
+    store_view_close(v);
+    fixture_free(f);
+}
+
+Test(sequencer, refusals, .timeout = 60) {
+    struct fixture *f = fixture_new();
+    struct node_chain *c = &f->chain;
+    submit(f, node_chain_transfer(c, 0, 1, 0, 10), 0, 0);
+    cr_assert_eq(answer(f, 0)->status, SUBMIT_DURABLE);
+    submit(f, node_chain_transfer(c, 0, 1, 0, 10), 0, 1);
+    expect_refused(f, 1, "nonce too low: next nonce 1, tx nonce 0");
+    submit(f, node_chain_transfer(c, 0, 1, 1, 0), 0, 2);
+    expect_refused(f, 2, "max fee per gas less than block base fee: address 0x");
+    submit(f, node_chain_transfer(c, 0, 1, 3, 10), SUBMIT_NO_QUEUE, 3);
+    expect_refused(f, 3, "nonce too high: next nonce 1, tx nonce 3");
+    cr_expect(answer(f, 3)->has_expected_nonce);
+    cr_expect_eq(answer(f, 3)->expected_nonce, 1);
+    submit(f, node_chain_transfer(c, 0, 1, 1, UINT64_C(10000000000)), 0, 4);
+    expect_refused(f, 4, "insufficient funds for gas * price + value: address 0x");
+
+    struct tx other = *node_chain_transfer(c, 0, 1, 1, 10);
+    other.chain_id = 5;
+    cr_assert_eq(tx_sign(&other, &c->arena, c->keys[0]), ERR_OK);
+    submit(f, &other, 0, 5);
+    expect_refused(f, 5, "invalid chain id for signer: have 5 want 41337");
+    other = (struct tx){.raw = bytes_of("\xc0", 1)};
+    submit(f, &other, 0, 6);
+    expect_refused(f, 6, "rlp: ");
+    other.raw = bytes_of("\x03\xc0", 2);
+    submit(f, &other, 0, 7);
+    expect_refused(f, 7, "transaction type not supported");
+    struct tx large = *node_chain_transfer(c, 0, 1, 1, 10);
+    large.gas_limit = (UINT64_C(1) << 26) + 1;
+    cr_assert_eq(tx_sign(&large, &c->arena, c->keys[0]), ERR_OK);
+    submit(f, &large, 0, 8);
+    expect_refused(f, 8, "exceeds block gas limit");
+    stop(f);
+    cr_expect_eq(c->ledger.head.number, 1);
+    fixture_free(f);
+}
+
+Test(sequencer, gaps_wait_over_a_restart, .timeout = 60) {
+    struct fixture *f = fixture_new();
+    struct node_chain *c = &f->chain;
+    struct err_ctx ec = {.text = ""};
+    submit(f, node_chain_transfer(c, 0, 1, 2, 10), 0, 0);
+    submit(f, node_chain_transfer(c, 0, 1, 1, 10), 0, 1);
+    cr_assert_eq(answer(f, 0)->status, SUBMIT_QUEUED);
+    cr_assert_eq(answer(f, 1)->status, SUBMIT_QUEUED);
+    cr_expect_eq(f->commands.pending_nonce(f->commands.ctx, &c->addrs[0], 0), 0);
+    struct tx *again = node_chain_transfer(c, 0, 1, 2, 10);
+    submit(f, again, 0, 2);
+    expect_refused(f, 2, "already known");
+    submit(f, node_chain_transfer(c, 0, 2, 2, 10), 0, 3);
+    expect_refused(f, 3, "replacement transaction underpriced");
+    stop(f);
+    pool_clear(&f->pool);
+
+    size_t pooled = 0;
+    pool_init(&f->pool, (struct pool_limits){.gapped_max = 100, .gapped_per_sender = 50});
+    cr_assert_eq(node_chain_reopen(c, &ec), ERR_OK);
+    cr_assert_eq(node_chain_recover(c, NULL, &pooled, &ec), ERR_OK);
+    cr_assert_eq(pooled, 2);
+    sequencer_readmit(&f->pool, &c->ledger, again->raw, &c->addrs[0], 1, 0);
+    sequencer_readmit(&f->pool, &c->ledger, node_chain_transfer(c, 0, 1, 1, 10)->raw, &c->addrs[0],
+                      2, 0);
+    start(f);
+    submit(f, node_chain_transfer(c, 0, 1, 0, 10), 0, 4);
+    cr_assert_eq(answer(f, 4)->status, SUBMIT_DURABLE);
+    stop(f);
+    struct index_head h;
+    cr_assert_eq(index_head(&h, c->ledger.newest, c->ledger.head.number), ERR_OK);
+    cr_expect_eq(world_nonce(chain_world(c->ledger.chain), &c->addrs[0]), 3);
+    fixture_free(f);
+}
+
+/* A transaction in the middle fails; those behind it wait, as if it had never come. */
+Test(sequencer, a_refused_one_leaves_a_gap, .timeout = 60) {
+    struct fixture *f = fixture_new();
+    struct node_chain *c = &f->chain;
+    submit(f, node_chain_transfer(c, 0, 1, 0, 10), 0, 0);
+    submit(f, node_chain_transfer(c, 0, 1, 1, 0), 0, 1); /* too low a fee cap */
+    submit(f, node_chain_transfer(c, 0, 1, 2, 10), 0, 2);
+    submit(f, node_chain_transfer(c, 0, 1, 3, 10), SUBMIT_NO_QUEUE, 3);
+    cr_expect_eq(answer(f, 0)->status, SUBMIT_DURABLE);
+    cr_expect_eq(answer(f, 1)->status, SUBMIT_REFUSED);
+    cr_expect_eq(answer(f, 2)->status, SUBMIT_QUEUED);
+    cr_expect_eq(answer(f, 3)->status, SUBMIT_REFUSED);
+    submit(f, node_chain_transfer(c, 0, 1, 1, 10), 0, 4);
+    cr_expect_eq(answer(f, 4)->status, SUBMIT_DURABLE);
+    stop(f);
+    cr_expect_eq(world_nonce(chain_world(c->ledger.chain), &c->addrs[0]), 3);
+    fixture_free(f);
+}
+
+Test(sequencer, after_the_stop_nothing_is_taken, .timeout = 60) {
+    struct fixture *f = fixture_new();
+    cr_assert(sequencer_stop(f->sequencer));
+    submit(f, node_chain_transfer(&f->chain, 0, 1, 0, 10), 0, 0);
+    expect_refused(f, 0, "the node is shutting down");
+    sequencer_free(f->sequencer);
+    fixture_free(f);
+}
