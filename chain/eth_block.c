@@ -47,7 +47,7 @@ struct job {
     size_t tx_idx; /* the transaction at fault */
 };
 
-/* --- decoding -------------------------------------------------------------------------------------------- */
+/* --- decoding --------------------------------------------------------------------------------- */
 
 /* Items of a list as they stand, in the arena. */
 static enum err split(struct arena *a, bytes list, bytes **out, size_t *out_count) {
@@ -100,9 +100,10 @@ static enum eth_fault decode_block(struct job *j, bytes rlp) {
     return ETH_FAULT_OK;
 }
 
-/* --- execution ------------------------------------------------------------------------------------------- */
+/* --- execution -------------------------------------------------------------------------------- */
 
-/* Calls of EIP-4788 and 2935, whose outcome does not matter; without the contract nothing happens. */
+/* Calls of EIP-4788 and 2935, whose outcome does not matter; without the contract nothing happens.
+ */
 static void begin_calls(struct job *j) {
     struct evm_result ignored;
     if (j->fork->revision >= EVM_CANCUN && world_code(j->x->world, &BEACON_ROOTS).len != 0)
@@ -214,7 +215,7 @@ static enum eth_fault run_block(struct job *j) {
     return fault;
 }
 
-/* --- the whole ------------------------------------------------------------------------------------------- */
+/* --- the whole -------------------------------------------------------------------------------- */
 
 static enum err refuse(const struct job *j, enum eth_fault fault, struct err_ctx *ec) {
     if (fault == ETH_FAULT_TX_DECODE)

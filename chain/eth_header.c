@@ -43,7 +43,8 @@ uint64_t eth_next_excess_blob_gas(const struct eth_fork *fork, const struct head
     if (sum < target)
         return 0;
     if (fork->revision >= EVM_OSAKA) {
-        /* EIP-7918: while blobs cost less than their share of execution, the excess does not fall. */
+        /* EIP-7918: while blobs cost less than their share of execution, the excess does not fall.
+         */
         u256 blob_fee = eth_blob_base_fee(p, parent->excess_blob_gas);
         u256 unit = u256_from_u64(BLOB_BASE_COST), gas = u256_from_u64(BLOB_GAS);
         u256 reserve, price;
@@ -66,7 +67,8 @@ u256 eth_next_base_fee(const struct header *parent) {
     u256 target_wide = u256_from_u64(target), denominator = u256_from_u64(BASE_FEE_DENOMINATOR);
     u256 delta;
     if (u256_mul_overflow(&delta, &parent->base_fee, &gas))
-        return U256_MAX; /* above 2^192 wei a unit: no transaction can pay it, and no header gets there */
+        return U256_MAX; /* above 2^192 wei a unit: no transaction can pay it, and no header gets
+                            there */
     delta = u256_div(&delta, &target_wide);
     delta = u256_div(&delta, &denominator);
     if (!up)
@@ -87,8 +89,10 @@ static enum eth_fault check_blob_fields(const struct eth_fork *fork, const struc
                                         const struct header *h) {
     if (fork->revision < EVM_CANCUN)
         return ETH_FAULT_OK;
-    /* The limit on blob gas used is kept by the transactions' own checks, and the sum is compared after them. */
-    return h->excess_blob_gas == eth_next_excess_blob_gas(fork, parent) ? ETH_FAULT_OK : ETH_FAULT_EXCESS_BLOB_GAS;
+    /* The limit on blob gas used is kept by the transactions' own checks, and the sum is compared
+     * after them. */
+    return h->excess_blob_gas == eth_next_excess_blob_gas(fork, parent) ? ETH_FAULT_OK
+                                                                        : ETH_FAULT_EXCESS_BLOB_GAS;
 }
 
 enum eth_fault eth_check_header(const struct eth_fork *fork, const struct header *parent,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* System calls, and the requests that they and deposit events leave (EIP-6110, 7002, 7251, 7685). */
+/* System calls, and the requests that they and deposit events leave (EIP-6110, 7002, 7251, 7685).
+ */
 #include "chain/eth_block.h"
 
 #include "base/check.h"
@@ -38,8 +39,8 @@ void eth_system_call(struct exec *x, const addr20 *contract, bytes input, struct
     world_tx_end(x->world);
 }
 
-/* The five byte strings of a DepositEvent and where each must lie in the data: offset word, then length word and
- * content padded to whole words. */
+/* The five byte strings of a DepositEvent and where each must lie in the data: offset word, then
+ * length word and content padded to whole words. */
 static const struct deposit_field {
     size_t offset; /* of the length word */
     size_t len;

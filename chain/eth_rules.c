@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who pays and who earns on Ethereum (EIP-1559, EIP-4844), and what a fork's rules set in an exec. */
+/* Who pays and who earns on Ethereum (EIP-1559, EIP-4844), and what a fork's rules set in an exec.
+ */
 #include "chain/eth_block.h"
 
 #include "base/check.h"
@@ -20,7 +21,8 @@ static enum tx_verdict eth_charge(struct exec *x, const struct tx *tx, struct tx
     if (u256_lt(&tx->max_fee_per_blob_gas, &x->block.blob_base_fee))
         return TX_BLOB_FEE_CAP_TOO_LOW;
     u256 blob_gas = u256_from_u64(tx->blob_hash_count * (uint64_t)BLOB_GAS);
-    /* A fee beyond 256 bits is above any balance, which the check of the fee cap, not below it, will find. */
+    /* A fee beyond 256 bits is above any balance, which the check of the fee cap, not below it,
+     * will find. */
     if (u256_mul_overflow(&out->blob_fee, &blob_gas, &x->block.blob_base_fee))
         return TX_INSUFFICIENT_FUNDS;
     return TX_OK;

@@ -33,7 +33,7 @@ const char *tx_verdict_name(enum tx_verdict v) {
     return names[v];
 }
 
-/* --- checks ---------------------------------------------------------------------------------------- */
+/* --- checks ----------------------------------------------------------------------------------- */
 
 static enum tx_verdict check_type(const struct exec *x, const struct tx *tx) {
     if (tx->type == TX_BLOB && x->blob_max_per_tx == 0)
@@ -94,8 +94,8 @@ static enum tx_verdict check_form(const struct exec *x, const struct tx *tx) {
     return v;
 }
 
-/* The most a transaction may take from its sender: value, and unless a universe pays gas at the fee caps. False
- * when that exceeds 256 bits, which no balance covers. */
+/* The most a transaction may take from its sender: value, and unless a universe pays gas at the fee
+ * caps. False when that exceeds 256 bits, which no balance covers. */
 static bool most_spent(const struct tx *tx, const struct tx_charge *c, u256 *out) {
     u256 sum = tx->value;
     if (!c->sponsored) {
@@ -153,7 +153,7 @@ enum tx_verdict tx_check(struct exec *x, const struct tx *tx, struct tx_charge *
     return v;
 }
 
-/* --- execution ------------------------------------------------------------------------------------- */
+/* --- execution -------------------------------------------------------------------------------- */
 
 static void run_message(struct exec *x, const struct evm_message *msg,
                         const struct evm_tx_ctx *tx_ctx) {

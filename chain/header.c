@@ -122,8 +122,8 @@ hash32 header_hash(const struct header *h) {
     return digest;
 }
 
-/* PROTOCOL §2: mixHash = send count u64 | l1 block number u64 | version u64 | zeros; nonce = delayed messages read;
- * extraData = send root. */
+/* PROTOCOL §2: mixHash = send count u64 | l1 block number u64 | version u64 | zeros; nonce =
+ * delayed messages read; extraData = send root. */
 void l3_header_info_set(struct header *h, const struct l3_header_info *i) {
     memset(&h->mix_hash, 0, sizeof h->mix_hash);
     be64_store(h->mix_hash.b, i->send_count);

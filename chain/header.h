@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Block headers of both profiles. The Ethereum profile has the fields of its fork (EIP-1559, 4895, 4844, 4788, 7685);
- * the L3 profile has 16 fields, the last being baseFeePerGas (PROTOCOL §2). */
+/* Block headers of both profiles. The Ethereum profile has the fields of its fork (EIP-1559, 4895,
+ * 4844, 4788, 7685); the L3 profile has 16 fields, the last being baseFeePerGas (PROTOCOL §2). */
 #ifndef CHAIN_HEADER_H
 #define CHAIN_HEADER_H
 
@@ -12,7 +12,8 @@
 enum {
     HEADER_EXTRA_MAX_BYTES = 1024, /* decoding limit; consensus rules are stricter */
     HEADER_BLOOM_BYTES = 256,
-    HEADER_ENCODED_MAX_BYTES = HEADER_EXTRA_MAX_BYTES + 1024, /* all other fields take less than 1 KiB */
+    HEADER_ENCODED_MAX_BYTES =
+        HEADER_EXTRA_MAX_BYTES + 1024, /* all other fields take less than 1 KiB */
 };
 
 struct header {
@@ -33,13 +34,13 @@ struct header {
     hash32 mix_hash; /* prevRandao; on the L3: send count | l1 block number | version | zeros */
     uint8_t nonce[8];
     /* Optional tail, in order; a field is present only if all before it are. */
-    uint8_t field_count; /* 15 .. 21 RLP fields */
-    u256 base_fee;            /* 16th */
-    hash32 withdrawals_root;  /* 17th */
-    uint64_t blob_gas_used;   /* 18th */
-    uint64_t excess_blob_gas; /* 19th */
-    hash32 parent_beacon_root;/* 20th */
-    hash32 requests_hash;     /* 21st */
+    uint8_t field_count;       /* 15 .. 21 RLP fields */
+    u256 base_fee;             /* 16th */
+    hash32 withdrawals_root;   /* 17th */
+    uint64_t blob_gas_used;    /* 18th */
+    uint64_t excess_blob_gas;  /* 19th */
+    hash32 parent_beacon_root; /* 20th */
+    hash32 requests_hash;      /* 21st */
 };
 
 void header_encode(struct buf *b, const struct header *h);
@@ -52,8 +53,8 @@ struct l3_header_info {
     hash32 send_root;
     uint64_t send_count;
     uint64_t l1_block_number;
-    uint64_t version;          /* state-transition version */
-    uint64_t delayed_read;     /* delayed messages read */
+    uint64_t version;      /* state-transition version */
+    uint64_t delayed_read; /* delayed messages read */
 };
 void l3_header_info_set(struct header *h, const struct l3_header_info *i);
 struct l3_header_info l3_header_info_get(const struct header *h);

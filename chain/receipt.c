@@ -7,10 +7,10 @@
 
 enum { RECEIPT_PACK_VERSION = 1 };
 
-/* --- bloom ----------------------------------------------------------------------------------------- */
+/* --- bloom ------------------------------------------------------------------------------------ */
 
-/* Three bits of 2048, from the first three pairs of bytes of the digest (YP eq. 27-30); bit 0 is the last byte's
- * lowest. */
+/* Three bits of 2048, from the first three pairs of bytes of the digest (YP eq. 27-30); bit 0 is
+ * the last byte's lowest. */
 static void bloom_set(uint8_t bloom[256], const hash32 *digest) {
     for (size_t i = 0; i < 6; i += 2) {
         unsigned bit = ((unsigned)digest->b[i] << 8 | digest->b[i + 1]) & 2047;
@@ -45,7 +45,7 @@ bool bloom_may_contain(const uint8_t bloom[256], const void *ptr, size_t len) {
     return true;
 }
 
-/* --- consensus form -------------------------------------------------------------------------------- */
+/* --- consensus form --------------------------------------------------------------------------- */
 
 void receipt_encode_logs(struct buf *b, const struct log_entry *logs, size_t count) {
     size_t list = rlp_list_begin(b);
@@ -73,7 +73,7 @@ void receipt_encode(struct buf *b, const struct receipt *r) {
     rlp_list_end(b, mark);
 }
 
-/* --- storage form: [version, type, status, cumulative, used, price, contract or "", logs] ------------- */
+/* --- storage form: [version, type, status, cumulative, used, price, contract or "", logs] ----- */
 
 void receipt_pack(struct buf *b, const struct receipt *r) {
     size_t mark = rlp_list_begin(b);

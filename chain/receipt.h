@@ -29,14 +29,17 @@ struct receipt {
 };
 
 void bloom_add(uint8_t bloom[256], const void *ptr, size_t len);
-void bloom_add_log(uint8_t bloom[256], const addr20 *address, const hash32 *topics, size_t topic_count);
+void bloom_add_log(uint8_t bloom[256], const addr20 *address, const hash32 *topics,
+                   size_t topic_count);
 bool bloom_may_contain(const uint8_t bloom[256], const void *ptr, size_t len);
 
 /* Consensus form: type byte (unless legacy) and [status, cumulativeGasUsed, bloom, logs]. */
 void receipt_encode(struct buf *b, const struct receipt *r);
-/* The list of logs alone: RLP([[address, [topics], data], ...]); its keccak is the state tests' logs hash. */
+/* The list of logs alone: RLP([[address, [topics], data], ...]); its keccak is the state tests'
+ * logs hash. */
 void receipt_encode_logs(struct buf *b, const struct log_entry *logs, size_t count);
-/* Storage form: consensus content without the bloom, plus the fields that it lacks. Arrays live in `a`. */
+/* Storage form: consensus content without the bloom, plus the fields that it lacks. Arrays live in
+ * `a`. */
 void receipt_pack(struct buf *b, const struct receipt *r);
 enum err receipt_unpack(struct receipt *out, struct arena *a, bytes *in) MUST_USE;
 

@@ -83,7 +83,8 @@ static uint64_t count_nonzero(bytes data) {
     return n;
 }
 
-/* Sums in 128 bits: each term is a product of an item count, itself bounded by memory, and a small price. */
+/* Sums in 128 bits: each term is a product of an item count, itself bounded by memory, and a small
+ * price. */
 static uint64_t saturate(unsigned __int128 v) {
     return v > UINT64_MAX ? UINT64_MAX : (uint64_t)v;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Transactions: types 0 (legacy), 1 (EIP-2930), 2 (EIP-1559), 3 (EIP-4844, Ethereum profile only) and 4 (EIP-7702)
- * in their EIP-2718 envelope. Types 0x64-0x6a come from the parent chain and are not signed (PROTOCOL §1). */
+/* Transactions: types 0 (legacy), 1 (EIP-2930), 2 (EIP-1559), 3 (EIP-4844, Ethereum profile only)
+ * and 4 (EIP-7702) in their EIP-2718 envelope. Types 0x64-0x6a come from the parent chain and are
+ * not signed (PROTOCOL §1). */
 #ifndef CHAIN_TX_H
 #define CHAIN_TX_H
 
@@ -32,8 +33,9 @@ struct tx_access {
     size_t key_count;
 };
 
-/* EIP-7702 authorization. `authority` is recovered by tx_recover_sender; authority_ok false when the signature is bad (such
- * an entry is skipped at execution, it does not make the transaction invalid). */
+/* EIP-7702 authorization. `authority` is recovered by tx_recover_sender; authority_ok false when
+ * the signature is bad (such an entry is skipped at execution, it does not make the transaction
+ * invalid). */
 struct tx_authorization {
     u256 chain_id;
     addr20 address;
@@ -46,14 +48,14 @@ struct tx_authorization {
 
 struct tx {
     enum tx_type type;
-    bool has_chain_id;   /* false: unprotected legacy (before EIP-155) */
+    bool has_chain_id; /* false: unprotected legacy (before EIP-155) */
     uint64_t chain_id;
     uint64_t nonce;
-    u256 gas_price;      /* types 0, 1; equals max_fee and max_priority_fee there */
-    u256 max_fee;        /* maxFeePerGas */
+    u256 gas_price; /* types 0, 1; equals max_fee and max_priority_fee there */
+    u256 max_fee;   /* maxFeePerGas */
     u256 max_priority_fee;
     uint64_t gas_limit;
-    bool is_create;      /* no `to` */
+    bool is_create; /* no `to` */
     addr20 to;
     u256 value;
     bytes data;
@@ -65,18 +67,19 @@ struct tx {
     struct tx_authorization *auths; /* type 4 */
     size_t auth_count;
     struct secp_sig sig;
-    hash32 hash;         /* keccak of the envelope */
-    hash32 sighash;      /* what the sender signed */
-    addr20 sender;       /* after tx_recover_sender, or given (types >= 0x64) */
+    hash32 hash;    /* keccak of the envelope */
+    hash32 sighash; /* what the sender signed */
+    addr20 sender;  /* after tx_recover_sender, or given (types >= 0x64) */
     bool has_sender;
-    bytes raw;           /* the envelope, borrowed from the input of tx_decode */
+    bytes raw; /* the envelope, borrowed from the input of tx_decode */
 };
 
-/* Decodes an envelope exactly. All arrays live in `a`; data and raw are borrowed from `in`. Checks form only:
- * well-formed strict RLP, field sizes, signature ranges (r, s in [1, n), low s: EIP-2), parity 0 or 1, type 0's v.
- * The sender is not recovered. ERR_RLP, ERR_UNSUPPORTED (unknown type; 3 unless allow_blob), ERR_SIGNATURE,
- * ERR_TOO_LARGE (a u64 field over 64 bits). */
-enum err tx_decode(struct tx *out, struct arena *a, bytes in, bool allow_blob, struct err_ctx *ec) MUST_USE;
+/* Decodes an envelope exactly. All arrays live in `a`; data and raw are borrowed from `in`. Checks
+ * form only: well-formed strict RLP, field sizes, signature ranges (r, s in [1, n), low s: EIP-2),
+ * parity 0 or 1, type 0's v. The sender is not recovered. ERR_RLP, ERR_UNSUPPORTED (unknown type; 3
+ * unless allow_blob), ERR_SIGNATURE, ERR_TOO_LARGE (a u64 field over 64 bits). */
+enum err tx_decode(struct tx *out, struct arena *a, bytes in, bool allow_blob,
+                   struct err_ctx *ec) MUST_USE;
 /* Recovers the sender (and the authorizations' authorities). ERR_SIGNATURE. About 45 us each. */
 enum err tx_recover_sender(struct tx *tx) MUST_USE;
 /* The envelope of a transaction (for tests, signing clients and the dev accounts). */
@@ -88,8 +91,8 @@ enum err tx_sign(struct tx *tx, struct arena *a, const uint8_t key[32]) MUST_USE
 /* Signs an authorization (EIP-7702): fills sig, y_parity and authority. */
 enum err tx_sign_authorization(struct tx_authorization *u, const uint8_t key[32]) MUST_USE;
 
-/* Gas before execution: intrinsic (EIP-2, 2028, 2930, 3860, 7702) and the calldata floor (EIP-7623, 0 before Prague).
- * UINT64_MAX on overflow. */
+/* Gas before execution: intrinsic (EIP-2, 2028, 2930, 3860, 7702) and the calldata floor (EIP-7623,
+ * 0 before Prague). UINT64_MAX on overflow. */
 struct tx_intrinsic {
     uint64_t gas;
     uint64_t floor_gas;

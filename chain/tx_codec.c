@@ -50,9 +50,10 @@ static bool is_signature(enum field_kind k) {
     return k == KIND_V || k == KIND_PARITY || k == KIND_SIG_R || k == KIND_SIG_S;
 }
 
-/* --- decoding ------------------------------------------------------------------------------------- */
+/* --- decoding --------------------------------------------------------------------------------- */
 
-/* Shortest encodings of an item of each list: what a list's length allows bounds the allocation for it. */
+/* Shortest encodings of an item of each list: what a list's length allows bounds the allocation for
+ * it. */
 enum {
     HASH_MIN_BYTES = 33,
     ACCESS_MIN_BYTES = 1 + 21 + 1,
@@ -73,7 +74,8 @@ static enum err array_alloc(void **out, struct arena *a, bytes list, size_t min_
     return ERR_OK;
 }
 
-/* Integers: one that is well-formed but longer than its field allows is TOO_LARGE, not malformed. */
+/* Integers: one that is well-formed but longer than its field allows is TOO_LARGE, not malformed.
+ */
 static enum err next_u256(bytes *in, u256 *out) {
     bytes rest = *in, digits;
     TRY(rlp_next_bytes(&rest, &digits));
@@ -241,8 +243,8 @@ static size_t list_header(uint8_t out[9], size_t len) {
     return 9 - zeros;
 }
 
-/* Digest of what was signed. `unsigned_part`: the encoded fields before the signature, which are the same
- * bytes in the envelope and in the signing payload. */
+/* Digest of what was signed. `unsigned_part`: the encoded fields before the signature, which are
+ * the same bytes in the envelope and in the signing payload. */
 static hash32 digest_unsigned(const struct tx *tx, bytes unsigned_part) {
     uint8_t tail[16]; /* chain id, 0, 0 (EIP-155) */
     size_t tail_len = 0;
@@ -326,7 +328,7 @@ enum err tx_decode(struct tx *out, struct arena *a, bytes in, bool allow_blob, s
     return ERR_OK;
 }
 
-/* --- encoding ------------------------------------------------------------------------------------- */
+/* --- encoding --------------------------------------------------------------------------------- */
 
 static void encode_hashes(struct buf *b, const hash32 *h, size_t count) {
     size_t mark = rlp_list_begin(b);

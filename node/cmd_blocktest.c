@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `callipter blocktest`: chains of the Ethereum profile from a genesis state; every block must be accepted or refused as
- * the file says, and the state at the end must be the expected one. */
+/* `callipter blocktest`: chains of the Ethereum profile from a genesis state; every block must be
+ * accepted or refused as the file says, and the state at the end must be the expected one. */
 #include "node/commands.h"
 
 #include "base/check.h"
@@ -84,7 +84,7 @@ static void machine_close(void *ctx) {
     free(m);
 }
 
-/* --- the chain ---------------------------------------------------------------------------------------------- */
+/* --- the chain -------------------------------------------------------------------------------- */
 
 static hash32 block_hash(void *ctx, uint64_t number) {
     const struct chain_run *c = ctx;
@@ -110,8 +110,8 @@ static void go_to_genesis(struct chain_run *c) {
     c->head = 0;
 }
 
-/* Executes a block on the head; on success the world is at its end, state root proven. After a fault of STATE_ROOT the world is
- * nowhere: go_to before anything else. */
+/* Executes a block on the head; on success the world is at its end, state root proven. After a
+ * fault of STATE_ROOT the world is nowhere: go_to before anything else. */
 static struct verdict execute(struct chain_run *c, bytes rlp, const struct header *peek,
                               struct header *out_header, hash32 *out_hash) {
     struct trace_eip3155 trace;
@@ -205,7 +205,7 @@ static struct verdict import(struct chain_run *c, bytes rlp) {
     return v;
 }
 
-/* --- one test ----------------------------------------------------------------------------------------------- */
+/* --- one test --------------------------------------------------------------------------------- */
 
 /* "AToBAtTime15k", or the name of one fork. */
 static enum err parse_network(struct chain_run *c, const char *network, const json_t *schedule) {

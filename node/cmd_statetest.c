@@ -97,9 +97,7 @@ static enum err parse_env(struct header *out, const json_t *env) {
     return ERR_OK;
 }
 
-/* --- one case
- * -----------------------------------------------------------------------------------------------
- */
+/* --- one case --------------------------------------------------------------------------------- */
 
 static void run_tier(struct machine *m, struct arena *a, const struct test *t,
                      const struct eth_fork *fork, const struct tx *tx, enum evm_tier tier,
@@ -308,9 +306,7 @@ static const char *fill_case(char reason[REASON_MAX], struct testrun *r, struct 
     return bad;
 }
 
-/* --- one file
- * -----------------------------------------------------------------------------------------------
- */
+/* --- one file --------------------------------------------------------------------------------- */
 
 static enum err parse_test(struct test *t, struct machine *m, struct arena *a, const json_t *o,
                            struct err_ctx *ec) {

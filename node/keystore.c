@@ -37,8 +37,7 @@ struct keystore_file {
     uint64_t r, p;
 };
 
-/* --- derivation and cipher
- * ------------------------------------------------------------------------------------ */
+/* --- derivation and cipher -------------------------------------------------------------------- */
 
 static enum err derive(uint8_t out[DERIVED_MAX_BYTES], const struct keystore_file *f,
                        const char *password) {
@@ -90,9 +89,7 @@ static enum err decrypt(uint8_t *out, size_t *out_len, const struct keystore_fil
     return e;
 }
 
-/* --- parsing
- * --------------------------------------------------------------------------------------------------
- */
+/* --- parsing ---------------------------------------------------------------------------------- */
 
 static enum err get_hex(uint8_t *out, size_t cap, size_t *out_len, const json_t *o,
                         const char *key) {
@@ -215,9 +212,7 @@ enum err keystore_decrypt(uint8_t out[KEYSTORE_SECRET_MAX_BYTES], size_t *out_le
     return e;
 }
 
-/* --- writing
- * --------------------------------------------------------------------------------------------------
- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 static void put_field(struct buf *out, const char *name, const void *ptr, size_t len) {
     buf_printf(out, "\"%s\":\"", name);

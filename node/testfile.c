@@ -8,9 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* --- values
- * ------------------------------------------------------------------------------------------------
- */
+/* --- values ----------------------------------------------------------------------------------- */
 
 enum err testfile_value_u256(u256 *out, const json_t *s) {
     if (!json_is_string(s))
@@ -57,8 +55,7 @@ enum err testfile_bytes(bytes *out, struct arena *a, const json_t *o, const char
     return testfile_value_bytes(out, a, json_object_get(o, key));
 }
 
-/* --- allocations
- * ------------------------------------------------------------------------------------------- */
+/* --- allocations ------------------------------------------------------------------------------ */
 
 static int compare_slots(const void *a, const void *b) {
     return memcmp(((const struct test_slot *)a)->slot_hash.b,
@@ -242,9 +239,7 @@ bool test_alloc_differs(char *text, size_t text_len, struct world *w,
     return false;
 }
 
-/* --- forks
- * -------------------------------------------------------------------------------------------------
- */
+/* --- forks ------------------------------------------------------------------------------------ */
 
 static const struct fork_row {
     const char *name;
@@ -277,8 +272,7 @@ enum err testfile_fork(struct eth_fork *out, const char *name, const json_t *blo
     return ERR_UNSUPPORTED;
 }
 
-/* --- names of exceptions
- * ----------------------------------------------------------------------------------- */
+/* --- names of exceptions ---------------------------------------------------------------------- */
 
 /* Whether one of the `|`-joined names, without its class, is `name`. */
 static bool list_has(const char *list, const char *name) {

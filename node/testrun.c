@@ -59,8 +59,7 @@ struct testrun_private {
     const char *path;      /* of the file being judged */
 };
 
-/* --- reporting
- * --------------------------------------------------------------------------------------------- */
+/* --- reporting -------------------------------------------------------------------------------- */
 
 static struct count *count_of(struct slot *s, const char *fork) {
     for (size_t i = 0; i < TESTRUN_FORKS_MAX; i++) {
@@ -157,9 +156,7 @@ void testrun_file_failed(struct testrun *r, const char *reason) {
     report(r, r->p->path, NULL, NULL, 0, reason);
 }
 
-/* --- workers
- * -----------------------------------------------------------------------------------------------
- */
+/* --- workers ---------------------------------------------------------------------------------- */
 
 /* Writes the filled file beside the old one and moves it there. A file in which a worker crashed
  * stays as it was. */
@@ -291,9 +288,7 @@ static void run_workers(struct testrun *r) {
     }
 }
 
-/* --- files
- * -------------------------------------------------------------------------------------------------
- */
+/* --- files ------------------------------------------------------------------------------------ */
 
 static void unreadable(struct testrun *r, const char *path) {
     r->p->unreadable++;
@@ -396,8 +391,7 @@ static bool load_skip_list(struct testrun_private *p, const char *path) {
     return true;
 }
 
-/* --- options and closing lines
- * ------------------------------------------------------------------------------ */
+/* --- options and closing lines ---------------------------------------------------------------- */
 
 static void usage(const struct testrun_kind *kind, FILE *f) {
     fprintf(

@@ -8,7 +8,7 @@ static size_t index_of(const json_t *indexes, const char *key) {
     return (size_t)json_integer_value(json_object_get(indexes, key));
 }
 
-/* --- against bytes -------------------------------------------------------------- */
+/* --- against bytes ---------------------------------------------------------------------------- */
 
 static bool same_u256(const json_t *o, const char *key, const u256 *v) {
     u256 w;

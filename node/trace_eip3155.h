@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A tracer that writes one JSON line per instruction, as EIP-3155 has it: pc, op, gas, gasCost, memSize, stack, depth,
- * returnData, refund, opName, error. */
+/* A tracer that writes one JSON line per instruction, as EIP-3155 has it: pc, op, gas, gasCost,
+ * memSize, stack, depth, returnData, refund, opName, error. */
 #ifndef NODE_TRACE_EIP3155_H
 #define NODE_TRACE_EIP3155_H
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Transaction vectors ($CORPORA/transaction_tests): each envelope must decode to the given hash, sender and intrinsic
- * gas, or be refused for the given reason, in form or by the checks of a block with room for it. The sender is given every
- * balance and the nonce that the transaction names, so that only the transaction itself can be at fault.
+/* Transaction vectors ($CORPORA/transaction_tests): each envelope must decode to the given hash,
+ * sender and intrinsic gas, or be refused for the given reason, in form or by the checks of a block
+ * with room for it. The sender is given every balance and the nonce that the transaction names, so
+ * that only the transaction itself can be at fault.
  *
  *   tx_vectors [FOLDER]     default: $CORPORA/transaction_tests */
 #include "base/check.h"
@@ -37,9 +38,11 @@ static enum tx_verdict check(struct judge *j, const struct eth_fork *fork, const
     world_tx_end(j->world);
     struct tx_charge charge;
     enum tx_verdict v = tx_check(&x, tx, &charge);
-    /* Of what no block and no balance has room for, only a price that overflows by itself is the transaction's fault. */
+    /* Of what no block and no balance has room for, only a price that overflows by itself is the
+     * transaction's fault. */
     u256 gas = u256_from_u64(tx->gas_limit), fee;
-    if (v == TX_GAS_LIMIT_BLOCK || (v == TX_INSUFFICIENT_FUNDS && !u256_mul_overflow(&fee, &gas, &tx->max_fee)))
+    if (v == TX_GAS_LIMIT_BLOCK ||
+        (v == TX_INSUFFICIENT_FUNDS && !u256_mul_overflow(&fee, &gas, &tx->max_fee)))
         v = TX_OK;
     return v;
 }
