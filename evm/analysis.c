@@ -270,8 +270,8 @@ static bool has_word(uint32_t kind) {
     return kind == FAST_PUSH_WORD || kind == FAST_AND_WORD;
 }
 
-/* Lets the body of one slot run the next one too, where there is such a body. The second slot stays as it is: it is
- * only not dispatched to. */
+/* Lets the body of one slot run the next one too, where there is such a body. The second slot stays
+ * as it is: it is only not dispatched to. */
 static void pair_slots(struct builder *b) {
     for (uint32_t i = DECODED_START; i + 1 < b->slot_count; i++) {
         uint32_t both = pair_up(b->slots[i].kind, b->slots[i + 1].kind);

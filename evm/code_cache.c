@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Hash table from code hash to what the machine derived from the code. Grows without a look at the budget while
- * transactions run (their gas bounds it); trim evicts between them. */
+/* Hash table from code hash to what the machine derived from the code. Grows without a look at the
+ * budget while transactions run (their gas bounds it); trim evicts between them. */
 #include "base/check.h"
 #include "evm/machine.h"
 
@@ -81,8 +81,8 @@ void evm_code_cache_trim(struct evm_code_cache *c) {
     c->round++;
     if (c->used_bytes <= c->budget_bytes)
         return;
-    /* A quarter below the budget, so that a full cache is not walked after each transaction. Last used
-     * longest ago first, in steps that bound the number of walks. */
+    /* A quarter below the budget, so that a full cache is not walked after each transaction. Last
+     * used longest ago first, in steps that bound the number of walks. */
     size_t target = c->budget_bytes - c->budget_bytes / 4;
     for (uint64_t age = c->round; age > 0 && c->used_bytes > target; age /= 4)
         evict(c, c->round - age, target);

@@ -12,13 +12,15 @@ enum {
     FRAMES = EVM_CALL_DEPTH_MAX + 1, /* depth 0 to 1024, YP §9.4.2 */
     SCRATCH_CHUNK = 64 << 10,
 };
-/* Address space for all memories of a run, and as much for return data. Nothing is touched before use: a block's
- * gas bounds what is. Machines with a limit on address space get less, down to the smallest. */
+/* Address space for all memories of a run, and as much for return data. Nothing is touched before
+ * use: a block's gas bounds what is. Machines with a limit on address space get less, down to the
+ * smallest. */
 #define MEMORY_RESERVE_MAX ((size_t)256 << 30)
 #define MEMORY_RESERVE_MIN ((size_t)1 << 30)
 /* What one run leaves resident for the next. */
 #define MEMORY_KEEP ((size_t)16 << 20)
-/* Precompiles work in a fraction of this: their input is bounded by gas, their output by their input. */
+/* Precompiles work in a fraction of this: their input is bounded by gas, their output by their
+ * input. */
 #define SCRATCH_MAX ((size_t)1 << 30)
 
 static void *reserve(size_t len) {
@@ -77,8 +79,8 @@ void evm_free(struct evm *vm) {
 static void release_excess(struct evm *vm) {
     if ((size_t)(vm->mem_dirty - vm->mem_base) > MEMORY_KEEP) {
         uint8_t *keep = vm->mem_base + MEMORY_KEEP;
-        /* Anonymous pages read as zero afterwards, so they are clean again; should the advice fail, they
-         * stay marked dirty. */
+        /* Anonymous pages read as zero afterwards, so they are clean again; should the advice fail,
+         * they stay marked dirty. */
         if (madvise(keep, (size_t)(vm->mem_dirty - keep), MADV_DONTNEED) == 0)
             vm->mem_dirty = keep;
     }
@@ -87,8 +89,8 @@ static void release_excess(struct evm *vm) {
         vm->ret_dirty = MEMORY_KEEP;
 }
 
-/* The top-level call's code: as op_call_charge finds it, but EIP-7702 charges nothing for a delegation that the
- * transaction itself goes to; its target is warm. */
+/* The top-level call's code: as op_call_charge finds it, but EIP-7702 charges nothing for a
+ * delegation that the transaction itself goes to; its target is warm. */
 static void resolve_top_code(struct evm *vm, struct call *c) {
     c->precompile = precompile_find(vm->cfg->revision, &c->recipient);
     if (c->precompile >= 0)

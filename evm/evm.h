@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The Ethereum Virtual Machine: runs one top-level message with all the calls and creations inside it,
- * over a world that it sees only through `struct evm_host`.
+/* The Ethereum Virtual Machine: runs one top-level message with all the calls and creations inside
+ * it, over a world that it sees only through `struct evm_host`.
  *
  * Source: Yellow Paper §9 and appendix H, and the EIPs of Shanghai, Cancun, Prague and Osaka that
  * evm/opcodes.def and evm/forks.def name row by row.
  *
- * Two tiers run the same op bodies. The fast tier decodes code once per code hash and checks gas and stack
- * once per basic block; the reference tier checks at each instruction and can be traced. They agree on
- * {success, revert, failure}, gas, refund, output, logs and state; the kind of failure may differ.
+ * Two tiers run the same op bodies. The fast tier decodes code once per code hash and checks gas
+ * and stack once per basic block; the reference tier checks at each instruction and can be traced.
+ * They agree on {success, revert, failure}, gas, refund, output, logs and state; the kind of
+ * failure may differ.
  *
  * Calls do not recurse on the C stack: frames live in an array, stacks and memories in one reserved
  * mapping. One `struct evm` per thread; it may be reused for any number of messages. */
@@ -28,8 +29,8 @@ enum evm_revision { EVM_SHANGHAI, EVM_CANCUN, EVM_PRAGUE, EVM_OSAKA, EVM_REVISIO
 
 enum evm_tier { EVM_TIER_FAST, EVM_TIER_REFERENCE };
 
-/* 0 success; positive: an outcome that consensus defines; negative: the node failed and the block must
- * be given up, never a receipt. All but SUCCESS and REVERT take all gas of the frame. */
+/* 0 success; positive: an outcome that consensus defines; negative: the node failed and the block
+ * must be given up, never a receipt. All but SUCCESS and REVERT take all gas of the frame. */
 enum evm_status {
     EVM_INTERNAL_ERROR = -1,
     EVM_SUCCESS = 0,
@@ -42,11 +43,11 @@ enum evm_status {
     EVM_RETURNDATA_OUT_OF_BOUNDS,
     EVM_STATIC_VIOLATION,
     EVM_PRECOMPILE_FAILURE,
-    EVM_CONTRACT_COLLISION,   /* EIP-684, EIP-7610 */
-    EVM_CODE_TOO_LARGE,       /* EIP-170 */
-    EVM_INITCODE_TOO_LARGE,   /* EIP-3860 */
-    EVM_INVALID_CODE_PREFIX,  /* EIP-3541 */
-    EVM_DEPTH_EXCEEDED,       /* soft failures of a call or creation: the caller keeps its gas */
+    EVM_CONTRACT_COLLISION,  /* EIP-684, EIP-7610 */
+    EVM_CODE_TOO_LARGE,      /* EIP-170 */
+    EVM_INITCODE_TOO_LARGE,  /* EIP-3860 */
+    EVM_INVALID_CODE_PREFIX, /* EIP-3541 */
+    EVM_DEPTH_EXCEEDED,      /* soft failures of a call or creation: the caller keeps its gas */
     EVM_INSUFFICIENT_BALANCE,
     EVM_NONCE_OVERFLOW,
 };
@@ -65,10 +66,10 @@ enum evm_call_kind {
 
 struct evm_block_ctx {
     uint64_t chain_id;
-    uint64_t number;    /* this block's; BLOCKHASH counts from it, and NUMBER pushes it unless: */
+    uint64_t number; /* this block's; BLOCKHASH counts from it, and NUMBER pushes it unless: */
     bool number_is_parent;  /* NUMBER pushes parent_number, as on an Arbitrum chain */
     uint64_t parent_number; /* the parent chain's block number */
-    uint64_t timestamp; /* seconds */
+    uint64_t timestamp;     /* seconds */
     uint64_t gas_limit;
     addr20 coinbase;
     hash32 prevrandao;
@@ -83,8 +84,8 @@ struct evm_tx_ctx {
     size_t blob_hash_count;
 };
 
-/* A top-level message. For EVM_CREATE `recipient` is the address to create (the caller computed it and has
- * already raised the sender's nonce) and `input` the init code. */
+/* A top-level message. For EVM_CREATE `recipient` is the address to create (the caller computed it
+ * and has already raised the sender's nonce) and `input` the init code. */
 struct evm_message {
     enum evm_call_kind kind; /* EVM_CALL or EVM_CREATE; EVM_STATICCALL for a read-only call */
     addr20 sender;
@@ -102,9 +103,9 @@ struct evm_result {
     addr20 created;     /* kind EVM_CREATE and SUCCESS */
 };
 
-/* Code of an account as the host hands it out; `code` stays valid until the transaction ends. `handle`
- * points at a slot beside the code, NULL at first, where the machine may keep its decoded form; the host
- * never touches it. `handle` itself may be NULL. */
+/* Code of an account as the host hands it out; `code` stays valid until the transaction ends.
+ * `handle` points at a slot beside the code, NULL at first, where the machine may keep its decoded
+ * form; the host never touches it. `handle` itself may be NULL. */
 struct evm_code_ref {
     bytes code;
     hash32 code_hash;
@@ -120,11 +121,12 @@ struct evm_log {
     addr20 address;
     uint8_t topic_count; /* 0..4 */
     hash32 topics[4];
-    bytes data;          /* borrowed by the callee for the call only */
+    bytes data; /* borrowed by the callee for the call only */
 };
 
-/* What the machine needs of the world. Reads do not fail: a host whose store breaks aborts the node.
- * All changes are journaled by the host: revert(s) undoes everything since snapshot() returned s. */
+/* What the machine needs of the world. Reads do not fail: a host whose store breaks aborts the
+ * node. All changes are journaled by the host: revert(s) undoes everything since snapshot()
+ * returned s. */
 struct evm_host_ops {
     /* EIP-2929. Marks the address or slot warm; true if it was cold before. */
     bool (*access_account)(void *h, const addr20 *a);
@@ -139,13 +141,16 @@ struct evm_host_ops {
 
     /* SLOAD in one look-up: value to *out, marks warm, true if it was cold. */
     bool (*sload)(void *h, u256 *out, const addr20 *a, const u256 *slot);
-    /* First half of SSTORE: marks warm, gives the value at the transaction's start and now; true if cold. */
-    bool (*sstore_peek)(void *h, u256 *out_original, u256 *out_current, const addr20 *a, const u256 *slot);
+    /* First half of SSTORE: marks warm, gives the value at the transaction's start and now; true if
+     * cold. */
+    bool (*sstore_peek)(void *h, u256 *out_original, u256 *out_current, const addr20 *a,
+                        const u256 *slot);
     void (*sstore)(void *h, const addr20 *a, const u256 *slot, const u256 *value);
     void (*tload)(void *h, u256 *out, const addr20 *a, const u256 *slot); /* EIP-1153 */
     void (*tstore)(void *h, const addr20 *a, const u256 *slot, const u256 *value);
 
-    /* BLOCKHASH of a number in the last 256 blocks (the machine checks the window); zero if unknown. */
+    /* BLOCKHASH of a number in the last 256 blocks (the machine checks the window); zero if
+     * unknown. */
     void (*get_block_hash)(void *h, hash32 *out, uint64_t number);
 
     uint32_t (*snapshot)(void *h);
@@ -159,17 +164,17 @@ struct evm_host_ops {
      * (nonce, code or storage there: EIP-684, EIP-7610). `creator` executed the creation. */
     bool (*create_account)(void *h, const addr20 *a, const addr20 *creator);
     void (*set_code)(void *h, const addr20 *a, bytes code);
-    /* SELFDESTRUCT: moves the balance; destroys the account at the transaction's end if it was created in
-     * this transaction, or always before Cancun (EIP-6780). A balance sent to itself by a destroyed
-     * account is burnt. */
+    /* SELFDESTRUCT: moves the balance; destroys the account at the transaction's end if it was
+     * created in this transaction, or always before Cancun (EIP-6780). A balance sent to itself by
+     * a destroyed account is burnt. */
     void (*selfdestruct)(void *h, const addr20 *a, const addr20 *beneficiary);
     void (*emit_log)(void *h, const struct evm_log *log);
 
-    /* A call to an address that the chain itself answers (ArbSys & co.). False: not such an address, run it
-     * as usual. True: *out holds status, gas_left and output (output lives until the next call of this op).
-     * NULL when the chain has none. `value` has been moved already. */
-    bool (*system_call)(void *h, struct evm_result *out, const struct evm_message *msg, const addr20 *code_addr,
-                        bool is_static, uint32_t depth);
+    /* A call to an address that the chain itself answers (ArbSys & co.). False: not such an
+     * address, run it as usual. True: *out holds status, gas_left and output (output lives until
+     * the next call of this op). NULL when the chain has none. `value` has been moved already. */
+    bool (*system_call)(void *h, struct evm_result *out, const struct evm_message *msg,
+                        const addr20 *code_addr, bool is_static, uint32_t depth);
 };
 
 struct evm_host {
@@ -181,10 +186,10 @@ struct evm_host {
 struct evm_step {
     uint32_t pc;
     uint8_t op;
-    uint32_t depth; /* 0 = top level */
-    int64_t gas;    /* before the instruction */
-    int64_t gas_cost; /* total cost of the instruction, dynamic part included */
-    int64_t refund; /* counter of the transaction so far */
+    uint32_t depth;    /* 0 = top level */
+    int64_t gas;       /* before the instruction */
+    int64_t gas_cost;  /* total cost of the instruction, dynamic part included */
+    int64_t refund;    /* counter of the transaction so far */
     const u256 *stack; /* stack[0] is the bottom */
     uint32_t stack_len;
     bytes memory;
@@ -197,10 +202,12 @@ struct evm_step {
 struct evm_tracer {
     void *ctx;
     void (*on_step)(void *ctx, const struct evm_step *s);
-    /* A frame begins and ends; precompiles and SELFDESTRUCT included. `to` is the code's or created address. */
-    void (*on_enter)(void *ctx, enum evm_call_kind kind, const addr20 *from, const addr20 *to, bytes input,
-                     int64_t gas, const u256 *value, uint32_t depth);
-    void (*on_exit)(void *ctx, enum evm_status status, bytes output, int64_t gas_used, uint32_t depth);
+    /* A frame begins and ends; precompiles and SELFDESTRUCT included. `to` is the code's or created
+     * address. */
+    void (*on_enter)(void *ctx, enum evm_call_kind kind, const addr20 *from, const addr20 *to,
+                     bytes input, int64_t gas, const u256 *value, uint32_t depth);
+    void (*on_exit)(void *ctx, enum evm_status status, bytes output, int64_t gas_used,
+                    uint32_t depth);
     void (*on_log)(void *ctx, const struct evm_log *log, uint32_t depth);
 };
 
@@ -212,9 +219,10 @@ struct evm_code_cache;
 struct evm_code_cache *evm_code_cache_new(size_t budget_bytes) MUST_USE;
 void evm_code_cache_free(struct evm_code_cache *c);
 void evm_code_cache_trim(struct evm_code_cache *c);
-/* The fast tier decodes code once this much gas per byte has been burnt in it, and runs it from its bytes until
- * then: decoding costs some 10 ns per byte, so a block full of calls to ever new contracts must not pay for it.
- * 0 decodes at once: for tests, and where the same code will surely run again. */
+/* The fast tier decodes code once this much gas per byte has been burnt in it, and runs it from its
+ * bytes until then: decoding costs some 10 ns per byte, so a block full of calls to ever new
+ * contracts must not pay for it. 0 decodes at once: for tests, and where the same code will surely
+ * run again. */
 enum { EVM_CODE_HEAT_DEFAULT = 4 };
 void evm_code_cache_set_heat(struct evm_code_cache *c, uint32_t gas_per_byte);
 
@@ -232,14 +240,16 @@ struct evm_config {
     bool no_code_size_limit; /* eth_call style relaxations stay out of consensus */
 };
 
-/* Runs the message: snapshot, value transfer, precompile or code, creation's code deposit; on failure or
- * revert the host is back at the snapshot. Warm marks of EIP-2929/2930/3651 that precede execution are
- * the caller's. `cfg` and all it points to stay unchanged during the run. */
-void evm_run(struct evm *vm, const struct evm_config *cfg, const struct evm_message *msg, struct evm_result *out);
+/* Runs the message: snapshot, value transfer, precompile or code, creation's code deposit; on
+ * failure or revert the host is back at the snapshot. Warm marks of EIP-2929/2930/3651 that precede
+ * execution are the caller's. `cfg` and all it points to stay unchanged during the run. */
+void evm_run(struct evm *vm, const struct evm_config *cfg, const struct evm_message *msg,
+             struct evm_result *out);
 
 /* CREATE and CREATE2 addresses (Yellow Paper eq. 86-90, EIP-1014). */
 void evm_create_address(addr20 *out, const addr20 *sender, uint64_t nonce);
-void evm_create2_address(addr20 *out, const addr20 *sender, const hash32 *salt, const hash32 *init_code_hash);
+void evm_create2_address(addr20 *out, const addr20 *sender, const hash32 *salt,
+                         const hash32 *init_code_hash);
 
 /* EIP-7702: whether code is 0xef0100 | address; the address to *out. */
 bool evm_parse_delegation(addr20 *out, bytes code);

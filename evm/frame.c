@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How messages become frames and frames become results. Nothing here recurses: enter_* push at most one frame,
- * and frame_finish pops one. */
+/* How messages become frames and frames become results. Nothing here recurses: enter_* push at most
+ * one frame, and frame_finish pops one. */
 #include "base/check.h"
 #include "evm/machine.h"
 #include "evm/precompile.h"
@@ -50,7 +50,8 @@ static bool is_create(enum evm_call_kind kind) {
 static void deliver(struct evm *vm, struct frame *to, enum evm_call_kind kind,
                     const addr20 *created, const struct outcome *o) {
     bool ok = o->status == EVM_SUCCESS;
-    /* A successful creation answers with an address, not with data; the run's caller gets the code. */
+    /* A successful creation answers with an address, not with data; the run's caller gets the code.
+     */
     bytes data = to != NULL && ok && is_create(kind) ? bytes_of(NULL, 0) : o->output;
     bool kept = keep_return_data(vm, data);
     CHECK(kept); /* the mapping is as large as that of all memories */
@@ -263,7 +264,8 @@ bool enter_call(struct evm *vm) {
     return true;
 }
 
-/* Init code runs once and is not cached: its map of JUMPDESTs, an eighth of it, lies before the frame's memory. */
+/* Init code runs once and is not cached: its map of JUMPDESTs, an eighth of it, lies before the
+ * frame's memory. */
 static bool reserve_jumpdest_room(struct evm *vm, struct frame *f) {
     uint64_t room = words_of((f->code.len + 7) / 8) * 32;
     if (room > (uint64_t)(vm->mem_end - f->mem))

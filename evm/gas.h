@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Prices that are not a whole instruction's static gas (those stand in opcodes.def), and how a dynamic
- * charge reports failure. */
+/* Prices that are not a whole instruction's static gas (those stand in opcodes.def), and how a
+ * dynamic charge reports failure. */
 #ifndef EVM_GAS_H
 #define EVM_GAS_H
 
@@ -32,12 +32,12 @@ enum {
     GAS_COLD_SLOAD_EXTRA = GAS_COLD_SLOAD - GAS_WARM_READ,
 };
 
-/* Memory of a frame ends here: no offset above it is payable with any gas that a block can hold, and the
- * square of its word count still fits 64 bits. */
+/* Memory of a frame ends here: no offset above it is payable with any gas that a block can hold,
+ * and the square of its word count still fits 64 bits. */
 #define EVM_MEMORY_BYTES_MAX ((uint64_t)0x1fffffffe0)
 
-/* A function that charges gas returns what is left, or a negative number that holds the reason why it
- * could not. */
+/* A function that charges gas returns what is left, or a negative number that holds the reason why
+ * it could not. */
 static inline int64_t gas_fail(enum evm_status s) {
     return -2 - (int64_t)s;
 }

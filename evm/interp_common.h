@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What both loops tell the op bodies. Each loop adds OP_BODY, NEXT, CHARGED, JUMP, SKIP_JUMP, PC_VALUE and RESUME,
- * and a label `halted` that saves the machine registers. */
+/* What both loops tell the op bodies. Each loop adds OP_BODY, NEXT, CHARGED, JUMP, SKIP_JUMP,
+ * PC_VALUE and RESUME, and a label `halted` that saves the machine registers. */
 #ifndef EVM_INTERP_COMMON_H
 #define EVM_INTERP_COMMON_H
 

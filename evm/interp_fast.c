@@ -91,12 +91,12 @@ enum loop_exit interp_fast(struct evm *vm, struct frame *f) {
     u256 *const stack = f->stack;
     RESUME();
 
-#include "evm/op_arith.h"
-#include "evm/op_env.h"
-#include "evm/op_mem.h"
-#include "evm/op_stack.h"
-#include "evm/op_flow.h"
-#include "evm/op_fused.h"
+#include "evm/op_arith.inc"
+#include "evm/op_env.inc"
+#include "evm/op_mem.inc"
+#include "evm/op_stack.inc"
+#include "evm/op_flow.inc"
+#include "evm/op_fused.inc"
 
 halted:
     f->sp = sp;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The reference tier, from the code's bytes: gas and stack are checked at each instruction. Expanded twice: plain,
- * and with the tracer's hooks. The plain loop also runs the fast tier's init code and code that is not hot yet. */
+/* The reference tier, from the code's bytes: gas and stack are checked at each instruction.
+ * Expanded twice: plain, and with the tracer's hooks. The plain loop also runs the fast tier's init
+ * code and code that is not hot yet. */
 #include "evm/interp_common.h"
 
 /* PUSH data that the code's end cuts off reads as zeros (YP §9.4.1). */
@@ -112,10 +113,10 @@ static void trace_fault(struct evm *vm, const struct frame *f, struct trace_poin
 
 #define LOOP_NAME interp_reference
 #define TRACED 0
-#include "evm/interp_ref_loop.h"
+#include "evm/interp_ref_loop.inc"
 #undef LOOP_NAME
 #undef TRACED
 
 #define LOOP_NAME interp_traced
 #define TRACED 1
-#include "evm/interp_ref_loop.h"
+#include "evm/interp_ref_loop.inc"

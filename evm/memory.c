@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "evm/machine.h"
 
-/* A memory grows in place: it is the last one in the mapping while its frame runs. Bytes that an ended frame left
- * there lie below mem_dirty and are zeroed when they come back into use; above it the mapping is fresh. */
+/* A memory grows in place: it is the last one in the mapping while its frame runs. Bytes that an
+ * ended frame left there lie below mem_dirty and are zeroed when they come back into use; above it
+ * the mapping is fresh. */
 static int64_t grow(struct evm *vm, struct frame *f, uint64_t new_size, int64_t gas) {
     uint64_t cost = memory_cost(new_size / 32) - memory_cost(f->mem_size / 32);
     if (cost > (uint64_t)gas)

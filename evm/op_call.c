@@ -2,8 +2,8 @@
 #include "evm/machine.h"
 #include "evm/precompile.h"
 
-/* Finds what a call will run. EIP-7702: one level of delegation is followed and its access paid for; the
- * designator of a designator is run as code, and fails there. */
+/* Finds what a call will run. EIP-7702: one level of delegation is followed and its access paid
+ * for; the designator of a designator is run as code, and fails there. */
 static int64_t resolve_code(struct evm *vm, struct call *c, int64_t gas) {
     c->delegated = false;
     c->code = (struct evm_code_ref){.handle = NULL};
@@ -22,7 +22,8 @@ static int64_t resolve_code(struct evm *vm, struct call *c, int64_t gas) {
     return gas;
 }
 
-/* Who is called by whom, from the operands. `rest` is the operand below the value, if there is one. */
+/* Who is called by whom, from the operands. `rest` is the operand below the value, if there is one.
+ */
 static void set_parties(struct call *c, const struct frame *f, enum evm_call_kind kind,
                         const u256 *sp) {
     c->kind = kind;
@@ -40,7 +41,8 @@ static void set_parties(struct call *c, const struct frame *f, enum evm_call_kin
         c->value = sp[-3];
 }
 
-/* EIP-150: no more than 63/64 of what is left can be given along; a value carries a stipend for free. */
+/* EIP-150: no more than 63/64 of what is left can be given along; a value carries a stipend for
+ * free. */
 static int64_t give_gas(struct call *c, const u256 *requested, bool with_stipend, int64_t gas) {
     int64_t most = gas - gas / 64;
     uint64_t want = u256_sat_u64(requested);

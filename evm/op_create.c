@@ -75,8 +75,8 @@ void op_selfdestruct(struct evm *vm, struct frame *f, const u256 *sp) {
         t->on_exit(t->ctx, EVM_SUCCESS, bytes_of(NULL, 0), 0, f->depth + 1);
 }
 
-/* RLP of [address, nonce] is at most 1 + 21 + 9 bytes: put together here, so that a creation allocates
- * nothing. */
+/* RLP of [address, nonce] is at most 1 + 21 + 9 bytes: put together here, so that a creation
+ * allocates nothing. */
 void evm_create_address(addr20 *out, const addr20 *sender, uint64_t nonce) {
     uint8_t rlp[31];
     size_t n = 1;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "evm/machine.h"
 
-/* Price and refund by {original, current, new} value: EIP-2200 with the constants of EIP-2929 and EIP-3529. */
+/* Price and refund by {original, current, new} value: EIP-2200 with the constants of EIP-2929 and
+ * EIP-3529. */
 static int64_t sstore_price(int64_t *refund, const u256 *original, const u256 *current,
                             const u256 *value) {
     if (u256_eq(current, value))

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The opcode table, generated from opcodes.def and forks.def: what each byte means in each revision. */
+/* The opcode table, generated from opcodes.def and forks.def: what each byte means in each
+ * revision. */
 #ifndef EVM_OPCODE_H
 #define EVM_OPCODE_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A world in RAM for tests of the machine alone: accounts, storage, warm marks, logs, and a journal that
- * remembers overwritten bytes. Written for plainness: it is the oracle's other half. */
+/* A world in RAM for tests of the machine alone: accounts, storage, warm marks, logs, and a journal
+ * that remembers overwritten bytes. Written for plainness: it is the oracle's other half. */
 #ifndef TESTS_LIB_EVM_FAKE_WORLD_H
 #define TESTS_LIB_EVM_FAKE_WORLD_H
 

@@ -121,7 +121,8 @@ static void put_create(struct writer *w) {
 
 static void put_jump(struct writer *w) {
     bool conditional = rng_below(w->r, 30) != 0;
-    /* Backwards, and mostly not taken: GAS, BYTE and ISZERO give a condition that changes from pass to pass. */
+    /* Backwards, and mostly not taken: GAS, BYTE and ISZERO give a condition that changes from pass
+     * to pass. */
     if (conditional && rng_below(w->r, 2) == 0) {
         put(w, OP_PUSH0);
         w->height++;

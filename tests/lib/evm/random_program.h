@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Random bytecode that gets far: the stack is kept filled, memory offsets are small, jumps mostly hit, calls go
- * to the other contracts of the same small world. And the comparison of both tiers on it. */
+/* Random bytecode that gets far: the stack is kept filled, memory offsets are small, jumps mostly
+ * hit, calls go to the other contracts of the same small world. And the comparison of both tiers on
+ * it. */
 #ifndef TESTS_LIB_EVM_RANDOM_PROGRAM_H
 #define TESTS_LIB_EVM_RANDOM_PROGRAM_H
 
@@ -33,8 +34,8 @@ struct program_case {
 struct tier_pair;
 struct tier_pair *tier_pair_new(void);
 void tier_pair_free(struct tier_pair *p);
-/* Runs the case in both tiers, each over a fresh world. The fast tier decodes at `heat` gas per byte. True
- * if they agree. */
+/* Runs the case in both tiers, each over a fresh world. The fast tier decodes at `heat` gas per
+ * byte. True if they agree. */
 bool tier_pair_agree(struct tier_pair *p, const struct program_case *c, uint32_t heat,
                      struct program_verdict *fast, struct program_verdict *reference);
 

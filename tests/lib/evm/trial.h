@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A machine over a fake world with sane contexts, and a small assembler: what most tests of evm/ begin with. */
+/* A machine over a fake world with sane contexts, and a small assembler: what most tests of evm/
+ * begin with. */
 #ifndef TESTS_LIB_EVM_TRIAL_H
 #define TESTS_LIB_EVM_TRIAL_H
 
@@ -20,8 +21,8 @@ struct trial {
 void trial_open(struct trial *t);
 void trial_close(struct trial *t);
 
-/* Assembles words separated by blanks: mnemonics, or hexadecimal bytes (push data and the like). Returns
- * the length; fails the test on an unknown word. */
+/* Assembles words separated by blanks: mnemonics, or hexadecimal bytes (push data and the like).
+ * Returns the length; fails the test on an unknown word. */
 size_t assemble(uint8_t *out, size_t cap, const char *text);
 
 /* Puts code at an address, from text. */

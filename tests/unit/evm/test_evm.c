@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* evm_run from outside: kinds of message, what a result holds, texts, and a machine that is used
- * again. */
+/* Covers: evm.c frame.c. evm_run from outside: kinds of message, what a result holds, texts, and a
+ * machine that is used again. */
 #include "evm/machine.h"
 #include "tests/lib/evm/trial.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The loops: every opcode runs in both tiers with a full enough stack, gas ends to the unit inside
- * a block, and what the tracer is told. */
+/* Covers: interp_fast.c interp_ref.c. Every opcode runs in both tiers with a full enough stack, gas
+ * ends to the unit inside a block, and what the tracer is told. */
 #include "evm/opcode.h"
 #include "tests/lib/evm/trial.h"
 

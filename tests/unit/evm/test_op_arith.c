@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every arithmetic, comparison, bit and shift opcode in both tiers: against base/u256.h on random and edge words,
- * and against the corpus vectors. */
+/* Every arithmetic, comparison, bit and shift opcode in both tiers: against base/u256.h on random
+ * and edge words, and against the corpus vectors. */
 #include "base/hex.h"
 #include "evm/opcode.h"
 #include "tests/lib/evm/trial.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The fast tier against the reference tier on random programs: {success, revert, failure}, gas, refund, output,
- * logs, state and warm marks must be equal. SEED chooses another series, ROUNDS another length. */
+/* The fast tier against the reference tier on random programs: {success, revert, failure}, gas,
+ * refund, output, logs, state and warm marks must be equal. SEED chooses another series, ROUNDS
+ * another length. */
 #include "tests/lib/evm/random_program.h"
 
 #include <criterion/criterion.h>
