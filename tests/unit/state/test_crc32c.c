@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Covers: crc32c.c crc32c_sse42.c */
 #include "state/crc32c.h"
 #include "tests/lib/state/fixture.h"
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Covers: wal.c wal_open.c wal_read.c, which are one unit. */
 #include "state/log.h"
 #include "state/wal_internal.h"
 #include "tests/lib/state/fixture.h"

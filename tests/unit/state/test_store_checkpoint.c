@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/lib/state/history.h"
+#include "tests/lib/state/store_fixture.h"
+
+#include <criterion/criterion.h>
+
+TestSuite(store_checkpoint, .init = fixture_store_setup, .fini = fixture_store_teardown,
+          .timeout = 60);
+
+/* Goal: how far checkpoints go: the durable block, or less where asked; nothing to do is no
+ * transaction. */
+Test(store_checkpoint, how_far) {
+    struct store *s = fixture_store_open(true);
+    struct history h;
+    history_open(&h, s, 1 << 20, true);
+    cr_assert_eq(store_checkpoint(s, NULL), ERR_OK);
+    cr_assert_eq(store_applied(s).block, STORE_NO_BLOCK);
+    for (uint64_t b = 0; b < 20; b++)
+        history_apply(&h, b, NULL);
+    cr_assert_eq(store_checkpoint(s, NULL), ERR_OK); /* none is durable */
+    cr_assert_eq(store_applied(s).block, STORE_NO_BLOCK);
+    store_set_durable(s, 15);
+    cr_assert_eq(store_checkpoint_to(s, STORE_NO_BLOCK, NULL), ERR_OK);
+    cr_assert_eq(store_applied(s).block, STORE_NO_BLOCK);
+    cr_assert_eq(store_checkpoint_to(s, 7, NULL), ERR_OK);
+    cr_assert_eq(store_applied(s).block, 7);
+    cr_assert_eq(store_checkpoint_to(s, 100, NULL), ERR_OK);
+    cr_assert_eq(store_applied(s).block, 15);
+    cr_assert(store_dirty_rows(s) > 0);
+    store_set_durable(s, 19);
+    cr_assert_eq(store_checkpoint(s, NULL), ERR_OK);
+    cr_assert_eq(store_checkpoint(s, NULL), ERR_OK);
+    struct store_stats st;
+    cr_assert_eq(store_stat(s, &st), ERR_OK);
+    cr_assert_eq(st.checkpoint_count, 3);
+    cr_assert(st.checkpoint_rows > 100 && st.lmdb_bytes_used > 8192);
+    cr_assert_eq(st.rows[TABLE_HDR], 20);
+    cr_assert_eq(st.rows[TABLE_CSA], st.rows[TABLE_HIA]);
+    cr_assert_eq(store_dirty_rows(s), 0);
+    history_close(&h);
+    store_close(s);
+}
+
+/* Goal: a checkpoint while a block is open takes what is durable and leaves the block alone. */
+Test(store_checkpoint, beside_an_open_block) {
+    struct store *s = fixture_store_open(false);
+    fixture_block_begin(s);
+    fixture_put(s, "a", "0");
+    fixture_block_end(s);
+    fixture_block_begin(s);
+    fixture_put(s, "a", "1");
+    cr_assert_eq(store_checkpoint(s, NULL), ERR_OK);
+    cr_assert_eq(store_applied(s).block, 0);
+    fixture_put(s, "b", "1");
+    fixture_put(s, "a", "0"); /* back: no change after all */
+    fixture_block_end(s);
+    cr_assert_str_eq(fixture_get_at(s, 0, "a"), "0");
+    cr_assert_str_eq(fixture_get_at(s, 1, "a"), "0");
+    cr_assert_str_eq(fixture_get_at(s, 1, "b"), "1");
+    cr_assert_eq(store_checkpoint(s, NULL), ERR_OK);
+    cr_assert_eq(store_dirty_rows(s), 0);
+    struct store_stats st;
+    cr_assert_eq(store_stat(s, &st), ERR_OK);
+    cr_assert_eq(st.rows[TABLE_UNDO], 1);
+    cr_assert_eq(st.rows[TABLE_TXL], 2);
+    store_close(s);
+}
+
+/* Goal: when LMDB is full the checkpoint fails with a sentence, nothing is lost, and reading and
+ * writing go on. */
+Test(store_checkpoint, full_disk) {
+    struct store *s = NULL;
+    struct store_options o = {.dir = fixture_store_dir, .map_bytes = 1 << 19, .no_sync = true};
+    cr_assert_eq(store_open(&s, &o, NULL), ERR_OK);
+    static char value[1500];
+    memset(value, 'v', sizeof value - 1);
+    for (int b = 0; b < 30; b++) {
+        fixture_block_begin(s);
+        for (int i = 0; i < 30; i++) {
+            char key[16];
+            (void)snprintf(key, sizeof key, "%d", b * 30 + i);
+            fixture_put(s, key, value);
+        }
+        fixture_block_end(s);
+    }
+    struct err_ctx ec = {0};
+    for (int i = 0; i < 12; i++) {
+        cr_assert_eq(store_checkpoint(s, &ec), ERR_IO);
+        cr_assert(strstr(ec.text, "checkpoint of block 29") != NULL, "%s", ec.text);
+    }
+    cr_assert_eq(store_applied(s).block, STORE_NO_BLOCK);
+    cr_assert_str_eq(fixture_get_at(s, 29, "700"), value);
+    fixture_block_begin(s);
+    fixture_put(s, "more", "1");
+    fixture_block_end(s);
+    cr_assert_str_eq(fixture_get_at(s, 30, "more"), "1");
+    store_close(s);
+}
+
+/* Goal: the same chain has the same rows however often checkpoints are made. */
+Test(store_checkpoint, rhythm_changes_no_row) {
+    hash32 digests[3][TABLE_COUNT];
+    static const uint64_t rhythms[3] = {1, 7, 1000};
+    for (int run = 0; run < 3; run++) {
+        struct store *s = fixture_store_open(true);
+        struct history h;
+        history_open(&h, s, 1 << 16, false);
+        for (uint64_t b = 0; b < 50; b++) {
+            history_apply(&h, b * 31, NULL);
+            store_set_durable(s, b);
+            if (b % rhythms[run] == rhythms[run] - 1)
+                cr_assert_eq(store_checkpoint(s, NULL), ERR_OK);
+        }
+        struct store_view *v;
+        cr_assert_eq(store_view_open(&v, s, 49), ERR_OK);
+        history_digests(v, digests[run]);
+        store_view_close(v);
+        history_close(&h);
+        store_close(s);
+        fixture_store_teardown();
+        fixture_store_setup();
+        if (run > 0)
+            cr_assert_eq(history_compare(digests[0], digests[run], "rhythm"), 0);
+    }
+}
