@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Blocks of random account updates over one million accounts, through the whole store: time of a
+ * block's rows in memory, then of one checkpoint, and what the checkpoint wrote. On a folder of the
+ * file system that holds $TMPDIR or /tmp. */
+#include "node/bench.h"
+
+#include "base/check.h"
+#include "base/keccak.h"
+#include "node/datadir.h"
+#include "state/store.h"
+
+#include <stdlib.h>
+#include <sys/vfs.h>
+
+enum {
+    ACCOUNTS = 1000000,
+    BUILD_STEP = 25000,
+    BLOCKS = 100,
+    UPDATES_PER_BLOCK = 200,
+    TMPFS_MAGIC_NUMBER = 0x01021994,
+};
+
+struct bench_store {
+    struct store *store;
+    struct store_view *view;
+    struct state_trie *trie;
+    uint64_t next_block;
+};
+
+static uint64_t next_random(uint64_t *state) {
+    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+static int change_cmp(const void *a, const void *b) {
+    const struct world_account_change *x = a, *y = b;
+    return memcmp(x->addr_hash.b, y->addr_hash.b, 32);
+}
+
+static struct account account_with(uint64_t balance) {
+    return (struct account){.nonce = balance % 1000,
+                            .balance = u256_from_u64(balance),
+                            .code_hash = KECCAK_EMPTY,
+                            .storage_root = KECCAK_EMPTY_TRIE};
+}
+
+/* Writes one block; `balances` is what each account has now. */
+static void write_block(struct bench_store *b, struct world_account_change *c, size_t n) {
+    struct world_diff diff = {c, n};
+    struct store_applied at = {.epoch = 1, .seq = b->next_block + 1, .block = b->next_block};
+    store_block_begin(b->store, b->next_block);
+    state_trie_apply(b->trie, &diff, &at.state_root);
+    store_put_diff(b->store, &diff);
+    state_trie_take_rows(b->trie, store_put_trie_row, b->store);
+    store_block_commit(b->store, &at);
+    store_set_durable(b->store, b->next_block++);
+}
+
+static size_t make_changes(struct world_account_change *c, size_t n, uint64_t *balances,
+                           uint64_t first, uint64_t *rng) {
+    for (size_t i = 0; i < n; i++) {
+        uint64_t account = rng == NULL ? first + i : next_random(rng) % ACCOUNTS;
+        uint64_t balance = rng == NULL ? account + 1 : next_random(rng);
+        c[i] = (struct world_account_change){.existed = rng != NULL, .exists = true};
+        keccak256(&c[i].addr_hash, &account, sizeof account);
+        c[i].before = account_with(balances[account]);
+        c[i].after = account_with(balance);
+        balances[account] = balance;
+    }
+    qsort(c, n, sizeof *c, change_cmp);
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++)
+        if (kept == 0 || change_cmp(&c[kept - 1], &c[i]) != 0)
+            c[kept++] = c[i];
+    return kept;
+}
+
+static enum err build(struct bench_store *b, uint64_t *balances, struct world_account_change *c,
+                      struct err_ctx *ec) {
+    for (uint64_t first = 0; first < ACCOUNTS; first += BUILD_STEP) {
+        size_t n = make_changes(c, BUILD_STEP, balances, first, NULL);
+        write_block(b, c, n);
+        TRY(store_checkpoint(b->store, ec));
+    }
+    return ERR_OK;
+}
+
+static enum err measure(struct bench_report *r, struct bench_store *b, uint64_t *balances,
+                        struct world_account_change *c, struct err_ctx *ec) {
+    struct store_stats before, after;
+    double ns[BLOCKS];
+    uint64_t rng = 1, updates = 0;
+    TRY(store_stat(b->store, &before));
+    for (size_t i = 0; i < BLOCKS; i++) {
+        size_t n = make_changes(c, UPDATES_PER_BLOCK, balances, 0, &rng);
+        updates += n;
+        double start = bench_now_ns();
+        write_block(b, c, n);
+        ns[i] = bench_now_ns() - start;
+    }
+    size_t rows = store_dirty_rows(b->store);
+    double start = bench_now_ns();
+    TRY(store_checkpoint(b->store, ec));
+    double took = bench_now_ns() - start;
+    TRY(store_stat(b->store, &after));
+    double written =
+        4096.0 * (double)(after.checkpoint_pages_written - before.checkpoint_pages_written);
+    bench_add(r, &(struct bench_row){.name = "block of 200 updates: root and rows in memory",
+                                     .value = bench_median(ns, BLOCKS) / 1e3,
+                                     .unit = "us"});
+    bench_add(r, &(struct bench_row){
+                     .name = "checkpoint of 100 such blocks", .value = took / 1e6, .unit = "ms"});
+    bench_add(r,
+              &(struct bench_row){.name = "its rows in memory", .value = (double)rows, .unit = ""});
+    bench_add(r, &(struct bench_row){.name = "bytes written per update",
+                                     .value = written / (double)updates,
+                                     .unit = "bytes"});
+    return ERR_OK;
+}
+
+static enum err run_in(struct bench_report *r, const char *dir, struct err_ctx *ec) {
+    struct bench_store b = {0};
+    TRY(store_open(&b.store, &(struct store_options){.dir = dir}, ec));
+    uint64_t *balances = calloc(ACCOUNTS, sizeof *balances);
+    struct world_account_change *c = calloc(BUILD_STEP, sizeof *c);
+    CHECK(balances != NULL);
+    CHECK(c != NULL);
+    enum err e = store_view_open(&b.view, b.store, UINT64_MAX);
+    CHECK(e == ERR_OK);
+    b.trie = state_trie_new(store_trie_source(b.view), SIZE_MAX);
+    CHECK(b.trie != NULL);
+    e = build(&b, balances, c, ec);
+    if (e == ERR_OK)
+        e = measure(r, &b, balances, c, ec);
+    state_trie_free(b.trie);
+    store_view_close(b.view);
+    store_close(b.store);
+    free(balances);
+    free(c);
+    return e;
+}
+
+enum err bench_checkpoint(struct bench_report *r, struct err_ctx *ec) {
+    char dir[DATADIR_PATH_MAX];
+    struct statfs fs;
+    TRY(datadir_make_temp(dir, ec));
+    enum err e;
+    if (statfs(dir, &fs) != 0 || fs.f_type == TMPFS_MAGIC_NUMBER)
+        e = err_set(ec, ERR_CONFIG, __FILE__, __LINE__,
+                    "%s is on a file system in memory: set TMPDIR to a folder on a disk", dir);
+    else
+        e = run_in(r, dir, ec);
+    datadir_remove_temp(dir);
+    return e;
+}
