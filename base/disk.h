@@ -26,7 +26,8 @@ struct disk {
     enum err (*size)(struct disk *d, struct disk_file *f, uint64_t *out);
     enum err (*remove)(struct disk *d, const char *path);
     enum err (*rename)(struct disk *d, const char *from, const char *to);
-    enum err (*mkdir)(struct disk *d, const char *path); /* and parents, durably; existing is fine */
+    enum err (*mkdir)(struct disk *d,
+                      const char *path); /* and parents, durably; existing is fine */
     enum err (*sync_dir)(struct disk *d, const char *path);
     /* Names in a directory, each appended to out with a NUL, sorted. */
     enum err (*list)(struct disk *d, const char *path, struct buf *out);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Measurements: `callipter bench [NAME...] [--json]`. A bench prints figures, and where it has one the peer or limit that it
- * compares with, taken in the same run, and the ratio. It judges nothing: it is not a test. */
+/* Measurements: `callipter bench [NAME...] [--json]`. A bench prints figures, and where it has one
+ * the peer or limit that it compares with, taken in the same run, and the ratio. It judges nothing:
+ * it is not a test. */
 #ifndef NODE_BENCH_H
 #define NODE_BENCH_H
 
@@ -14,8 +15,8 @@ struct bench_report {
     size_t row_count;
 };
 
-/* One figure. peer may be NULL: then peer_value is not used. Ratios are written so that more is better for us:
- * smaller_is_better says which way the figure goes. */
+/* One figure. peer may be NULL: then peer_value is not used. Ratios are written so that more is
+ * better for us: smaller_is_better says which way the figure goes. */
 struct bench_row {
     const char *name; /* what was measured */
     double value;

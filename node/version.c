@@ -16,9 +16,13 @@
 #define CPU "other"
 #endif
 
-const char *callipter_version(void) { return VERSION; }
+const char *callipter_version(void) {
+    return VERSION;
+}
 
-const char *callipter_commit(void) { return CALLIPTER_COMMIT; }
+const char *callipter_commit(void) {
+    return CALLIPTER_COMMIT;
+}
 
 const char *callipter_client_version(void) {
     return "callipter/v" VERSION "-" CALLIPTER_COMMIT "/linux-" CPU "/" COMPILER;

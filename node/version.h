@@ -7,7 +7,8 @@
 const char *callipter_version(void);
 /* First 12 digits of the commit it was built from, or "unknown". */
 const char *callipter_commit(void);
-/* What web3_clientVersion answers, in geth's layout: "callipter/v0.1.0-<commit>/linux-x86_64/gcc12". */
+/* What web3_clientVersion answers, in geth's layout:
+ * "callipter/v0.1.0-<commit>/linux-x86_64/gcc12". */
 const char *callipter_client_version(void);
 
 #endif
