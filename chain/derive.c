@@ -76,6 +76,7 @@ void exec_prepare(struct chain *c, const struct header *h, const struct tx_rules
         .gas_left = h->gas_limit,
         .block_hash = c->opt.block_hash != NULL ? c->opt.block_hash : ring_block_hash,
         .block_hash_ctx = c->opt.block_hash != NULL ? c->opt.block_hash_ctx : c,
+        .fee_account = c->l3.network_fee_account,
     };
     x->block = (struct evm_block_ctx){
         .chain_id = c->opt.config.chain_id,
@@ -194,17 +195,21 @@ void chain_drop_block(struct chain *c) {
     block_abandon(c);
 }
 
-/* --- the two producers ------------------------------------------------------------------- */
-
-enum err chain_derive_block(struct derived_block *out, struct chain *c, struct arena *a,
-                            const struct header *parent, const struct message *m,
-                            struct err_ctx *ec) {
-    struct block_stamps s = {
+struct block_stamps block_stamps_of(const struct message *m) {
+    return (struct block_stamps){
         .timestamp = m->timestamp,
         .l1_block = m->l1_block,
         .delayed_read = m->delayed_read,
         .coinbase = message_is_sequenced(m) ? SEQUENCER_ADDRESS : m->sender,
     };
+}
+
+/* --- the two producers ------------------------------------------------------------------- */
+
+enum err chain_derive_block(struct derived_block *out, struct chain *c, struct arena *a,
+                            const struct header *parent, const struct message *m,
+                            struct err_ctx *ec) {
+    struct block_stamps s = block_stamps_of(m);
     TRY(block_open(out, c, a, parent, &s, ec));
     out->message = *m;
     out->message.data = arena_copy(a, m->data);

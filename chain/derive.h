@@ -16,6 +16,8 @@
 #include "chain/exec.h"
 #include "chain/header.h"
 #include "chain/message.h"
+#include "chain/overrides.h"
+#include "chain/watch.h"
 #include "state/trie.h"
 
 enum {
@@ -95,6 +97,14 @@ void chain_seal_block(struct derived_block *b, struct chain *c, struct state_tri
 /* Instead of sealing: drops the block that was derived last. */
 void chain_drop_block(struct chain *c);
 
+/* Executes the block of message `m` on top of `parent` once more, each of its transactions (deposits included) under
+ * `w`'s eyes, and drops it: the world is at the parent's end before and afterwards. Candidates with a bad verdict,
+ * which are not in the block, are shown too. Ends early when the watch asks. Receipts live in `a`. Errors as
+ * chain_derive_block. */
+enum err chain_replay_block(struct chain *c, struct arena *a, const struct header *parent,
+                            const struct message *m, const struct exec_watch *w,
+                            struct err_ctx *ec) MUST_USE;
+
 /* P of a block on top of `parent` at `timestamp`, from the state at the parent's end (eth_gasPrice,
  * pool admission). */
 u256 chain_next_price(struct chain *c, const struct header *parent, uint64_t timestamp);
@@ -105,7 +115,8 @@ struct call_request {
     /* sender, to, value, data, access, auths, gas_limit; no signature. With a fee cap of 0,
      * GASPRICE and BASEFEE are 0; else the cap must be at least P and the balance must cover it. */
     struct tx tx;
-    const struct evm_tracer *tracer; /* NULL, or the call runs in the reference tier */
+    const struct exec_watch *watch;         /* NULL, or sees the call as a transaction */
+    const struct call_overrides *overrides; /* NULL: state and block as they are */
     bool pending;                    /* block context of the next block instead of header's own */
     uint64_t timestamp;              /* for pending */
 };

@@ -31,6 +31,28 @@ static enum err call_context(struct header *out, struct chain *c, const struct h
     return ERR_OK;
 }
 
+static void override_block(struct chain *c, const struct block_override *b) {
+    struct evm_block_ctx *block = &c->x.block;
+    if (b->has_number) {
+        c->l3.number = b->number;
+        block->number = b->number;
+        if (block->number_is_parent)
+            block->parent_number = b->number;
+    }
+    if (b->has_time)
+        block->timestamp = b->time;
+    if (b->has_gas_limit)
+        block->gas_limit = b->gas_limit;
+    if (b->has_coinbase)
+        block->coinbase = b->coinbase;
+    if (b->has_prevrandao)
+        block->prevrandao = b->prevrandao;
+    if (b->has_base_fee)
+        block->base_fee = c->l3.price = b->base_fee;
+    if (b->has_blob_base_fee)
+        block->blob_base_fee = b->blob_base_fee;
+}
+
 enum err chain_call(struct call_result *out, struct chain *c, struct arena *a,
                     const struct header *header, const struct call_request *req,
                     struct err_ctx *ec) {
@@ -47,15 +69,17 @@ enum err chain_call(struct call_result *out, struct chain *c, struct arena *a,
     struct exec *x = &c->x;
     x->gas_left = UINT64_MAX;
     x->tx_gas_cap = UINT64_MAX;
+    if (req->overrides != NULL) {
+        override_block(c, &req->overrides->block);
+        overrides_apply(req->overrides, c->world);
+    }
     if (u256_is_zero(&req->tx.max_fee)) /* as geth: a call without a price sees none */
         x->block.base_fee = U256_ZERO;
-    if (req->tracer != NULL) {
-        x->tracer = req->tracer;
-        x->tier = EVM_TIER_REFERENCE;
-    }
     struct tx_result r;
     struct receipt receipt;
-    struct call_result res = {.verdict = apply_tx(x, &req->tx, a, &r, &receipt)};
+    bool stop = false;
+    struct call_result res = {
+        .verdict = apply_tx_watched(x, &req->tx, a, &r, &receipt, req->watch, &stop)};
     if (res.verdict == TX_OK) {
         res.status = r.status;
         res.gas_used = r.gas_used;

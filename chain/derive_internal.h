@@ -4,7 +4,8 @@
  *   derive.c        the executor, opening and closing a block, sealing
  *   derive_start.c  what happens before the first transaction (PROTOCOL §3)
  *   derive_txs.c    from a message, or a feed, to executed transactions
- *   derive_call.c   eth_call */
+ *   derive_call.c   eth_call
+ *   derive_replay.c a block that exists, once more under a watch's eyes */
 #ifndef CHAIN_DERIVE_INTERNAL_H
 #define CHAIN_DERIVE_INTERNAL_H
 
@@ -31,6 +32,8 @@ struct chain {
     struct arena *arena;
     size_t tx_cap;        /* of derived_block.txs */
     struct supply supply; /* at the parent's end */
+    const struct exec_watch *watch; /* of a replay; NULL */
+    bool watch_stopped;             /* it has seen enough */
 };
 
 /* What a message says about its block. */
@@ -38,6 +41,8 @@ struct block_stamps {
     uint64_t timestamp, l1_block, delayed_read;
     addr20 coinbase;
 };
+
+struct block_stamps block_stamps_of(const struct message *m);
 
 /* Opens a block on top of `parent`: header, block start, struct exec ready. ERR_VERSION: nothing is
  * open. */

@@ -26,6 +26,15 @@ static struct derived_tx *tx_slot(struct derived_block *b, struct chain *c) {
 
 /* --- from a message ---------------------------------------------------------------------- */
 
+/* apply_tx, under a replay's watch if there is one. */
+static enum tx_verdict apply(struct chain *c, struct derived_tx *d) {
+    bool stop = false;
+    enum tx_verdict v =
+        apply_tx_watched(&c->x, &d->tx, c->arena, &d->result, &d->receipt, c->watch, &stop);
+    c->watch_stopped |= stop;
+    return v;
+}
+
 struct message_run {
     struct derived_block *b;
     struct chain *c;
@@ -38,8 +47,7 @@ static void run_signed(struct derived_block *b, struct chain *c, bytes envelope)
     struct derived_tx *d = tx_slot(b, c);
     struct arena_mark mark = arena_mark(c->arena);
     if (tx_decode(&d->tx, c->arena, envelope, false, NULL) == ERR_OK &&
-        tx_recover_sender(&d->tx) == ERR_OK &&
-        apply_tx(&c->x, &d->tx, c->arena, &d->result, &d->receipt) == TX_OK) {
+        tx_recover_sender(&d->tx) == ERR_OK && apply(c, d) == TX_OK) {
         d->result.output = bytes_of(NULL, 0);
         b->tx_count++;
         return;
@@ -50,6 +58,8 @@ static void run_signed(struct derived_block *b, struct chain *c, bytes envelope)
 static enum err run_l2_item(void *ctx, uint8_t l2_kind, bytes body, const hash32 *request_id) {
     struct message_run *r = ctx;
     (void)request_id;
+    if (r->c->watch_stopped)
+        return ERR_OK; /* a replay that has shown what it was for */
     switch (l2_kind) {
     case L2_SIGNED_TX:
         run_signed(r->b, r->c, body);
@@ -108,22 +118,42 @@ static bool supply_holds(struct world *w, const u256 *value) {
 }
 
 /* Mints to the sender and moves on to the recipient; no code runs, no gas is used. */
+static enum evm_status execute_deposit(struct world *w, const struct tx *tx) {
+    world_tx_begin(w);
+    bool ok = supply_holds(w, &tx->value);
+    if (ok) {
+        sys_add(w, SYS_SUPPLY_MINTED, NULL, &tx->value);
+        world_touch(w, &tx->sender);
+        world_add_balance(w, &tx->to, &tx->value);
+    }
+    world_tx_end(w);
+    return ok ? EVM_SUCCESS : EVM_REVERT;
+}
+
+/* The same under a watch, to whose tracer it looks like a call without gas. */
+static enum evm_status execute_deposit_watched(struct chain *c, const struct derived_tx *d) {
+    const struct tx *tx = &d->tx;
+    const struct exec_watch *w = c->watch;
+    const struct evm_tracer *t = w->begin(w->ctx, &c->x, tx);
+    if (t != NULL && t->on_enter != NULL)
+        t->on_enter(t->ctx, EVM_CALL, &tx->sender, &tx->to, tx->data, 0, &tx->value, 0);
+    struct tx_result r = {.status = execute_deposit(c->world, tx)};
+    if (t != NULL && t->on_exit != NULL)
+        t->on_exit(t->ctx, r.status, r.output, 0, 0);
+    c->watch_stopped |= !w->end(w->ctx, &c->x, tx, TX_OK, &r);
+    return r.status;
+}
+
 static void run_deposit(struct derived_block *b, struct chain *c) {
     const struct message *m = &b->message;
     if (m->data.len < DEPOSIT_DATA_BYTES || !m->has_request_id)
         return;
-    struct world *w = c->world;
     struct derived_tx *d = tx_slot(b, c);
     deposit_build(&d->tx, c->arena, c->x.chain_id, m);
-    world_tx_begin(w);
-    bool ok = supply_holds(w, &d->tx.value);
-    if (ok) {
-        sys_add(w, SYS_SUPPLY_MINTED, NULL, &d->tx.value);
-        world_touch(w, &d->tx.sender);
-        world_add_balance(w, &d->tx.to, &d->tx.value);
-    }
-    world_tx_end(w);
-    d->result.status = ok ? EVM_SUCCESS : EVM_REVERT;
+    enum evm_status status =
+        c->watch != NULL ? execute_deposit_watched(c, d) : execute_deposit(c->world, &d->tx);
+    bool ok = status == EVM_SUCCESS;
+    d->result.status = status;
     d->receipt.type = TX_DEPOSIT;
     d->receipt.success = ok;
     d->receipt.cumulative_gas_used = c->x.gas_used;

@@ -69,6 +69,7 @@ void eth_exec_begin(struct exec *x, const struct eth_fork *fork, const struct he
         .prevrandao = h->mix_hash,
         .base_fee = h->base_fee,
     };
+    x->fee_account = h->coinbase;
     bool blobs = fork->revision >= EVM_CANCUN;
     if (blobs)
         x->block.blob_base_fee = eth_blob_base_fee(&fork->blob, h->excess_blob_gas);

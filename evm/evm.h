@@ -189,7 +189,7 @@ struct evm_step {
     uint32_t depth;    /* 0 = top level */
     int64_t gas;       /* before the instruction */
     int64_t gas_cost;  /* total cost of the instruction, dynamic part included */
-    int64_t refund;    /* counter of the transaction so far */
+    int64_t refund;    /* counter of the transaction so far, this instruction's part included */
     const u256 *stack; /* stack[0] is the bottom */
     uint32_t stack_len;
     bytes memory;
@@ -202,8 +202,8 @@ struct evm_step {
 struct evm_tracer {
     void *ctx;
     void (*on_step)(void *ctx, const struct evm_step *s);
-    /* A frame begins and ends; precompiles and SELFDESTRUCT included. `to` is the code's or created
-     * address. */
+    /* A frame begins and ends; precompiles and SELFDESTRUCT included. `from` executes the
+     * instruction, `to` is the code's or created address; no value has moved yet. */
     void (*on_enter)(void *ctx, enum evm_call_kind kind, const addr20 *from, const addr20 *to,
                      bytes input, int64_t gas, const u256 *value, uint32_t depth);
     void (*on_exit)(void *ctx, enum evm_status status, bytes output, int64_t gas_used,
@@ -220,7 +220,7 @@ struct evm_code_cache *evm_code_cache_new(size_t budget_bytes) MUST_USE;
 void evm_code_cache_free(struct evm_code_cache *c);
 void evm_code_cache_trim(struct evm_code_cache *c);
 /* The fast tier decodes code once this much gas per byte has been burnt in it, and runs it from its
- * bytes until then: decoding costs some 10 ns per byte, so a block full of calls to ever new
+ * bytes until then: decoding costs some 5 ns per byte, so a block full of calls to ever new
  * contracts must not pay for it. 0 decodes at once: for tests, and where the same code will surely
  * run again. */
 enum { EVM_CODE_HEAT_DEFAULT = 4 };

@@ -19,9 +19,11 @@ struct outcome {
 
 static void trace_enter(const struct evm *vm, const struct call *c) {
     const struct evm_tracer *t = vm->tracer;
-    if (t != NULL && t->on_enter != NULL)
-        t->on_enter(t->ctx, c->kind, &c->sender, &c->code_addr, c->input, c->gas, &c->value,
-                    c->depth);
+    if (t == NULL || t->on_enter == NULL)
+        return;
+    /* Who executes the DELEGATECALL, not the caller that it passes on. */
+    const addr20 *from = c->kind == EVM_DELEGATECALL ? &c->recipient : &c->sender;
+    t->on_enter(t->ctx, c->kind, from, &c->code_addr, c->input, c->gas, &c->value, c->depth);
 }
 
 static void trace_exit(const struct evm *vm, const struct outcome *o, uint32_t depth) {

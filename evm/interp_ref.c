@@ -35,7 +35,6 @@ static bool is_jumpdest(const uint8_t *map, size_t len, uint64_t pc) {
 struct trace_point {
     size_t pc;
     int64_t gas;
-    int64_t refund;
     uint64_t mem_size;
     uint32_t height;
     uint8_t op;
@@ -46,7 +45,6 @@ static struct trace_point trace_begin(const struct frame *f, size_t pc, uint8_t 
                                       int64_t gas) {
     return (struct trace_point){.pc = pc,
                                 .gas = gas,
-                                .refund = f->refund,
                                 .mem_size = f->mem_size,
                                 .height = (uint32_t)(sp - f->stack),
                                 .op = op};
@@ -63,7 +61,7 @@ static void trace_step(struct evm *vm, const struct frame *f, struct trace_point
         .depth = f->depth,
         .gas = at->gas,
         .gas_cost = at->gas - gas,
-        .refund = at->refund,
+        .refund = f->refund,
         .stack = f->stack,
         .stack_len = at->height,
         .memory = bytes_of(f->mem, at->mem_size),
