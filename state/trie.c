@@ -42,7 +42,7 @@ void state_trie_reset(struct state_trie *t) {
     arena_reset(&t->row_arena);
 }
 
-/* --- values --------------------------------------------------------------------------------------------- */
+/* --- values --------------------------------------------------------------------------------- */
 
 void account_rlp(struct buf *b, const struct account *acc) {
     size_t mark = rlp_list_begin(b);
@@ -65,7 +65,7 @@ static size_t slot_rlp(uint8_t out[SLOT_RLP_MAX], const u256 *v) {
     return n + 1;
 }
 
-/* --- a block's changes ------------------------------------------------------------------------------------ */
+/* --- a block's changes ---------------------------------------------------------------------- */
 
 static void wipe_storage(struct state_trie *t, uint64_t store_id) {
     if (store_id == 0)
@@ -158,7 +158,7 @@ void state_trie_root(struct state_trie *t, hash32 *out_root) {
     *out_root = t->accounts.hash;
 }
 
-/* --- rows ------------------------------------------------------------------------------------------------- */
+/* --- rows ----------------------------------------------------------------------------------- */
 
 void state_trie_take_rows(struct state_trie *t, trie_row_fn fn, void *ctx) {
     uint8_t record[TRIE_RECORD_MAX];

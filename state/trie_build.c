@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Keys come in order, so at any time only the branches along the last key are open: a stack. A branch is closed when
- * a key arrives that leaves it. The length of a node is known before the hashes in it are, so closed nodes are
- * encoded with holes and hashed later, many at once, children before parents. */
+/* Keys come in order, so at any time only the branches along the last key are open: a stack. A
+ * branch is closed when a key arrives that leaves it. The length of a node is known before the
+ * hashes in it are, so closed nodes are encoded with holes and hashed later, many at once, children
+ * before parents. */
 #include "state/trie_internal.h"
 
 #include "base/rlp.h"
@@ -103,7 +104,7 @@ void mpt_builder_begin(struct mpt_builder *b) {
     buf_reset(&b->enc);
 }
 
-/* --- hashing what waits --------------------------------------------------------------------------------- */
+/* --- hashing what waits --------------------------------------------------------------------- */
 
 static uint32_t node_class(const struct waiting_node *n) {
     size_t blocks = n->len / 136;
@@ -165,7 +166,7 @@ static void flush(struct mpt_builder *b) {
     buf_reset(&b->enc);
 }
 
-/* --- nodes: payload first, then the header in front of it --------------------------------------------------- */
+/* --- nodes: payload first, then the header in front of it ----------------------------------- */
 
 enum { HEADER_ROOM = 9 };
 
@@ -249,7 +250,7 @@ static struct bref make_branch(struct mpt_builder *b, const struct open_branch *
     return node_end(b, start, level);
 }
 
-/* --- the stack ---------------------------------------------------------------------------------------- */
+/* --- the stack ------------------------------------------------------------------------------ */
 
 static struct open_branch *push_branch(struct mpt_builder *b, size_t depth) {
     b->open = trie_grow(b->open, &b->open_cap, sizeof *b->open, b->open_count + 1);
@@ -271,7 +272,8 @@ static void set_child(struct open_branch *o, unsigned nib, const struct bref *r)
     o->child[nib] = *r;
 }
 
-/* Depth of the branch below the top that is or will be the top's parent; `shared` is a lower bound. */
+/* Depth of the branch below the top that is or will be the top's parent; `shared` is a lower bound.
+ */
 static size_t parent_depth(const struct mpt_builder *b, size_t shared) {
     size_t below = b->open_count >= 2 ? b->open[b->open_count - 2].depth : 0;
     return below > shared ? below : shared;
@@ -365,7 +367,7 @@ void mpt_builder_end(struct mpt_builder *b, hash32 *out_root) {
     }
 }
 
-/* --- whole --------------------------------------------------------------------------------------------- */
+/* --- whole ---------------------------------------------------------------------------------- */
 
 void mpt_root(hash32 *out, const struct mpt_pair *pairs, size_t count) {
     struct mpt_builder *b = mpt_builder_new();

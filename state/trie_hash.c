@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* References of what an update left dirty. All trees of a step are queued first; then leaves are hashed, then branches
- * from the deepest up, each depth in one go, those of equal length in Keccak blocks side by side. */
+/* References of what an update left dirty. All trees of a step are queued first; then leaves are
+ * hashed, then branches from the deepest up, each depth in one go, those of equal length in Keccak
+ * blocks side by side. */
 #include "state/trie_internal.h"
 
 enum { CHUNK = 32, BLOCK_CLASSES = 4, RLP_STRIDE = 544 };
@@ -88,7 +89,7 @@ void tree_queue(struct state_trie *t, struct tree *tree) {
     }
 }
 
-/* --- results ------------------------------------------------------------------------------------------ */
+/* --- results -------------------------------------------------------------------------------- */
 
 /* `rlp` is the whole of what hangs in the slot, `hash` its digest. */
 static void set_reference(const struct thash_job *job, bytes rlp, const hash32 *hash) {

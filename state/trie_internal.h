@@ -9,10 +9,10 @@
  *   trie_page.c    branch records, loading, dropping
  *   trie_proof.c   proofs
  *
- * Terms: a *slot* is one of a branch's sixteen places; what hangs there is a *sub*: nothing, a leaf, or a
- * *node*, which is a branch with the nibbles of the extension before it, if any. A *reference* is what the
- * parent's RLP holds: a hash, or the node itself when its RLP is shorter than 32 bytes (embedded).
- * *depth* counts nibbles from the root. */
+ * Terms: a *slot* is one of a branch's sixteen places; what hangs there is a *sub*: nothing, a
+ * leaf, or a *node*, which is a branch with the nibbles of the extension before it, if any. A
+ * *reference* is what the parent's RLP holds: a hash, or the node itself when its RLP is shorter
+ * than 32 bytes (embedded). *depth* counts nibbles from the root. */
 #ifndef STATE_TRIE_INTERNAL_H
 #define STATE_TRIE_INTERNAL_H
 
@@ -36,7 +36,7 @@ static inline unsigned key_nibble(const uint8_t *key, unsigned i) {
 /* Number of nibbles that two keys of 32 bytes share. */
 unsigned key_common_nibbles(const uint8_t *a, const uint8_t *b);
 
-/* --- encodings; each returns the length written --------------------------------------------------------- */
+/* --- encodings; each returns the length written --------------------------------------------- */
 
 /* List header for a payload. */
 size_t node_list_header(uint8_t *out, size_t payload_len);
@@ -48,11 +48,11 @@ size_t node_encode_leaf(uint8_t out[TRIE_LEAF_RLP_MAX], const uint8_t *key, unsi
 size_t node_encode_ext(uint8_t out[TRIE_EXT_RLP_MAX], const uint8_t *nibbles, size_t count,
                        bytes ref);
 
-/* --- packed nodes ------------------------------------------------------------------------------------- */
+/* --- packed nodes --------------------------------------------------------------------------- */
 
-/* A branch in RAM. After the header: a reference of 32 bytes per present slot (an embedded one begins with its
- * list header, which tells its length; a dirty leaf's holds the index of its pending leaf instead), then a
- * pointer per slot of `kid`, then ext_len nibbles. */
+/* A branch in RAM. After the header: a reference of 32 bytes per present slot (an embedded one
+ * begins with its list header, which tells its length; a dirty leaf's holds the index of its
+ * pending leaf instead), then a pointer per slot of `kid`, then ext_len nibbles. */
 struct tnode {
     uint16_t mask;   /* slots present */
     uint16_t branch; /* of these, nodes; the rest are leaves */
@@ -113,7 +113,8 @@ size_t node_branch_rlp_len(const struct tnode *n);
 /* Needs all references. */
 size_t node_encode_branch(uint8_t out[TRIE_BRANCH_RLP_MAX], const struct tnode *n);
 
-/* Memory by size class, in steps of 32 bytes. Freed pieces are reused, not returned before tmem_clear. */
+/* Memory by size class, in steps of 32 bytes. Freed pieces are reused, not returned before
+ * tmem_clear. */
 enum { TMEM_STEP = 32, TMEM_CLASSES = 24 };
 struct tmem {
     struct tmem_slab *slabs;
@@ -146,14 +147,16 @@ struct tnode *tnode_set_kid(struct tmem *m, struct tnode *n, unsigned nib,
 struct tnode *tnode_set_ext(struct tmem *m, struct tnode *n, const uint8_t *ext,
                             size_t ext_len) MUST_USE;
 
-/* --- branch records: mask u16 | nodes u16 | embedded u16 (big-endian), then the references in slot order,
- * an embedded one in its own length. A function of the branch alone. ---------------------------------------- */
+/* --- branch records ------------------------------------------------------------------------- */
+
+/* mask u16 | nodes u16 | embedded u16 (big-endian), then the references in slot order, an embedded
+ * one in its own length. A function of the branch alone. */
 size_t trecord_encode(uint8_t out[TRIE_RECORD_MAX], const struct tnode *n);
 /* CHECKs the form: records come from our own store. */
 struct tnode *trecord_decode(struct tmem *m, bytes record, unsigned depth, const uint8_t *ext,
                              size_t ext_len);
 
-/* --- the state trie ------------------------------------------------------------------------------------- */
+/* --- the state trie ------------------------------------------------------------------------- */
 
 /* One trie: the account trie (id 0) or the storage under a store id. */
 struct tree {

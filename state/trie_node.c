@@ -12,8 +12,7 @@ unsigned key_common_nibbles(const uint8_t *a, const uint8_t *b) {
     return 2 * i + ((a[i] ^ b[i]) < 16 ? 1 : 0);
 }
 
-/* --- encodings
- * -------------------------------------------------------------------------------------- */
+/* --- encodings ------------------------------------------------------------------------------ */
 
 static size_t put_header(uint8_t *out, uint8_t base, size_t len) {
     if (len <= 55) {
@@ -147,8 +146,7 @@ size_t node_encode_branch(uint8_t out[TRIE_BRANCH_RLP_MAX], const struct tnode *
     return (size_t)(p - out);
 }
 
-/* --- memory
- * ----------------------------------------------------------------------------------------- */
+/* --- memory --------------------------------------------------------------------------------- */
 
 enum {
     SLAB_BYTES = 256 << 10,
@@ -373,8 +371,7 @@ struct tnode *tnode_set_ext(struct tmem *m, struct tnode *n, const uint8_t *ext,
     return reshape(m, n, &(struct shape){-1, -1, -1, -1, ext_len}, ext);
 }
 
-/* --- records
- * ---------------------------------------------------------------------------------------- */
+/* --- records -------------------------------------------------------------------------------- */
 
 static void put16(uint8_t *out, uint16_t v) {
     out[0] = (uint8_t)(v >> 8);

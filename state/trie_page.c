@@ -8,13 +8,14 @@ enum {
     SWEEP_NODES = 512, /* visited per step of the clock hand */
 };
 
-/* --- the trees ---------------------------------------------------------------------------------------- */
+/* --- the trees ------------------------------------------------------------------------------ */
 
 static size_t bucket_of(const struct state_trie *t, uint64_t id) {
     return (size_t)((id * UINT64_C(0x9e3779b97f4a7c15)) >> 32) & (t->bucket_count - 1);
 }
 
-/* With a source it is not known what is in a tree before it is asked; in RAM alone a new tree is empty. */
+/* With a source it is not known what is in a tree before it is asked; in RAM alone a new tree is
+ * empty. */
 static void tree_init(const struct state_trie *t, struct tree *tree, uint64_t id) {
     *tree = (struct tree){.id = id,
                           .known = trie_in_ram(t),
@@ -132,7 +133,7 @@ void tree_drop(struct state_trie *t, struct tree *tree) {
     free(tree);
 }
 
-/* --- the source --------------------------------------------------------------------------------------- */
+/* --- the source ----------------------------------------------------------------------------- */
 
 void tree_open(struct state_trie *t, struct tree *tree) {
     if (tree->known)
@@ -215,7 +216,7 @@ void tree_delete_rows(struct state_trie *t, uint64_t id) {
     }
 }
 
-/* --- dropping what has not been used lately ------------------------------------------------------------------ */
+/* --- dropping what has not been used lately ------------------------------------------------- */
 
 struct sweep {
     struct state_trie *t;
@@ -229,8 +230,8 @@ struct sweep {
     size_t visited;
 };
 
-/* First slot to look at in a node whose path is path[0..n->depth), when all that is before `hand` in the order of
- * paths is done; 16 if that is all of it. */
+/* First slot to look at in a node whose path is path[0..n->depth), when all that is before `hand`
+ * in the order of paths is done; 16 if that is all of it. */
 static unsigned first_slot(const struct sweep *s, const struct tnode *n, const uint8_t *hand) {
     int c = memcmp(s->path, hand, n->depth);
     return c == 0 ? hand[n->depth] : c > 0 ? 0 : 16;
@@ -259,8 +260,8 @@ static void sweep_evict(struct sweep *s, unsigned nib) {
     }
 }
 
-/* Goes on through the tree at t->hand_path, children first; nodes that were not used since the last time and have
- * no children in RAM go. True when the tree's end is reached. */
+/* Goes on through the tree at t->hand_path, children first; nodes that were not used since the last
+ * time and have no children in RAM go. True when the tree's end is reached. */
 static bool sweep_some(struct state_trie *t, struct tree *tree) {
     struct sweep s = {.t = t, .tree = tree};
     if (!tree->known || tree->root.kind != TSUB_NODE || tree->root.node == NULL)
@@ -306,7 +307,8 @@ void state_trie_trim(struct state_trie *t) {
     if (trie_in_ram(t))
         return;
     CHECK(t->row_count == 0);
-    /* The hand comes to each tree at most twice: once to take the marks away, once more for what they kept. */
+    /* The hand comes to each tree at most twice: once to take the marks away, once more for what
+     * they kept. */
     size_t trees_left = 2 * t->tree_count + 2;
     while (state_trie_bytes(t) > t->budget_bytes && trees_left > 0) {
         struct tree *tree = t->hand;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One pass over the sorted changes, down to where they differ from what is there and up again. On the way down,
- * slots that get several keys become branches and extensions that a key leaves are split; on the way up, branches
- * that are left with one child are merged into it. References are not computed here: slots are marked dirty. */
+/* One pass over the sorted changes, down to where they differ from what is there and up again. On
+ * the way down, slots that get several keys become branches and extensions that a key leaves are
+ * split; on the way up, branches that are left with one child are merged into it. References are
+ * not computed here: slots are marked dirty. */
 #include "state/trie_internal.h"
 
 enum { WARM_KEYS = 64 };
@@ -45,7 +46,7 @@ static void push_frame(struct update *u, struct tnode *n, uint32_t lo, uint32_t 
     u->t->stack[u->depth++] = (struct tframe){.node = n, .extra = extra, .lo = lo, .hi = hi};
 }
 
-/* --- entering a slot: each returns true if a frame was pushed, else the result is in *out ------------------- */
+/* --- entering a slot: each returns true if a frame was pushed, else the result is in *out --- */
 
 /* An empty slot at `depth` gets the keys of items [lo, hi) and of the leaf that was there. */
 static bool enter_empty(struct update *u, unsigned depth, uint32_t lo, uint32_t hi,
@@ -146,9 +147,10 @@ static bool enter(struct update *u, const struct tsub *s, unsigned depth, uint32
     return false;
 }
 
-/* --- leaving a branch -------------------------------------------------------------------------------------- */
+/* --- leaving a branch ----------------------------------------------------------------------- */
 
-/* A branch with one child is none: the leaf below moves up, or the branch below gets a longer extension. */
+/* A branch with one child is none: the leaf below moves up, or the branch below gets a longer
+ * extension. */
 static struct tsub merge_only_child(struct update *u, struct tnode *n) {
     struct state_trie *t = u->t;
     unsigned nib = (unsigned)__builtin_ctz(n->mask);
@@ -212,8 +214,8 @@ static void next_slot(struct update *u) {
         f->node = tnode_set(&t->mem, f->node, nib, &out);
 }
 
-/* Asks for the nodes on the ways to all keys at once, so that the misses of different keys overlap instead of
- * following one another. Changes nothing. */
+/* Asks for the nodes on the ways to all keys at once, so that the misses of different keys overlap
+ * instead of following one another. Changes nothing. */
 static void warm_keys(struct tnode *root, const struct titem *items, size_t count) {
     const struct tnode *cur[WARM_KEYS];
     size_t live = count;

@@ -30,7 +30,7 @@ void world_reset(struct world *w, struct state_reader reader) {
     w->reader = reader;
 }
 
-/* --- journal ---------------------------------------------------------------------------------------- */
+/* --- journal -------------------------------------------------------------------------------- */
 
 static inline struct wjournal_entry *journal_add(struct world *w, enum wjournal_kind kind,
                                                  void *obj) {
@@ -120,7 +120,7 @@ void world_revert(struct world *w, uint32_t snapshot) {
         undo(w, &w->journal[--w->journal_len]);
 }
 
-/* --- reads ------------------------------------------------------------------------------------------ */
+/* --- reads ---------------------------------------------------------------------------------- */
 
 bool world_exists(struct world *w, const addr20 *a) {
     return wacct_find(w, a)->exists;
@@ -194,7 +194,7 @@ bool world_created_in_tx(struct world *w, const addr20 *a) {
     return wacct_find(w, a)->created_tx == w->tx_serial;
 }
 
-/* --- warm marks ------------------------------------------------------------------------------------- */
+/* --- warm marks ----------------------------------------------------------------------------- */
 
 bool world_warm_account(struct world *w, const addr20 *a) {
     struct wacct *acct = wacct_find(w, a);
@@ -231,7 +231,7 @@ bool world_sstore_peek(struct world *w, u256 *out_original, u256 *out_current, c
     return warm_slot(w, s);
 }
 
-/* --- changes ---------------------------------------------------------------------------------------- */
+/* --- changes -------------------------------------------------------------------------------- */
 
 static void touch(struct world *w, struct wacct *acct) {
     if (acct->touched_tx == w->tx_serial)
@@ -370,7 +370,7 @@ void world_destroy(struct world *w, const addr20 *a) {
     wptrs_push(&w->destroyed, acct);
 }
 
-/* --- logs ------------------------------------------------------------------------------------------- */
+/* --- logs ----------------------------------------------------------------------------------- */
 
 void world_add_log(struct world *w, const addr20 *a, const hash32 *topics, uint8_t topic_count,
                    bytes data) {

@@ -6,7 +6,7 @@
 /* Storage ids: block number above, index in the block below. */
 enum { STORE_ID_INDEX_BITS = 20 };
 
-/* --- transactions ----------------------------------------------------------------------------------- */
+/* --- transactions --------------------------------------------------------------------------- */
 
 void wtx_forget(struct world *w) {
     w->journal_len = 0;
@@ -62,7 +62,7 @@ void world_tx_end(struct world *w) {
     wtx_forget(w);
 }
 
-/* --- blocks ----------------------------------------------------------------------------------------- */
+/* --- blocks --------------------------------------------------------------------------------- */
 
 static void block_forget(struct world *w) {
     wtx_forget(w);
@@ -96,7 +96,7 @@ void world_block_abandon(struct world *w) {
     block_forget(w);
 }
 
-/* --- hashing and sorting ------------------------------------------------------------------------------- */
+/* --- hashing and sorting -------------------------------------------------------------------- */
 
 struct sort_item {
     uint64_t prefix; /* first 8 bytes of the hash */
@@ -126,8 +126,8 @@ static void radix_pass(struct sort_item *to, const struct sort_item *from, size_
         to[at[(from[i].prefix >> shift) & 0xff]++] = from[i];
 }
 
-/* By the upper 32 bits of the prefix, then runs that agree in these by the whole hash. Distinct hashes of
- * a few thousand keys hardly ever need the second step. `tmp` has room for n. */
+/* By the upper 32 bits of the prefix, then runs that agree in these by the whole hash. Distinct
+ * hashes of a few thousand keys hardly ever need the second step. `tmp` has room for n. */
 static void sort_items(struct sort_item *items, struct sort_item *tmp, size_t n) {
     if (n < 64) {
         qsort(items, n, sizeof *items, sort_item_cmp);
@@ -182,9 +182,10 @@ static void hash_keys(struct arena *a, struct wacct **accts, size_t acct_count, 
     arena_reset_to(a, mark);
 }
 
-/* --- the diff ----------------------------------------------------------------------------------------- */
+/* --- the diff ------------------------------------------------------------------------------- */
 
-/* The wipe of an account whose slots the reader knows; without such slots there is nothing to wipe. */
+/* The wipe of an account whose slots the reader knows; without such slots there is nothing to wipe.
+ */
 static bool is_wiped(const struct wacct *acct) {
     return acct->fresh && acct->before->existed && acct->before->acc.store_id != 0;
 }
@@ -258,7 +259,8 @@ static void collect_slots(struct world *w, struct arena *a) {
     }
 }
 
-/* Ids go to accounts in the order of the diff, so they depend on nothing but the block's net effect. */
+/* Ids go to accounts in the order of the diff, so they depend on nothing but the block's net
+ * effect. */
 static void give_store_ids(struct world *w, const struct world_diff *diff) {
     uint64_t index = 0;
     CHECK(w->block_num < UINT64_MAX >> STORE_ID_INDEX_BITS);

@@ -23,7 +23,7 @@ void *wgrow(void *p, size_t *cap, size_t elem_bytes, size_t need) {
     return q;
 }
 
-/* --- pools ------------------------------------------------------------------------------------------ */
+/* --- pools ---------------------------------------------------------------------------------- */
 
 static uint32_t pool_take(struct wpool *p) {
     if (p->free_count > 0)
@@ -68,7 +68,7 @@ static uint32_t pool_live(const struct wpool *p) {
     return p->used - p->free_count;
 }
 
-/* --- tables ----------------------------------------------------------------------------------------- */
+/* --- tables --------------------------------------------------------------------------------- */
 
 static void table_init(struct wtable *t, uint32_t cells) {
     t->cells = calloc(cells, sizeof *t->cells);
@@ -95,7 +95,8 @@ static void table_put(struct wtable *t, uint64_t hash, uint32_t idx) {
     t->count++;
 }
 
-/* Takes out the cell of `idx`, moving later cells of the probe run back. hash_of gives an entry's hash. */
+/* Takes out the cell of `idx`, moving later cells of the probe run back. hash_of gives an entry's
+ * hash. */
 static void table_remove(struct wtable *t, uint64_t hash, uint32_t idx,
                          uint64_t (*hash_of)(const struct world *, uint32_t),
                          const struct world *w) {
@@ -131,7 +132,9 @@ static void table_grow(struct wtable *t, uint64_t (*hash_of)(const struct world 
     free(old.cells);
 }
 
-/* --- hashes: seeded, because addresses and slots are chosen by outsiders. No result depends on them. -- */
+/* --- hashes --------------------------------------------------------------------------------- */
+
+/* Seeded, because addresses and slots are chosen by outsiders. No result depends on them. */
 
 static inline uint64_t mix(uint64_t a, uint64_t b) {
     unsigned __int128 p = (unsigned __int128)a * b;
@@ -163,7 +166,7 @@ static uint64_t hash_of_slot(const struct world *w, uint32_t idx) {
     return hash_slot(w, s->acct->idx, &s->key);
 }
 
-/* --- accounts --------------------------------------------------------------------------------------- */
+/* --- accounts ------------------------------------------------------------------------------- */
 
 static struct wacct *account_load(struct world *w, const addr20 *a, uint64_t hash) {
     if (table_is_full(&w->account_table))
@@ -205,7 +208,7 @@ struct wacct *wacct_find_slow(struct world *w, const addr20 *a) {
     return acct;
 }
 
-/* --- slots ------------------------------------------------------------------------------------------ */
+/* --- slots ---------------------------------------------------------------------------------- */
 
 static struct wslot *slot_load(struct world *w, struct wacct *acct, const u256 *key,
                                uint64_t hash) {
@@ -249,8 +252,10 @@ struct wslot *wslot_find(struct world *w, struct wacct *acct, const u256 *key) {
     return slot_load(w, acct, key, hash);
 }
 
-/* --- transient storage: a cell counts only if the entry it names points back at it, so that dropping all
- * entries needs no clearing of the table --------------------------------------------------------------- */
+/* --- transient storage ---------------------------------------------------------------------- */
+
+/* A cell counts only if the entry it names points back at it, so that dropping all entries needs no
+ * clearing of the table. */
 
 static bool transient_cell_is_free(const struct world *w, uint32_t pos) {
     uint32_t i = w->transient_table.cells[pos].idx_plus_1;
@@ -314,7 +319,7 @@ void wtransient_reset(struct world *w) {
     }
 }
 
-/* --- code: one entry per hash ------------------------------------------------------------------------- */
+/* --- code: one entry per hash --------------------------------------------------------------- */
 
 static size_t code_home(const struct world *w, const hash32 *hash) {
     uint64_t v;
@@ -408,7 +413,7 @@ static void code_reset(struct world *w) {
     w->code_orphan_bytes = w->code_swept_bytes = 0;
 }
 
-/* --- whole ------------------------------------------------------------------------------------------ */
+/* --- whole ---------------------------------------------------------------------------------- */
 
 void wcache_init(struct world *w) {
     /* Only the shape of the tables depends on the seed, never a result. */
@@ -453,7 +458,7 @@ void wcache_reset(struct world *w) {
     w->account_hand = w->slot_hand = 0;
 }
 
-/* --- trimming: a clock hand over slots and one over accounts ------------------------------------------- */
+/* --- trimming: a clock hand over slots and one over accounts -------------------------------- */
 
 static void slot_evict(struct world *w, struct wslot *s) {
     table_remove(&w->slot_table, hash_slot(w, s->acct->idx, &s->key), s->idx, hash_of_slot, w);
@@ -482,8 +487,8 @@ static bool account_evict(struct world *w, struct wacct *a) {
 }
 
 static size_t cached_bytes(const struct world *w) {
-    /* An entry and its cell; a table that has grown is at least 3/8 full. Codes that wait for the next sweep
-     * count as gone. */
+    /* An entry and its cell; a table that has grown is at least 3/8 full. Codes that wait for the
+     * next sweep count as gone. */
     size_t orphans = w->code_orphan_bytes < w->code_bytes ? w->code_orphan_bytes : w->code_bytes;
     return (size_t)pool_live(&w->slots) * (sizeof(struct wslot) + 2 * sizeof(struct wcell)) +
            (size_t)pool_live(&w->accounts) * (sizeof(struct wacct) + 2 * sizeof(struct wcell)) +
@@ -513,8 +518,8 @@ void world_trim(struct world *w, size_t budget_bytes) {
     if (cached_bytes(w) <= budget_bytes)
         return;
     w->last = NULL;
-    /* One round of a hand takes the marks away, the second the entries; accounts may need one more after
-     * their last slot went. Four slot steps per account step: slots come and go faster. */
+    /* One round of a hand takes the marks away, the second the entries; accounts may need one more
+     * after their last slot went. Four slot steps per account step: slots come and go faster. */
     uint64_t steps = 3 * ((uint64_t)w->slots.used + 4 * (uint64_t)w->accounts.used) + 8;
     for (; steps > 0 && cached_bytes(w) > budget_bytes; steps--) {
         if (w->slots.used > 0)

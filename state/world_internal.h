@@ -5,9 +5,9 @@
  *   world_cache.c  look-up tables, loading from the reader, trimming
  *   world_block.c  end of transactions and blocks: clearing, the sorted diff, abandoning
  *
- * Entries live in slabs and never move, so the journal points at them. What holds for one transaction or
- * block is stamped with that transaction's or block's serial number instead of being cleared at its end: a
- * transaction costs what it touched, not what is cached. */
+ * Entries live in slabs and never move, so the journal points at them. What holds for one
+ * transaction or block is stamped with that transaction's or block's serial number instead of being
+ * cleared at its end: a transaction costs what it touched, not what is cached. */
 #ifndef STATE_WORLD_INTERNAL_H
 #define STATE_WORLD_INTERNAL_H
 
@@ -82,7 +82,8 @@ struct wpool {
     size_t obj_bytes;
 };
 
-/* Open addressing, linear probing; tag is the upper half of the hash, idx_plus_1 is 0 in a free cell. */
+/* Open addressing, linear probing; tag is the upper half of the hash, idx_plus_1 is 0 in a free
+ * cell. */
 struct wtable {
     struct wcell {
         uint32_t tag, idx_plus_1;

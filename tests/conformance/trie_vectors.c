@@ -28,8 +28,7 @@ static void verdict(const char *file, const char *name, const char *complaint) {
     printf("FAIL %s %s: %s\n", file, name, complaint);
 }
 
-/* --- roots
- * -------------------------------------------------------------------------------------------- */
+/* --- roots ---------------------------------------------------------------------------------- */
 
 struct pair {
     uint8_t key[KEY_MAX], value[VALUE_MAX];
@@ -138,8 +137,7 @@ static void run_root(const char *file, const char *name, const json_t *test, boo
     verdict(file, name, complaint);
 }
 
-/* --- neighbours
- * --------------------------------------------------------------------------------------- */
+/* --- neighbours ----------------------------------------------------------------------------- */
 
 static bytes text_of(const json_t *s) {
     return bytes_of(json_string_value(s), json_string_length(s));
@@ -224,8 +222,7 @@ static void run_neighbours(const char *file, const char *name, const json_t *tes
     remove_folder(dir);
 }
 
-/* --- files
- * -------------------------------------------------------------------------------------------- */
+/* --- files ---------------------------------------------------------------------------------- */
 
 static void run_file(const char *folder, const char *file) {
     char path[PATH_MAX_BYTES + 256];

@@ -64,8 +64,7 @@ static u256 value_of(unsigned v) {
     return x;
 }
 
-/* --- the content as the reference sees it
- * ---------------------------------------------------------------- */
+/* --- the content as the reference sees it --------------------------------------------------- */
 
 static void reference_root(struct model *m, bool storage, hash32 *out) {
     unsigned order[KEYS];
@@ -88,8 +87,7 @@ static void reference_root(struct model *m, bool storage, hash32 *out) {
     plain_root(out, pairs, n);
 }
 
-/* --- a block
- * ---------------------------------------------------------------------------------------------- */
+/* --- a block -------------------------------------------------------------------------------- */
 
 static void fill_slots(struct model *m, struct world_account_change *c, const unsigned *order) {
     c->slots = arena_alloc(&m->arena, KEYS * sizeof *c->slots);
@@ -171,9 +169,7 @@ static void end_block(struct model *m) {
     begin_block(m);
 }
 
-/* --- steps
- * -------------------------------------------------------------------------------------------------
- */
+/* --- steps ---------------------------------------------------------------------------------- */
 
 static void touch(struct model *m, unsigned k) {
     m->touched[k] = true;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Seeded random numbers for tests: splitmix64. The seed comes from the environment variable SEED or from the
- * caller's default, and the test prints it when it fails. */
+/* Seeded random numbers for tests: splitmix64. The seed comes from the environment variable SEED or
+ * from the caller's default, and the test prints it when it fails. */
 #ifndef TESTS_LIB_RNG_H
 #define TESTS_LIB_RNG_H
 

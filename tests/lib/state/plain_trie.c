@@ -92,9 +92,7 @@ void plain_root(hash32 *out, const struct mpt_pair *pairs, size_t count) {
     buf_clear(&b);
 }
 
-/* --- proofs
- * ------------------------------------------------------------------------------------------------
- */
+/* --- proofs --------------------------------------------------------------------------------- */
 
 /* Compares a hex-prefix path with the key from nibble *i on; -1: malformed, 0: leaves it, 1: fits
  * (then *i moves). */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal: the world's reads, changes, journal and logs, one rule at a time. The random comparison with a plain
- * model is in test_world_block.c. */
+/* Goal: the world's reads, changes, journal and logs, one rule at a time. The random comparison
+ * with a plain model is in test_world_block.c. */
 #include "state/world.h"
 #include "base/keccak.h"
 

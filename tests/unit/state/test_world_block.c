@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal: the world agrees with a plain model - whole-state copies for snapshots, transactions and blocks - in
- * every read, and its diffs turn a flat store into the model's state. Method: random operations over few
- * accounts and slots, so that they collide; trims, resets and abandoned blocks between. */
+/* Goal: the world agrees with a plain model - whole-state copies for snapshots, transactions and
+ * blocks - in every read, and its diffs turn a flat store into the model's state. Method: random
+ * operations over few accounts and slots, so that they collide; trims, resets and abandoned blocks
+ * between. */
 #include "state/world.h"
 #include "base/keccak.h"
 #include "tests/lib/rng.h"
@@ -102,7 +103,7 @@ static void disk_set(struct disk *d, uint64_t id, const hash32 *slot_hash, const
     d->row[d->rows++].value = *v;
 }
 
-/* --- the model's rules -------------------------------------------------------------------------------- */
+/* --- the model's rules ---------------------------------------------------------------------- */
 
 static bool m_empty(const struct m_acct *a) {
     return a->nonce == 0 && a->balance == 0 && a->code == 0;
@@ -134,7 +135,7 @@ static void m_create(struct m_acct *a) {
     memset(a->orig, 0, sizeof a->orig);
 }
 
-/* --- comparing ---------------------------------------------------------------------------------------- */
+/* --- comparing ------------------------------------------------------------------------------ */
 
 static void compare_account(struct fixture *f, size_t i) {
     const struct m_acct *m = &f->cur.a[i];
@@ -276,7 +277,7 @@ static void run_tx(struct fixture *f) {
     m_tx_end(&f->cur);
 }
 
-/* --- diffs -------------------------------------------------------------------------------------------- */
+/* --- diffs ---------------------------------------------------------------------------------- */
 
 static size_t index_of(const addr20 *addr) {
     for (size_t i = 0; i < ACCTS; i++) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal: caching never shows: many accounts and slots through a reader, with trims to small budgets and
- * resets between, always read as the reader has them; trimming keeps to its budget and frees code. */
+/* Goal: caching never shows: many accounts and slots through a reader, with trims to small budgets
+ * and resets between, always read as the reader has them; trimming keeps to its budget and frees
+ * code. */
 #include "state/world_internal.h"
 
 #include <criterion/criterion.h>
