@@ -102,7 +102,7 @@ static const char *meta(struct store *s, const char *name) {
 Test(store_unwind, none_rows_stay) {
     struct store *s = fixture_store_open(false);
     for (int b = 0; b < 10; b++) {
-        char value[8];
+        char value[16];
         (void)snprintf(value, sizeof value, "v%d", b);
         fixture_block_begin(s);
         store_put(s, TABLE_META, bytes_of("note", 4), bytes_of(value, 2));
