@@ -141,3 +141,22 @@ Test(evm, large_runs_leave_nothing_behind) {
     }
     trial_close(&t);
 }
+
+/* Three memories of 100 GiB do not fit the mapping: the node has failed, not the transaction.
+ * Everything is undone, and the machine is as good as new. */
+Test(evm, no_room_for_memory_is_an_internal_error) {
+    struct trial t;
+    trial_open(&t);
+    u256 key = U256_ZERO;
+    BOTH_TIERS(&t) {
+        trial_code(&t, "PUSH1 01 PUSH0 SSTORE PUSH0 PUSH5 1900000000 MSTORE8 "
+                       "PUSH0 PUSH0 PUSH0 PUSH0 PUSH0 ADDRESS GAS CALL");
+        struct evm_result r = trial_call(&t, "", INT64_C(1) << 62);
+        cr_expect_eq(r.status, EVM_INTERNAL_ERROR);
+        cr_expect_eq(r.output.len, 0);
+        cr_expect(u256_is_zero(&fake_slot(t.world, &t.contract, &key)->value));
+        r = trial_run(&t, "PUSH1 20 PUSH0 RETURN");
+        cr_expect_eq(r.status, EVM_SUCCESS);
+    }
+    trial_close(&t);
+}
