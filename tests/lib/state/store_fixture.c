@@ -17,7 +17,10 @@ void fixture_store_teardown(void) {
 struct store *fixture_store_open(bool allow_wipe) {
     struct store *s = NULL;
     struct err_ctx ec = {0};
-    struct store_options o = {.dir = fixture_store_dir, .no_sync = true, .allow_wipe = allow_wipe};
+    struct store_options o = {.dir = fixture_store_dir,
+                              .map_bytes = 1ULL << 32,
+                              .no_sync = true,
+                              .allow_wipe = allow_wipe};
     if (store_open(&s, &o, &ec) != ERR_OK) {
         (void)fprintf(stderr, "%s\n", ec.text);
         abort();
