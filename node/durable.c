@@ -19,7 +19,10 @@ void durable_push(struct sequencer *s, const struct durable_item *item) {
 
 /* Visible to readers first, then answered: who asks for the receipt upon the answer finds it. */
 static void announce_block(struct sequencer *s, const struct durable_item *item) {
+    const struct node_watcher *w = atomic_load(&s->watcher);
     store_set_durable(s->o.ledger->store, item->block);
+    if (w != NULL)
+        w->durable(w->ctx, item->block);
     for (struct pool_tx *t = item->txs, *next; t != NULL; t = next) {
         next = t->next_ready;
         struct submit_result r = {

@@ -79,6 +79,9 @@ static void feed_done(void *ctx, const struct tx *tx, enum tx_verdict v,
         return;
     }
     pool_executed(s->o.pool, t);
+    const struct node_watcher *w = atomic_load_explicit(&s->watcher, memory_order_acquire);
+    if (w != NULL)
+        w->pending(w->ctx, &tx->hash);
     s->pool_changed = s->pool_changed || t->record_seq != 0;
     t->next_ready = NULL;
     *s->in_block_last = t;

@@ -36,6 +36,7 @@ struct sequencer {
     bool has_thread, has_durable_thread;
     struct checkpointer *checkpointer;
     atomic_bool stopping, failed;
+    _Atomic(const struct node_watcher *) watcher; /* NULL: nobody watches */
     atomic_uint unsynced; /* blocks handed to the durable thread and not announced */
 
     /* Of the sequencer's thread: */

@@ -103,6 +103,11 @@ static bool pooled(void *ctx, const hash32 *hash, struct buf *out_envelope, addr
     return pool_lookup(s->o.pool, hash, out_envelope, out_sender);
 }
 
+static void watch(void *ctx, const struct node_watcher *w) {
+    struct sequencer *s = ctx;
+    atomic_store(&s->watcher, w);
+}
+
 static uint64_t now(void *ctx) {
     struct sequencer *s = ctx;
     return clock_realtime_ms(s->o.clock) / 1000;
@@ -113,5 +118,6 @@ void sequencer_commands(struct sequencer *s, struct node_commands *out) {
     out->submit = submit;
     out->pending_nonce = pending_nonce;
     out->pooled = pooled;
+    out->watch = watch;
     out->now = now;
 }

@@ -35,6 +35,16 @@ struct dev_account {
     uint8_t key[32];
 };
 
+/* Who is told what happens; called on the node's own threads, must not block. */
+struct node_watcher {
+    void *ctx;
+    /* A block has become durable, in order; views of the store show it already. */
+    void (*durable)(void *ctx, uint64_t block);
+    /* A transaction has its place in the block that is being made. It is found by `pooled`, and
+     * once durable in the store. */
+    void (*pending)(void *ctx, const hash32 *tx_hash);
+};
+
 struct node_commands {
     void *ctx;
     /* Takes a transaction's envelope (copied). Thread-safe. */
@@ -45,6 +55,8 @@ struct node_commands {
     uint64_t (*pending_nonce)(void *ctx, const addr20 *a, uint64_t latest);
     /* A transaction that waits in the pool: appends its envelope. False: not there. Thread-safe. */
     bool (*pooled)(void *ctx, const hash32 *hash, struct buf *out_envelope, addr20 *out_sender);
+    /* From now on tells `w`, which stays where it is until the node has stopped. At most once. */
+    void (*watch)(void *ctx, const struct node_watcher *w);
     /* Wall clock, seconds since 1970. Thread-safe. */
     uint64_t (*now)(void *ctx);
     /* Keys that the node signs with on request (development only); static. */

@@ -491,6 +491,7 @@ static struct job *job_new(struct rpc_engine *e, json_t *root, uint64_t tag) {
     e->pending++;
     for (size_t i = 0; i < count; i++) {
         rpc_call_init(&calls[i], e->o.context);
+        calls[i].tag = tag;
         read_request(&calls[i], j->is_batch ? json_array_get(root, i) : root);
     }
     return j;

@@ -19,6 +19,8 @@ void format_receipt(struct json_writer *w, const struct index_block *b, size_t i
 void format_log(struct json_writer *w, const struct index_block *b, size_t tx_idx, size_t log_idx,
                 const struct log_entry *log);
 
+/* A transaction in a block or waiting, or null. Runs on a reader thread. */
+void format_tx_of(struct rpc_call *c, struct json_writer *w, const hash32 *hash);
 /* Result of eth_getTransactionReceipt: the receipt or null. Runs on a reader thread. */
 void format_receipt_of(struct rpc_call *c, const hash32 *tx_hash);
 

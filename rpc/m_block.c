@@ -176,21 +176,24 @@ static bool find_pooled(struct rpc_call *c, const hash32 *hash, struct tx *out) 
     return ok;
 }
 
-void rpc_eth_get_tx_by_hash(struct rpc_call *c) {
-    hash32 hash;
+void format_tx_of(struct rpc_call *c, struct json_writer *w, const hash32 *hash) {
     struct index_block b;
     uint32_t idx = 0;
     struct tx pooled;
+    if (find_tx(c, hash, &b, &idx))
+        format_tx(w, &b, idx);
+    else if (!rpc_failed(c) && find_pooled(c, hash, &pooled))
+        format_pending_tx(w, &pooled);
+    else
+        jw_null(w);
+}
+
+void rpc_eth_get_tx_by_hash(struct rpc_call *c) {
+    hash32 hash;
     struct json_writer w;
     jw_init(&w, &c->result);
-    if (!param_hash(c, 0, &hash))
-        return;
-    if (find_tx(c, &hash, &b, &idx))
-        format_tx(&w, &b, idx);
-    else if (!rpc_failed(c) && find_pooled(c, &hash, &pooled))
-        format_pending_tx(&w, &pooled);
-    else
-        null_result(c);
+    if (param_hash(c, 0, &hash))
+        format_tx_of(c, &w, &hash);
 }
 
 void rpc_eth_get_raw_tx_by_hash(struct rpc_call *c) {

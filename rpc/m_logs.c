@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* eth_getLogs. Limits: index/index.h. */
-#include "rpc/handlers.h"
+#include "rpc/logs.h"
 
 #include "rpc/format.h"
-#include "rpc/reader.h"
+#include "rpc/handlers.h"
 
 #include <inttypes.h>
 
 struct collect {
     struct rpc_call *call;
     struct json_writer w;
+    uint64_t block; /* of the newest log */
+    size_t mark;    /* where the result was before that block */
 };
 
 static bool expired(void *ctx) {
@@ -19,6 +21,10 @@ static bool expired(void *ctx) {
 
 static enum err on_log(void *ctx, const struct index_log *l) {
     struct collect *s = ctx;
+    uint64_t block = l->block->head.header.number;
+    if (block != s->block)
+        s->mark = s->w.buf->len;
+    s->block = block;
     format_log(&s->w, l->block, l->tx_idx, l->log_idx, l->log);
     return s->w.buf->overflow ? ERR_BUSY : ERR_OK;
 }
@@ -36,8 +42,7 @@ static bool range_end(struct rpc_call *c, const struct block_ref *ref, uint64_t 
     return rpc_resolve(c, ref, out);
 }
 
-static bool resolve_range(struct rpc_call *c, const struct filter_args *f, uint64_t *from,
-                          uint64_t *to) {
+bool rpc_logs_range(struct rpc_call *c, const struct filter_args *f, uint64_t *from, uint64_t *to) {
     if (f->has_block_hash) {
         struct block_ref ref = {.kind = BLOCK_REF_HASH, .hash = f->block_hash};
         if (!rpc_resolve(c, &ref, from)) {
@@ -61,7 +66,7 @@ static bool resolve_range(struct rpc_call *c, const struct filter_args *f, uint6
     return true;
 }
 
-static bool is_bare(const struct index_filter *f) {
+bool rpc_logs_bare(const struct index_filter *f) {
     bool bare = f->address_count == 0;
     for (size_t t = 0; t < f->topic_count; t++)
         bare = bare && f->topics[t].count == 0;
@@ -77,37 +82,58 @@ static void fail_range(struct rpc_call *c, const char *why, uint64_t from, uint6
              why, from, last);
 }
 
-void rpc_eth_get_logs(struct rpc_call *c) {
-    struct filter_args f;
-    uint64_t from = 0, to = 0, last = 0;
-    if (!param_filter(c, 0, &f, rpc_arena(c)) || !resolve_range(c, &f, &from, &to))
-        return;
-    if (is_bare(&f.filter) && to - from >= INDEX_FILTER_BARE_RANGE_MAX) {
-        fail_range(c, "block range too large for a query without address and topics", from,
-                   from + INDEX_FILTER_BARE_RANGE_MAX - 1);
-        return;
-    }
-    struct collect s = {.call = c};
-    struct err_ctx ec = {.err = ERR_OK};
+/* Drops what was written of the block that the query broke off in. */
+static void cut_to_whole_blocks(struct collect *s, uint64_t last) {
+    struct buf *b = s->w.buf;
+    if (s->block != UINT64_MAX && s->block > last)
+        b->len = s->mark;
+    b->overflow = false;
+}
+
+enum err rpc_logs_query(struct rpc_call *c, const struct index_filter *f, uint64_t *out_last,
+                        struct err_ctx *ec) {
+    struct collect s = {.call = c, .block = UINT64_MAX};
     struct index_query q = {
         .source = &c->cx->source,
         .view = rpc_head_view(c),
-        .filter = f.filter,
+        .filter = *f,
         .logs_max = INDEX_FILTER_LOGS_MAX,
         .blocks_max = INDEX_FILTER_BLOCKS_MAX,
         .expired = expired,
         .fn = on_log,
         .ctx = &s,
     };
-    q.filter.from = from;
-    q.filter.to = to;
+    *out_last = f->to;
     jw_init(&s.w, &c->result);
     jw_array(&s.w);
-    enum err e = index_logs(&last, rpc_arena(c), &q, &ec);
+    enum err e = index_logs(out_last, rpc_arena(c), &q, ec);
+    if (e == ERR_BUSY)
+        cut_to_whole_blocks(&s, *out_last);
     jw_array_end(&s.w);
+    return e;
+}
+
+void rpc_logs_answer(struct rpc_call *c, const struct filter_args *args) {
+    struct index_filter f = args->filter;
+    struct err_ctx ec = {.err = ERR_OK};
+    uint64_t last = 0;
+    if (!rpc_logs_range(c, args, &f.from, &f.to))
+        return;
+    if (rpc_logs_bare(&f) && f.to - f.from >= INDEX_FILTER_BARE_RANGE_MAX) {
+        fail_range(c, "block range too large for a query without address and topics", f.from,
+                   f.from + INDEX_FILTER_BARE_RANGE_MAX - 1);
+        return;
+    }
+    enum err e = rpc_logs_query(c, &f, &last, &ec);
     if (e == ERR_BUSY)
         fail_range(c, rpc_time_up(c) ? "query timed out" : "query returned more than 10000 results",
-                   from, last);
+                   f.from, last);
     else if (e != ERR_OK)
         rpc_fail_err(c, e, &ec);
+}
+
+void rpc_eth_get_logs(struct rpc_call *c) {
+    struct filter_args f;
+    if (param_filter(c, 0, &f, rpc_arena(c)))
+        rpc_logs_answer(c, &f);
 }

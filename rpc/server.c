@@ -7,6 +7,7 @@
 #include "rpc/access.h"
 #include "rpc/engine.h"
 #include "rpc/http.h"
+#include "rpc/live.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -52,6 +53,7 @@ struct conn {
 struct rpc_server {
     struct rpc_context cx;
     struct rpc_dev_nonces dev_nonces;
+    struct rpc_live live;
     struct rpc_access access;
     struct rpc_engine *engine;
     struct event_base *base;
@@ -543,6 +545,7 @@ static enum err start_engine(struct rpc_server *s, const struct rpc_options *o,
         .reply_bytes_max = o->reply_bytes_max,
         .dev = o->commands->dev_account_count > 0,
         .dev_nonces = &s->dev_nonces,
+        .live = &s->live,
     };
     CHECK(o->commands->dev_account_count <= RPC_DEV_ACCOUNTS_MAX);
     struct rpc_engine_options eo = {
@@ -570,8 +573,11 @@ static enum err start_server(struct rpc_server *s, const struct rpc_options *o,
     for (size_t i = 0; i < s->conn_max; i++)
         s->free_idx[s->free_count++] = (uint32_t)(s->conn_max - 1 - i);
     TRY(rpc_access_init(&s->access, o->vhosts, o->cors_origins, ec));
+    TRY(rpc_live_init(&s->live, ec));
     TRY(start_engine(s, o, ec));
-    return bind_address(s, o->listen, ec);
+    TRY(bind_address(s, o->listen, ec));
+    rpc_live_start(&s->live, o->commands);
+    return ERR_OK;
 }
 
 enum err rpc_server_open(struct rpc_server **out, const struct rpc_options *o, struct err_ctx *ec) {
@@ -633,6 +639,7 @@ void rpc_server_close(struct rpc_server *s) {
             conn_free(s->conns[i]);
     if (s->tick != NULL)
         event_free(s->tick);
+    rpc_live_clear(&s->live);
     rpc_access_clear(&s->access);
     pthread_mutex_destroy(&s->dev_nonces.lock);
     free(s->conns);
