@@ -12,6 +12,7 @@
 #include "base/arena.h"
 #include "evm/evm.h"
 #include "evm/gas.h"
+#include "evm/mulmod.h"
 #include "evm/opcode.h"
 
 /* --- decoded code
@@ -187,6 +188,7 @@ struct evm {
     bytes return_data;
 
     struct arena scratch; /* precompiles */
+    struct mulmod_memory moduli;
     struct evm_result *out;
 };
 
