@@ -10,13 +10,23 @@
 
 enum { FEE_HISTORY_BLOCKS_MAX = 1024, FEE_HISTORY_PERCENTILES_MAX = 100 };
 
+/* P of the block that would follow `head` now. */
+static bool next_price(struct rpc_call *c, const struct index_head *head, u256 *out) {
+    struct chain *chain = rpc_executor(c, head->header.number);
+    if (chain == NULL)
+        return false;
+    *out = chain_next_price(chain, &head->header, c->cx->node->now(c->cx->node->ctx));
+    return true;
+}
+
 void rpc_eth_gas_price(struct rpc_call *c) {
     struct block_ref latest = {.kind = BLOCK_REF_LATEST};
     struct index_head h;
     struct json_writer w;
+    u256 price;
     jw_init(&w, &c->result);
-    if (rpc_need_block(c, &latest, &h))
-        jw_u256(&w, &h.header.base_fee);
+    if (rpc_need_block(c, &latest, &h) && next_price(c, &h, &price))
+        jw_u256(&w, &price);
 }
 
 /* Number of percentiles asked for, checked as geth does. */
@@ -45,27 +55,53 @@ static bool percentiles(struct rpc_call *c, size_t *out_count) {
     return true;
 }
 
-/* Blocks [from, from + n) and, for the price, the one after them (the newest again while it is not
- * made). */
-static void write_history(struct rpc_call *c, struct json_writer *w, uint64_t from, size_t n,
-                          size_t reward_count) {
-    struct index_head *heads = arena_alloc(rpc_arena(c), (n + 1) * sizeof(*heads));
-    for (size_t i = 0; i <= n; i++) {
-        uint64_t number = from + i;
-        if (i == n && number > rpc_head_number(c))
-            number--;
-        enum err e = index_head(&heads[i], rpc_head_view(c), number);
+/* Headers of [from, from + n), and in prices[n] the price after them. */
+static bool load_history(struct rpc_call *c, uint64_t from, size_t n, struct index_head *heads,
+                         u256 *prices) {
+    for (size_t i = 0; i < n; i++) {
+        enum err e = index_head(&heads[i], rpc_head_view(c), from + i);
         if (e != ERR_OK) {
             rpc_fail_err(c, e, NULL);
-            return;
+            return false;
         }
+        prices[i] = heads[i].header.base_fee;
     }
+    struct index_head next;
+    if (from + n > rpc_head_number(c))
+        return next_price(c, &heads[n - 1], &prices[n]);
+    enum err e = index_head(&next, rpc_head_view(c), from + n);
+    if (e != ERR_OK)
+        rpc_fail_err(c, e, NULL);
+    else
+        prices[n] = next.header.base_fee;
+    return e == ERR_OK;
+}
+
+static void write_rewards(struct json_writer *w, size_t blocks, size_t percentile_count) {
+    jw_key(w, "reward");
+    jw_array(w);
+    for (size_t i = 0; i < blocks; i++) {
+        jw_array(w);
+        for (size_t k = 0; k < percentile_count; k++)
+            jw_u64(w, 0);
+        jw_array_end(w);
+    }
+    jw_array_end(w);
+}
+
+/* Blocks [from, from + n), n > 0. */
+static void write_history(struct rpc_call *c, struct json_writer *w, uint64_t from, size_t n,
+                          size_t reward_count) {
+    struct index_head *heads = arena_alloc(rpc_arena(c), n * sizeof(*heads));
+    u256 *prices = arena_alloc(rpc_arena(c), (n + 1) * sizeof(*prices));
+    if (!load_history(c, from, n, heads, prices))
+        return;
     jw_object(w);
     jw_m_u64(w, "oldestBlock", from);
     jw_key(w, "baseFeePerGas");
     jw_array(w);
     for (size_t i = 0; i <= n; i++)
-        jw_u256(w, &heads[i].header.base_fee);
+        jw_u256(w, &prices[i]);
     jw_array_end(w);
     jw_key(w, "gasUsedRatio");
     jw_array(w);
@@ -82,17 +118,8 @@ static void write_history(struct rpc_call *c, struct json_writer *w, uint64_t fr
     for (size_t i = 0; i < n; i++)
         jw_int(w, 0);
     jw_array_end(w);
-    if (reward_count > 0) {
-        jw_key(w, "reward");
-        jw_array(w);
-        for (size_t i = 0; i < n; i++) {
-            jw_array(w);
-            for (size_t k = 0; k < reward_count; k++)
-                jw_u64(w, 0);
-            jw_array_end(w);
-        }
-        jw_array_end(w);
-    }
+    if (reward_count > 0)
+        write_rewards(w, n, reward_count);
     jw_object_end(w);
 }
 
