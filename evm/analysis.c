@@ -52,6 +52,9 @@ struct builder {
 /* A block whose gas would not fit its header is cut; so is nothing that real code has. */
 #define BLOCK_GAS_MAX ((uint64_t)UINT32_MAX - 65536)
 
+/* Shorter runs of JUMPDESTs are not worth a jump. */
+enum { JUMPDEST_RUN_MIN = 2 };
+
 static void open_block(struct builder *b) {
     b->header = b->slot_count++;
     b->slots[b->header].kind = FAST_BLOCK;
@@ -204,10 +207,31 @@ static size_t skip_dead(const struct builder *b, size_t pc) {
     return pc;
 }
 
+/* A run of JUMPDESTs, as some code has thousands of: each but the last pays for all that follow it
+ * at once and goes to the last, whose offset is returned. */
+static size_t skip_jumpdests(struct builder *b, size_t pc) {
+    size_t last = pc;
+    while (last + 1 < b->code.len && b->code.ptr[last + 1] == OP_JUMPDEST)
+        last++;
+    if (last - pc < JUMPDEST_RUN_MIN)
+        return pc;
+    close_block(b);
+    for (; pc < last; pc++) {
+        open_block(b);
+        b->jumps[pc] = b->header;
+        b->gas = (last - pc) * b->table[OP_JUMPDEST].gas;
+        emit(b, FAST_JUMP_TO, last);
+        close_block(b);
+    }
+    return last;
+}
+
 /* Decodes the instruction at pc, returns where the next one is. */
 static size_t step(struct builder *b, size_t pc) {
     uint8_t op = b->code.ptr[pc];
     const struct op_info *info = &b->table[op];
+    if (op == OP_JUMPDEST)
+        pc = skip_jumpdests(b, pc);
     if (op == OP_JUMPDEST || b->gas > BLOCK_GAS_MAX)
         close_block(b);
     if (!b->open)

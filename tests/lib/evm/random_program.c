@@ -233,6 +233,8 @@ static void put_plain_op(struct writer *w) {
              (info->pops > w->height && rng_below(w->r, 1000) != 0));
     if (op == OP_JUMPDEST && w->dest_count < ARRAY_LEN(w->dests))
         w->dests[w->dest_count++] = (uint16_t)w->len;
+    for (unsigned run = (unsigned)rng_below(w->r, 8); op == OP_JUMPDEST && run > 4; run--)
+        put(w, op);
     put(w, op);
     w->height += (int)info->pushes - (int)info->pops;
 }

@@ -116,3 +116,25 @@ Test(analysis, jumpdest_map) {
     mark_jumpdests(map, bytes_of(code, sizeof code));
     cr_expect_eq(map[0], 1 << 0 | 1 << 3);
 }
+
+/* Each JUMPDEST of a run costs one gas and can be jumped to, also when gas ends in the middle of
+ * the run. */
+Test(analysis, runs_of_jumpdests) {
+    struct trial t;
+    trial_open(&t);
+    for (unsigned to = 4; to < 12; to++) {
+        char code[128];
+        (void)snprintf(code, sizeof code,
+                       "PUSH1 %02x JUMP STOP 5b5b5b5b5b5b5b5b PUSH1 01 PUSH0 MSTORE", to);
+        trial_code(&t, code);
+        int64_t gas = 3 + 8 + (12 - to) + 3 + 2 + 3 + 3;
+        BOTH_TIERS(&t) {
+            struct evm_result r = trial_call(&t, "", gas);
+            cr_expect(r.status == EVM_SUCCESS && r.gas_left == 0, "to %u: %s", to,
+                      evm_status_text(r.status));
+            for (int64_t less = 1; less < gas; less++)
+                cr_expect_eq(trial_call(&t, "", gas - less).status, EVM_OUT_OF_GAS);
+        }
+    }
+    trial_close(&t);
+}
