@@ -69,7 +69,6 @@ static void *machine_open(void) {
     m->trie = state_trie_new((struct trie_source){0}, SIZE_MAX);
     CHECK(m->world != NULL);
     CHECK(m->code_cache != NULL);
-    evm_code_cache_set_heat(m->code_cache, 0); /* the cases are about decoded code too */
     CHECK(m->vm != NULL);
     CHECK(m->trie != NULL);
     return m;

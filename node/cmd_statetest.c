@@ -54,7 +54,8 @@ static void *machine_open(void) {
     m->trie = state_trie_new((struct trie_source){0}, SIZE_MAX);
     CHECK(m->world != NULL);
     CHECK(m->code_cache != NULL);
-    evm_code_cache_set_heat(m->code_cache, 0); /* the cases are about decoded code too */
+    /* One transaction seldom makes code hot: decode all of it. Block tests run as the node does. */
+    evm_code_cache_set_heat(m->code_cache, 0);
     CHECK(m->vm != NULL);
     CHECK(m->trie != NULL);
     buf_init(&m->logs, SIZE_MAX);
