@@ -328,7 +328,7 @@ static bool parse(struct options *o, int argc, char **argv) {
 }
 
 int cmd_evm(int argc, char **argv) {
-    if (argc >= 2 && strcmp(argv[1], "--help") == 0) {
+    if (argc >= 2 && strcmp(argv[argc - 1], "--help") == 0) {
         usage(stdout);
         return 0;
     }
