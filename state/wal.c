@@ -100,8 +100,10 @@ static enum err segment_push(struct wal *l, const struct wal_segment *s) {
             l->segment_cap = cap;
         }
     }
-    if (e == ERR_OK)
+    if (e == ERR_OK) {
         l->segments[l->segment_count++] = *s;
+        atomic_store_explicit(&l->end, LOG_SEGMENT_HEADER_BYTES, memory_order_release);
+    }
     pthread_mutex_unlock(&l->lock);
     return e;
 }
@@ -128,7 +130,7 @@ static enum err segment_make(struct wal *l, const struct wal_segment *s) {
     l->file = l->spare;
     l->spare = NULL;
     l->spare_bytes = 0;
-    atomic_store_explicit(&l->end, LOG_SEGMENT_HEADER_BYTES, memory_order_release);
+    l->current = *s;
     return ERR_OK;
 }
 
@@ -144,7 +146,7 @@ static enum err rotate(struct wal *l) {
     if (e == ERR_OK) {
         uint64_t last = wal_last_seq(l);
         atomic_store_explicit(&l->synced_seq, last, memory_order_release);
-        struct wal_segment s = {.number = l->segments[l->segment_count - 1].number + 1,
+        struct wal_segment s = {.number = l->current.number + 1,
                                 .bytes = l->segment_bytes,
                                 .first_seq = last + 1,
                                 .chain = l->chain};
@@ -156,11 +158,9 @@ static enum err rotate(struct wal *l) {
 
 static enum err append(struct wal *l, struct log_record *r) {
     uint64_t need = wal_record_bytes(r->payload.len);
-    const struct wal_segment *s = &l->segments[l->segment_count - 1];
-    if (l->end + need > s->bytes) {
+    const struct wal_segment *s = &l->current;
+    if (l->end + need > s->bytes)
         TRY(rotate(l));
-        s = &l->segments[l->segment_count - 1];
-    }
     uint32_t at = l->end;
     r->seq = wal_last_seq(l) + 1;
     r->pos = (struct log_pos){s->number, at};

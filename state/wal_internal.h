@@ -41,6 +41,7 @@ struct wal {
     bool read_only;
 
     /* Appender's own. */
+    struct wal_segment current;
     hash32 chain;   /* of the last record */
     uint64_t epoch; /* of the last record */
     struct buf record;
@@ -52,7 +53,8 @@ struct wal {
     struct disk_file *spare; /* the next segment in preparation */
     uint32_t spare_bytes;
 
-    _Atomic uint32_t end; /* offset where the next record goes, in the last segment */
+    /* Where the next record goes, in the last segment; set back for a new one under `lock`. */
+    _Atomic uint32_t end;
     _Atomic uint64_t last_seq, synced_seq;
     _Atomic bool failed;
 

@@ -181,6 +181,7 @@ static enum err open_last(struct wal *l, struct buf *b, struct err_ctx *ec) {
         return damage(l, &scan, why, ec);
     if (!l->read_only)
         TRY(make_end_durable(l, &scan, ec));
+    l->current = l->segments[last];
     l->chain = scan.chain;
     if (scan.epoch > l->epoch)
         l->epoch = scan.epoch;

@@ -102,13 +102,14 @@ enum err wal_read(struct wal *l, struct buf *b, struct log_pos pos, struct log_r
     pthread_mutex_lock(&l->lock);
     int i = segment_find(l, pos.segment);
     struct wal_segment s = {0};
-    bool current = false;
+    uint32_t limit = 0;
     if (i >= 0) {
         s = l->segments[i];
-        current = (size_t)i + 1 == l->segment_count;
+        limit = (size_t)i + 1 == l->segment_count
+                    ? atomic_load_explicit(&l->end, memory_order_acquire)
+                    : s.bytes;
     }
     pthread_mutex_unlock(&l->lock);
-    uint32_t limit = current ? atomic_load_explicit(&l->end, memory_order_acquire) : s.bytes;
     if (i < 0 || pos.offset < LOG_SEGMENT_HEADER_BYTES || pos.offset + LOG_HEADER_BYTES > limit)
         FAIL(ec, ERR_NOT_FOUND, "%s/%s: segment %u has no record at offset %u", l->dir, l->prefix,
              pos.segment, pos.offset);
@@ -171,18 +172,22 @@ enum err wal_each(struct wal *l, uint64_t from_seq, wal_fn fn, void *ctx, struct
     while (e == ERR_OK && seq <= last) {
         pthread_mutex_lock(&l->lock);
         size_t i = l->segment_count - 1;
-        while (l->segments[i].first_seq > seq) {
-            CHECK(i > 0);
+        while (i > 0 && l->segments[i].first_seq > seq)
             i--;
-        }
         struct wal_segment s = l->segments[i];
-        uint64_t end_seq = i + 1 < l->segment_count ? l->segments[i + 1].first_seq - 1 : last;
-        bool current = i + 1 == l->segment_count;
+        bool is_last = i + 1 == l->segment_count;
+        uint64_t end_seq = is_last ? last : l->segments[i + 1].first_seq - 1;
+        uint32_t len = is_last ? atomic_load_explicit(&l->end, memory_order_acquire) : s.bytes;
         pthread_mutex_unlock(&l->lock);
+        if (s.first_seq > seq) {
+            e = err_set(ec, ERR_PRUNED, __FILE__, __LINE__,
+                        "%s/%s: record %llu was pruned while the log was read", l->dir, l->prefix,
+                        (unsigned long long)seq);
+            break;
+        }
         if (end_seq > last)
             end_seq = last;
-        e = wal_load(l, &b, &s,
-                     current ? atomic_load_explicit(&l->end, memory_order_acquire) : s.bytes, ec);
+        e = wal_load(l, &b, &s, len, ec);
         if (e != ERR_OK)
             break;
         if (chained && !hash32_eq(&chain, &s.chain)) {

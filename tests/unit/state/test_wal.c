@@ -325,17 +325,51 @@ static void *sync_thread(void *ctx) {
     return NULL;
 }
 
-/* Goal: appending and syncing from two threads, over rotations, loses nothing. */
-Test(wal, sync_from_another_thread) {
-    struct syncer s = {.log = open_log(segment)};
-    pthread_t t;
+/* Walks what is there and reads single records while the log grows and loses its oldest segments.
+ */
+static enum err walk_one(void *ctx, const struct log_record *r) {
+    struct expect *e = ctx;
+    if (e->next == 0)
+        e->next = r->seq;
+    return expect_next(ctx, r);
+}
+static void *read_thread(void *ctx) {
+    struct syncer *s = ctx;
+    struct buf b;
+    buf_init(&b, 1 << 20);
+    while (!atomic_load(&s->stop)) {
+        struct expect e = {0};
+        enum err got = wal_each(s->log, wal_first_seq(s->log), walk_one, &e, NULL);
+        cr_assert(got == ERR_OK || got == ERR_PRUNED || got == ERR_NOT_FOUND);
+        struct log_record r;
+        got = wal_read(s->log, &b, (struct log_pos){(uint32_t)(s->syncs % 90), 64}, &r, NULL);
+        cr_assert(got == ERR_OK || got == ERR_NOT_FOUND);
+        uint64_t synced = wal_synced_seq(s->log);
+        if (synced > 500)
+            cr_assert_eq(wal_prune(s->log, synced - 500, NULL), ERR_OK);
+        s->syncs++;
+    }
+    buf_clear(&b);
+    return NULL;
+}
+
+/* Goal: appending beside syncs, walks, reads and pruning from other threads, over rotations, loses
+ * nothing. */
+Test(wal, other_threads) {
+    struct syncer s = {.log = open_log(segment)}, reader = {.log = s.log};
+    pthread_t t, u;
     cr_assert_eq(pthread_create(&t, NULL, sync_thread, &s), 0);
+    cr_assert_eq(pthread_create(&u, NULL, read_thread, &reader), 0);
     append_range(s.log, 1, 3000, NULL);
     atomic_store(&s.stop, true);
+    atomic_store(&reader.stop, true);
     cr_assert_eq(pthread_join(t, NULL), 0);
+    cr_assert_eq(pthread_join(u, NULL), 0);
+    uint64_t first = wal_first_seq(s.log);
     wal_close(s.log);
     struct wal *l = open_log(segment);
-    expect_range(l, 1, 3000);
+    cr_assert_eq(wal_first_seq(l), first);
+    expect_range(l, first, 3000);
     wal_close(l);
 }
 
