@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "node/metrics.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -27,6 +28,7 @@ static bool checkpoint_once(struct checkpointer *c) {
         c->failed(c->ctx, e, &ec);
         return false;
     }
+    node_observe_since(&node_checkpoint_us, begun, clock_monotonic_ns(clock_posix()));
     log_info("checkpoint", "done", log_u64("rows", rows),
              log_u64("block", store_applied(c->ledger->store).block),
              log_u64("took_ms", (clock_monotonic_ns(clock_posix()) - begun) / 1000000));

@@ -5,6 +5,7 @@
 #include "node/commands.h"
 #include "node/config.h"
 #include "node/datadir.h"
+#include "node/metrics.h"
 #include "node/recover.h"
 #include "node/sequencer.h"
 #include "node/version.h"
@@ -200,6 +201,7 @@ static enum err start(struct run *r, struct err_ctx *ec) {
     TRY(cpu_self_test(ec));
     log_info("node", "starting", log_str("version", callipter_client_version()),
              log_str("cpu", cpu_describe()));
+    node_metrics_register();
     TRY(start_events(r, ec));
     TRY(load_genesis(r, ec));
     TRY(choose_dir(r, ec));

@@ -4,6 +4,7 @@
 #include "node/sequencer_internal.h"
 
 #include "base/check.h"
+#include "node/metrics.h"
 
 #include <sched.h>
 
@@ -20,6 +21,7 @@ void durable_push(struct sequencer *s, const struct durable_item *item) {
 /* Visible to readers first, then answered: who asks for the receipt upon the answer finds it. */
 static void announce_block(struct sequencer *s, const struct durable_item *item) {
     const struct node_watcher *w = atomic_load(&s->watcher);
+    uint64_t now = clock_monotonic_ns(s->o.clock);
     store_set_durable(s->o.ledger->store, item->block);
     if (w != NULL)
         w->durable(w->ctx, item->block);
@@ -27,6 +29,8 @@ static void announce_block(struct sequencer *s, const struct durable_item *item)
         next = t->next_ready;
         struct submit_result r = {
             .status = SUBMIT_DURABLE, .hash = t->tx.hash, .block = item->block};
+        if (t->submitted_ns != 0)
+            node_observe_since(&node_send_to_durable_us, t->submitted_ns, now);
         pool_remove(s->o.pool, t);
         submit_answer(t, &r);
         pool_tx_free(t);
@@ -57,7 +61,9 @@ void *durable_main(void *arg) {
         for (size_t i = 0; i < n; i++)
             need = items[i].seq > need ? items[i].seq : need;
         if (need > wal_synced_seq(s->o.ledger->log)) {
+            uint64_t begun = clock_monotonic_ns(s->o.clock);
             enum err e = wal_sync(s->o.ledger->log, NULL, &ec);
+            node_observe_since(&node_log_sync_us, begun, clock_monotonic_ns(s->o.clock));
             if (e != ERR_OK) {
                 sequencer_fail(s, e, &ec);
                 return NULL;

@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "base/secp.h"
 #include "index/record.h"
+#include "node/metrics.h"
 #include "rpc/call.h"
 #include "rpc/tx_errors.h"
 
@@ -187,7 +188,9 @@ size_t intake_run(struct sequencer *s) {
     size_t n = ring_pop_many(&s->ingress, txs, BATCH);
     if (n == 0)
         return 0;
+    uint64_t begun = clock_monotonic_ns(s->o.clock);
     recover_senders(txs, n);
+    node_observe_since(&node_recover_us, begun, clock_monotonic_ns(s->o.clock));
     uint64_t now_ms = clock_realtime_ms(s->o.clock);
     for (size_t i = 0; i < n; i++) {
         txs[i]->added_ms = now_ms;

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "node/metrics.h"
 
 #include <stdlib.h>
 
@@ -39,8 +40,7 @@ static int ms_until(uint64_t now, uint64_t then) {
     return ms > 60000 ? 60000 : (int)ms;
 }
 
-static const struct tx *feed_next(void *ctx, uint64_t gas_left, size_t bytes_left) {
-    struct sequencer *s = ctx;
+static const struct tx *find_next(struct sequencer *s, uint64_t gas_left, size_t bytes_left) {
     for (;;) {
         struct pool_tx *t = pool_first_ready(s->o.pool);
         if (t != NULL) {
@@ -59,6 +59,14 @@ static const struct tx *feed_next(void *ctx, uint64_t gas_left, size_t bytes_lef
             return NULL;
         ring_wait(&s->ingress, ms_until(now, s->gap_ends_ns));
     }
+}
+
+static const struct tx *feed_next(void *ctx, uint64_t gas_left, size_t bytes_left) {
+    struct sequencer *s = ctx;
+    uint64_t begun = now_ns(s);
+    const struct tx *tx = find_next(s, gas_left, bytes_left);
+    s->fed_ns += now_ns(s) - begun;
+    return tx;
 }
 
 /* A type-4 transaction raises the nonces of those who signed its authorizations. */
@@ -107,7 +115,13 @@ static enum err finish_block(struct sequencer *s, struct err_ctx *ec) {
     if (s->pool_changed)
         l->pool_floor = pool_floor(s->o.pool);
     s->pool_changed = false;
+    uint64_t begun = now_ns(s);
     TRY(ledger_apply(l, &s->block, &rec, ec));
+    node_observe_since(&node_seal_us, begun, now_ns(s));
+    metric_observe(&node_block_txs, s->block.tx_count);
+    metric_add(&node_blocks, 1);
+    metric_add(&node_txs, s->block.tx_count);
+    metric_add(&node_gas, l->head.gas_used);
     atomic_fetch_add(&s->unsynced, 1);
     item = (struct durable_item){
         .kind = DURABLE_BLOCK, .seq = rec.seq, .block = l->head.number, .txs = s->in_block_first};
@@ -124,9 +138,12 @@ static void make_block(struct sequencer *s) {
     s->gap_ends_ns = s->last_block_ns + s->o.block_gap_ms * NS_PER_MS;
     s->in_block_first = NULL;
     s->in_block_last = &s->in_block_first;
+    s->fed_ns = 0;
     enum err e = chain_sequence_block(&s->block, l->chain, &l->arena, &l->head, timestamp,
                                       l1_block_at(s, timestamp), &feed, &ec);
     s->last_block_ns = now_ns(s);
+    if (e == ERR_OK)
+        node_observe_since(&node_execute_us, opened + s->fed_ns, s->last_block_ns);
     if (e == ERR_OK)
         e = finish_block(s, &ec);
     if (e != ERR_OK && e != ERR_NOT_FOUND)

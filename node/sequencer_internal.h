@@ -43,6 +43,7 @@ struct sequencer {
     uint64_t last_block_ns; /* when the newest block was closed */
     uint64_t gap_ends_ns;   /* until when the open block takes transactions */
     uint64_t stop_ns;       /* when to give up executing at a stop; 0: not stopping */
+    uint64_t fed_ns;        /* spent on waiting for transactions of the open block */
     uint64_t expire_ns;     /* next look for transactions that waited too long */
     bool seal_due;          /* the head has neither SEAL nor successor */
     bool pool_changed;      /* pool_floor may have moved */

@@ -3,6 +3,7 @@
 #include "node/sequencer_internal.h"
 
 #include "base/limits.h"
+#include "node/metrics.h"
 #include "rpc/call.h"
 #include "rpc/tx_errors.h"
 
@@ -12,6 +13,8 @@
 void submit_answer(struct pool_tx *t, const struct submit_result *r) {
     submit_done_fn done = t->done;
     t->done = NULL;
+    if (r->status == SUBMIT_REFUSED)
+        metric_add(&node_refusals, 1);
     if (done != NULL)
         done(t->done_ctx, t->token, r);
 }
@@ -63,6 +66,7 @@ static void submit(void *ctx, bytes envelope, unsigned flags, submit_done_fn don
     struct err_ctx ec = {.err = ERR_OK};
     struct submit_result r = {.status = SUBMIT_REFUSED, .code = RPC_SERVER_ERROR};
     struct pool_tx *t = NULL;
+    metric_add(&node_submissions, 1);
     if (atomic_load(&s->stopping)) {
         snprintf(r.text, sizeof(r.text), "the node is shutting down");
         done(done_ctx, token, &r);
@@ -84,6 +88,7 @@ static void submit(void *ctx, bytes envelope, unsigned flags, submit_done_fn don
     t->done_ctx = done_ctx;
     t->token = token;
     t->flags = flags;
+    t->submitted_ns = clock_monotonic_ns(s->o.clock);
     if (check_form(s, t)) {
         if (ring_push(&s->ingress, &t))
             return;
@@ -119,5 +124,6 @@ void sequencer_commands(struct sequencer *s, struct node_commands *out) {
     out->pending_nonce = pending_nonce;
     out->pooled = pooled;
     out->watch = watch;
+    out->metrics = node_metrics_print;
     out->now = now;
 }

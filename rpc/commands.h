@@ -57,6 +57,8 @@ struct node_commands {
     bool (*pooled)(void *ctx, const hash32 *hash, struct buf *out_envelope, addr20 *out_sender);
     /* From now on tells `w`, which stays where it is until the node has stopped. At most once. */
     void (*watch)(void *ctx, const struct node_watcher *w);
+    /* Appends all metrics in Prometheus' text format. Thread-safe. NULL: there are none. */
+    void (*metrics)(void *ctx, struct buf *out);
     /* Wall clock, seconds since 1970. Thread-safe. */
     uint64_t (*now)(void *ctx);
     /* Keys that the node signs with on request (development only); static. */

@@ -2,7 +2,9 @@
 #include "rpc/engine.h"
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "rpc/json_writer.h"
+#include "rpc/metrics.h"
 #include "rpc/reader.h"
 
 #include <errno.h>
@@ -15,6 +17,7 @@ struct job {
     struct rpc_engine *engine;
     uint32_t slot, generation;
     uint64_t tag;
+    uint64_t begun_ns;
     json_t *root;
     bool is_batch;
     bool reading;        /* `work` is with the readers */
@@ -279,8 +282,15 @@ static void job_free(struct job *j) {
     free(j);
 }
 
+static void count_results(const struct job *j) {
+    for (size_t i = 0; i < j->count; i++)
+        metric_add(&rpc_errors, rpc_failed(&j->calls[i]) ? 1 : 0);
+    metric_observe(&rpc_request_us, (clock_monotonic_ns(clock_posix()) - j->begun_ns) / 1000);
+}
+
 static void finish(struct job *j) {
     struct rpc_engine *e = j->engine;
+    count_results(j);
     struct rpc_reply reply = {0};
     buf_init(&reply.body, e->o.context->reply_bytes_max);
     write_replies(&reply.body, j);
@@ -294,6 +304,7 @@ static void finish(struct job *j) {
 static void refuse(struct rpc_engine *e, uint64_t tag, json_t *id, bool in_array, int code,
                    const char *text) {
     struct rpc_reply reply = {.busy = code == RPC_LIMIT_EXCEEDED};
+    metric_add(&rpc_errors, 1);
     buf_init(&reply.body, e->o.context->reply_bytes_max);
     if (in_array)
         buf_append_byte(&reply.body, '[');
@@ -463,6 +474,7 @@ static void read_request(struct rpc_call *c, json_t *o) {
     c->params = json_is_array(params) ? params : NULL;
     const char *name = json_string_value(method);
     c->method = rpc_method_find(name, json_string_length(method), c->cx->dev);
+    rpc_metric_call(c->method);
     if (c->method == NULL)
         rpc_fail(c, RPC_METHOD_NOT_FOUND, "the method %.100s does not exist/is not available",
                  name);
@@ -484,6 +496,7 @@ static struct job *job_new(struct rpc_engine *e, json_t *root, uint64_t tag) {
     uint32_t slot = e->free_slots[--e->free_count];
     *j = (struct job){
         .engine = e, .slot = slot, .generation = ++e->generations[slot], .tag = tag, .root = root};
+    j->begun_ns = clock_monotonic_ns(clock_posix());
     j->is_batch = json_is_array(root);
     j->count = count;
     j->calls = calls;

@@ -8,6 +8,7 @@
 #include "rpc/engine.h"
 #include "rpc/http.h"
 #include "rpc/live.h"
+#include "rpc/metrics.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -72,7 +73,8 @@ enum {
     TICK_MS = 250,
     SLOT_BITS = 8,
     INDEX_BITS = 24,
-    INPUT_BYTES_MAX = 256 << 10 /* read ahead of the parser */
+    INPUT_BYTES_MAX = 256 << 10, /* read ahead of the parser */
+    METRICS_BYTES_MAX = 1 << 20,
 };
 
 /* Tag of a request in the engine: generation | connection | slot. */
@@ -244,6 +246,15 @@ static bool path_is(const struct http_request *q, const char *path) {
     return len == strlen(path) && memcmp(q->target.ptr, path, len) == 0;
 }
 
+static void answer_metrics(struct rpc_server *s, struct slot *t, bool keep_alive) {
+    buf_clear(&t->body);
+    buf_init(&t->body, METRICS_BYTES_MAX);
+    metric_set(&rpc_connections, (int64_t)s->conn_count);
+    metric_set(&rpc_unsent_bytes, (int64_t)s->unsent);
+    s->cx.node->metrics(s->cx.node->ctx, &t->body);
+    answer(t, 200, "text/plain; version=0.0.4; charset=utf-8", "", keep_alive);
+}
+
 static void handle_get(struct rpc_server *s, struct slot *t, const struct http_request *q) {
     t->is_head = q->verb == HTTP_VERB_HEAD;
     if (path_is(q, "/livez") || path_is(q, "/healthz"))
@@ -251,6 +262,8 @@ static void handle_get(struct rpc_server *s, struct slot *t, const struct http_r
     else if (path_is(q, "/readyz"))
         answer(t, s->draining ? 503 : 200, "text/plain", s->draining ? "stopping\n" : "ok\n",
                q->keep_alive);
+    else if (path_is(q, "/metrics") && s->cx.node->metrics != NULL)
+        answer_metrics(s, t, q->keep_alive);
     else if (path_is(q, "/"))
         answer(t, 200, "text/plain", "",
                q->keep_alive); /* load balancers ask here whether somebody is at home */
@@ -279,6 +292,7 @@ static void handle_request(struct conn *c) {
     struct rpc_server *s = c->server;
     const struct http_request *q = http_reader_request(c->reader);
     struct slot *t = slot_add(c);
+    metric_add(&rpc_http_requests, 1);
     rpc_access_origin(&s->access, q->fields[HTTP_FIELD_ORIGIN], t->allow_origin,
                       sizeof(t->allow_origin));
     if (!q->keep_alive || s->draining)
@@ -437,6 +451,7 @@ static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct socka
     int one = 1;
     struct conn *c = s->free_count > 0 ? calloc(1, sizeof(*c)) : NULL;
     if (c == NULL) {
+        metric_add(&rpc_connections_refused, 1);
         refuse_conn(fd);
         return;
     }
