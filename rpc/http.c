@@ -38,6 +38,10 @@ static const char *const field_names[HTTP_FIELD_COUNT] = {
     [HTTP_FIELD_CONTENT_TYPE] = "content-type",
     [HTTP_FIELD_EXPECT] = "expect",
     [HTTP_FIELD_ACR_HEADERS] = "access-control-request-headers",
+    [HTTP_FIELD_UPGRADE] = "upgrade",
+    [HTTP_FIELD_CONNECTION] = "connection",
+    [HTTP_FIELD_WS_KEY] = "sec-websocket-key",
+    [HTTP_FIELD_WS_VERSION] = "sec-websocket-version",
     [HTTP_FIELD_ACR_PRIVATE] = "access-control-request-private-network",
 };
 
@@ -183,7 +187,7 @@ static int on_headers(http_parser *p) {
         e = check_head(r, p);
     if (e != 0)
         return -1;
-    p->upgrade = 0; /* an offer that this server does not take up */
+    p->upgrade = 0; /* whether to take it up is for the request's receiver */
     struct http_request *q = &r->request;
     q->verb = verb_of(p);
     q->target = bytes_of(r->head.ptr, r->target_len);
@@ -327,6 +331,7 @@ const char *http_reason(int code) {
         const char *text;
     } reasons[] = {
         {100, "Continue"},
+        {101, "Switching Protocols"},
         {200, "OK"},
         {204, "No Content"},
         {400, "Bad Request"},
@@ -337,6 +342,7 @@ const char *http_reason(int code) {
         {413, "Content Too Large"},
         {414, "URI Too Long"},
         {415, "Unsupported Media Type"},
+        {426, "Upgrade Required"},
         {429, "Too Many Requests"},
         {431, "Request Header Fields Too Large"},
         {501, "Not Implemented"},

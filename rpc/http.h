@@ -2,7 +2,8 @@
 /* HTTP/1.1 requests out of a byte stream (RFC 9112), strictly: what two implementations could read
  * differently is an error. Refused: both Content-Length and Transfer-Encoding, repeated
  * Content-Length or Host, transfer codings other than chunked, folded headers, control bytes in
- * headers, a missing Host in HTTP/1.1. An Upgrade header is ignored, as RFC 9110 §7.8 allows. The
+ * headers, a missing Host in HTTP/1.1. An Upgrade header does not end the reading of requests: what
+ * follows stays unread until http_reader_next. The
  * third-party parser is seen nowhere else. */
 #ifndef RPC_HTTP_H
 #define RPC_HTTP_H
@@ -32,6 +33,10 @@ enum http_field {
     HTTP_FIELD_EXPECT,
     HTTP_FIELD_ACR_HEADERS, /* Access-Control-Request-Headers */
     HTTP_FIELD_ACR_PRIVATE, /* Access-Control-Request-Private-Network */
+    HTTP_FIELD_UPGRADE,
+    HTTP_FIELD_CONNECTION,
+    HTTP_FIELD_WS_KEY,     /* Sec-WebSocket-Key */
+    HTTP_FIELD_WS_VERSION, /* Sec-WebSocket-Version */
     HTTP_FIELD_COUNT
 };
 

@@ -7,19 +7,19 @@
 #include "rpc/json_writer.h"
 #include "rpc/live.h"
 #include "rpc/logs.h"
+#include "rpc/tag.h"
 
 enum {
     BLOCKS_PER_POLL = 10000, /* the rest comes with the next poll */
     HASHES_PER_POLL = 10000,
     FULL_TXS_PER_POLL = 500,
-    TAG_CONNECTION_SHIFT = 8, /* below it a tag names the request of a connection */
 };
 
 static void add_filter(struct rpc_call *c, struct rpc_filter *f) {
     struct err_ctx ec = {.err = ERR_OK};
     struct rpc_filter_id id;
     struct json_writer w;
-    f->owner = c->tag >> TAG_CONNECTION_SHIFT;
+    f->owner = rpc_tag_connection(c->tag);
     enum err e = rpc_filters_add(c->cx->live->filters, &id, f, rpc_now_ms(), &ec);
     if (e != ERR_OK) {
         rpc_fail_err(c, e, &ec);

@@ -1,1 +1,1 @@
-rpc_LIBS := -levent -levent_pthreads -lhttp_parser -ljansson
+rpc_LIBS := -levent -levent_pthreads -lhttp_parser -lwslay -ljansson

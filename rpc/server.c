@@ -8,6 +8,9 @@
 #include "rpc/engine.h"
 #include "rpc/http.h"
 #include "rpc/live.h"
+#include "rpc/tag.h"
+#include "rpc/ws.h"
+#include "rpc/ws_handshake.h"
 #include "rpc/metrics.h"
 
 #include <arpa/inet.h>
@@ -45,6 +48,7 @@ struct conn {
     bool paused;       /* until replies have gone out */
     bool continue_due; /* 100 Continue, once it is this request's turn */
     bool lingering;
+    bool upgraded;       /* the answer to a WebSocket's handshake is out */
     bool processing;     /* inside pump */
     uint64_t request_ms; /* when the present request began; 0: between requests */
     uint64_t moved_ms;   /* last byte in or out */
@@ -57,6 +61,7 @@ struct rpc_server {
     struct rpc_live live;
     struct rpc_access access;
     struct rpc_engine *engine;
+    struct rpc_ws *ws;
     struct event_base *base;
     struct evconnlistener *listener;
     struct event *tick;
@@ -71,16 +76,12 @@ struct rpc_server {
 
 enum {
     TICK_MS = 250,
-    SLOT_BITS = 8,
-    INDEX_BITS = 24,
     INPUT_BYTES_MAX = 256 << 10, /* read ahead of the parser */
     METRICS_BYTES_MAX = 1 << 20,
 };
 
-/* Tag of a request in the engine: generation | connection | slot. */
 static uint64_t tag_of(const struct conn *c, size_t slot) {
-    return ((uint64_t)c->generation << (SLOT_BITS + INDEX_BITS)) |
-           ((uint64_t)c->index << SLOT_BITS) | slot;
+    return rpc_tag_of(c->generation, c->index, slot, false);
 }
 
 static void pump(struct conn *c);
@@ -95,7 +96,8 @@ static void note_unsent(struct conn *c) {
 static void conn_free(struct conn *c) {
     struct rpc_server *s = c->server;
     s->unsent -= c->unsent;
-    bufferevent_free(c->bev); /* closes the socket */
+    if (c->bev != NULL)
+        bufferevent_free(c->bev); /* closes the socket */
     http_reader_free(c->reader);
     for (size_t i = 0; i < c->used; i++)
         buf_clear(&c->slots[(c->first + i) % RPC_PIPELINE_MAX].body);
@@ -154,6 +156,8 @@ static void write_head(struct evbuffer *out, const struct slot *s) {
         evbuffer_add_printf(out, "Access-Control-Allow-Private-Network: true\r\n");
     if (s->status == 405)
         evbuffer_add_printf(out, "Allow: GET, HEAD, POST, OPTIONS\r\n");
+    if (s->status == 426)
+        evbuffer_add_printf(out, "Sec-WebSocket-Version: 13\r\n");
     if (s->status == 429 || s->status == 503)
         evbuffer_add_printf(out, "Retry-After: 1\r\n");
     if (s->close_after)
@@ -208,14 +212,16 @@ static void answer(struct slot *s, int status, const char *type, const char *tex
 
 static void on_engine_reply(void *ctx, uint64_t tag, struct rpc_reply *reply) {
     struct rpc_server *s = ctx;
-    size_t slot = tag & ((1u << SLOT_BITS) - 1);
-    size_t index = (tag >> SLOT_BITS) & ((1u << INDEX_BITS) - 1);
-    struct conn *c = s->conns[index];
-    if (c == NULL || c->generation != (uint32_t)(tag >> (SLOT_BITS + INDEX_BITS))) {
+    if (rpc_tag_is_websocket(tag)) {
+        rpc_ws_reply(s->ws, tag, reply);
+        return;
+    }
+    struct conn *c = s->conns[rpc_tag_index(tag)];
+    if (c == NULL || c->generation != rpc_tag_generation(tag)) {
         buf_clear(&reply->body); /* the client has gone */
         return;
     }
-    struct slot *t = &c->slots[slot];
+    struct slot *t = &c->slots[rpc_tag_slot(tag)];
     buf_clear(&t->body);
     t->body = reply->body;
     t->status = reply->busy ? 429 : 200;
@@ -288,6 +294,30 @@ static void handle_post(struct conn *c, struct slot *t, const struct http_reques
     }
 }
 
+/* Agrees to go on as a WebSocket, or says why not. Pages may open one under the rules of CORS,
+ * which browsers do not apply to it by themselves. */
+static void handle_upgrade(struct conn *c, struct slot *t, const struct http_request *q) {
+    char key[WS_ACCEPT_LEN + 1];
+    int status = 0;
+    const char *why = NULL;
+    if (!path_is(q, "/")) {
+        answer(t, 404, "text/plain", "not found\n", q->keep_alive);
+    } else if (q->fields[HTTP_FIELD_ORIGIN].ptr != NULL && t->allow_origin[0] == '\0') {
+        answer(t, 403, "text/plain", "origin not allowed (see --http-cors)\n", q->keep_alive);
+    } else if (!ws_handshake_accept(q, key, &status, &why)) {
+        answer(t, status, "text/plain", why, q->keep_alive);
+    } else if (c->used > 1 || evbuffer_get_length(bufferevent_get_output(c->bev)) > 0) {
+        answer(t, 400, "text/plain", "requests are still in work\n", q->keep_alive);
+    } else {
+        c->used = 0;
+        c->closing = c->upgraded = true;
+        evbuffer_add_printf(bufferevent_get_output(c->bev),
+                            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+                            "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n",
+                            key);
+    }
+}
+
 static void handle_request(struct conn *c) {
     struct rpc_server *s = c->server;
     const struct http_request *q = http_reader_request(c->reader);
@@ -299,6 +329,8 @@ static void handle_request(struct conn *c) {
         c->closing = true;
     if (!rpc_access_host_ok(&s->access, q->fields[HTTP_FIELD_HOST])) {
         answer(t, 403, "text/plain", "invalid host specified (see --http-vhosts)\n", q->keep_alive);
+    } else if (ws_handshake_asked(q) && !s->draining) {
+        handle_upgrade(c, t, q);
     } else if (q->verb == HTTP_VERB_POST) {
         handle_post(c, t, q);
     } else if (q->verb == HTTP_VERB_GET || q->verb == HTTP_VERB_HEAD) {
@@ -349,6 +381,13 @@ static void read_requests(struct conn *c, struct evbuffer *in) {
     }
 }
 
+/* The socket goes on as a WebSocket; this connection ends. */
+static void hand_over(struct conn *c) {
+    if (rpc_ws_adopt(c->server->ws, c->bev))
+        c->bev = NULL;
+    conn_free(c);
+}
+
 /* Takes up requests and sends replies until nothing moves. Does nothing when called from within
  * itself: a reply that is ready at once is sent by the round that asked for it. */
 static void pump(struct conn *c) {
@@ -361,7 +400,9 @@ static void pump(struct conn *c) {
         write_replies(c);
     } while (c->paused && !must_pause(c) && !c->closing);
     c->processing = false;
-    if (c->closing && c->used == 0 && c->unsent == 0)
+    if (c->upgraded)
+        hand_over(c);
+    else if (c->closing && c->used == 0 && c->unsent == 0)
         finish_conn(c);
     else if (c->closing || c->paused)
         bufferevent_disable(c->bev, EV_READ);
@@ -428,6 +469,7 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx) {
     (void)fd;
     (void)what;
     uint64_t now = rpc_now_ms();
+    rpc_ws_tick(s->ws, now);
     for (size_t i = 0; i < s->conn_max; i++)
         if (s->conns[i] != NULL)
             check_conn(s->conns[i], now);
@@ -449,7 +491,8 @@ static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct socka
     (void)addr;
     (void)len;
     int one = 1;
-    struct conn *c = s->free_count > 0 ? calloc(1, sizeof(*c)) : NULL;
+    bool full = s->conn_count + rpc_ws_count(s->ws) >= s->conn_max;
+    struct conn *c = full ? NULL : calloc(1, sizeof(*c));
     if (c == NULL) {
         metric_add(&rpc_connections_refused, 1);
         refuse_conn(fd);
@@ -563,6 +606,7 @@ static enum err start_engine(struct rpc_server *s, const struct rpc_options *o,
         .live = &s->live,
     };
     CHECK(o->commands->dev_account_count <= RPC_DEV_ACCOUNTS_MAX);
+    TRY(rpc_live_init(&s->live, &s->cx, o->base, ec));
     struct rpc_engine_options eo = {
         .base = o->base,
         .context = &s->cx,
@@ -571,7 +615,17 @@ static enum err start_engine(struct rpc_server *s, const struct rpc_options *o,
         .jobs_max = 4096,
     };
     s->engine = rpc_engine_new(&eo, on_engine_reply, s, ec);
-    return s->engine != NULL ? ERR_OK : ERR_NOMEM;
+    if (s->engine == NULL)
+        return ERR_NOMEM;
+    struct rpc_ws_options wo = {.engine = s->engine,
+                                .subs = s->live.subs,
+                                .connections_max = o->connections_max,
+                                .message_max = LIMIT_RPC_BODY_BYTES};
+    s->ws = rpc_ws_new(&wo);
+    if (s->ws == NULL)
+        FAIL(ec, ERR_NOMEM, "out of memory for %zu connections", o->connections_max);
+    s->live.ws = s->ws;
+    return ERR_OK;
 }
 
 static enum err start_server(struct rpc_server *s, const struct rpc_options *o,
@@ -588,7 +642,6 @@ static enum err start_server(struct rpc_server *s, const struct rpc_options *o,
     for (size_t i = 0; i < s->conn_max; i++)
         s->free_idx[s->free_count++] = (uint32_t)(s->conn_max - 1 - i);
     TRY(rpc_access_init(&s->access, o->vhosts, o->cors_origins, ec));
-    TRY(rpc_live_init(&s->live, ec));
     TRY(start_engine(s, o, ec));
     TRY(bind_address(s, o->listen, ec));
     rpc_live_start(&s->live, o->commands);
@@ -596,7 +649,7 @@ static enum err start_server(struct rpc_server *s, const struct rpc_options *o,
 }
 
 enum err rpc_server_open(struct rpc_server **out, const struct rpc_options *o, struct err_ctx *ec) {
-    CHECK(o->connections_max > 0 && o->connections_max < (1u << INDEX_BITS));
+    CHECK(o->connections_max > 0 && o->connections_max < (1u << RPC_TAG_INDEX_BITS));
     struct rpc_server *s = calloc(1, sizeof(*s));
     if (s == NULL)
         FAIL(ec, ERR_NOMEM, "out of memory");
@@ -632,10 +685,11 @@ void rpc_server_drain(struct rpc_server *s) {
         c->closing = true; /* after the replies in work */
         bufferevent_disable(c->bev, EV_READ);
     }
+    rpc_ws_drain(s->ws);
 }
 
 bool rpc_server_busy(const struct rpc_server *s) {
-    if (rpc_engine_pending(s->engine) > 0)
+    if (rpc_engine_pending(s->engine) > 0 || rpc_ws_busy(s->ws))
         return true;
     for (size_t i = 0; i < s->conn_max; i++)
         if (s->conns[i] != NULL && (s->conns[i]->used > 0 || s->conns[i]->unsent > 0))
@@ -649,6 +703,7 @@ void rpc_server_close(struct rpc_server *s) {
     if (s->listener != NULL)
         evconnlistener_free(s->listener);
     rpc_engine_free(s->engine);
+    rpc_ws_free(s->ws);
     for (size_t i = 0; s->conns != NULL && i < s->conn_max; i++)
         if (s->conns[i] != NULL)
             conn_free(s->conns[i]);

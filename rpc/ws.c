@@ -1,0 +1,559 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "rpc/ws.h"
+
+#include "base/check.h"
+#include "rpc/rpc.h"
+#include "rpc/tag.h"
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <wslay/wslay.h>
+
+enum {
+    CLOSE_GOING_AWAY = 1001, /* RFC 6455 §7.4.1 and the IANA registry */
+    CLOSE_UNACCEPTABLE = 1003,
+    CLOSE_POLICY = 1008,
+    CLOSE_TRY_LATER = 1013,
+    COPY_MAX = 4096, /* of notifications: longer ones are shared instead */
+};
+
+/* A message and the place of its reply. */
+struct ws_message {
+    struct ws_message *next;
+    size_t slot; /* once started */
+    bool started, ready;
+    struct buf body; /* the request, then the reply */
+};
+
+struct conn {
+    struct rpc_ws *hub;
+    uint32_t index, generation;
+    struct bufferevent *bev;
+    wslay_event_context_ptr ws;
+    struct ws_message *first, **last; /* oldest first */
+    struct ws_message *slots[RPC_PIPELINE_MAX];
+    size_t in_work;
+    struct rpc_subscriber subscriber;
+    struct evbuffer *held; /* notifications that wait for the answer to eth_subscribe; or NULL */
+    size_t noted;          /* bytes of notifications that may be unsent */
+    bool processing;       /* inside pump */
+    bool broken;           /* to be freed once pump is left */
+    bool closing;          /* our close frame is out or on its way */
+    bool drained;          /* close after the replies in work */
+    bool pinged;
+    bool shut;                     /* nothing more goes out; we wait for the other side to close */
+    uint64_t close_ms, message_ms; /* when our close went out, when the message being read began */
+    uint64_t heard_ms, moved_ms;   /* last byte in, last byte out */
+};
+
+struct rpc_ws {
+    struct rpc_ws_options o;
+    struct conn **conns;
+    uint32_t *generations;
+    uint32_t *free_idx;
+    size_t free_count, count;
+    size_t unsent;
+};
+
+static void pump(struct conn *c);
+static void on_moved(struct evbuffer *out, const struct evbuffer_cb_info *info, void *ctx);
+
+static struct evbuffer *output_of(const struct conn *c) {
+    return bufferevent_get_output(c->bev);
+}
+
+/* --- connections --------------------------------------------------------------------------- */
+static void free_messages(struct conn *c) {
+    for (struct ws_message *m = c->first, *next; m != NULL; m = next) {
+        next = m->next;
+        buf_clear(&m->body);
+        free(m);
+    }
+}
+
+static void conn_free(struct conn *c) {
+    struct rpc_ws *h = c->hub;
+    if (c->processing) { /* pump is on the stack and sees to it */
+        c->broken = true;
+        return;
+    }
+    h->unsent -= evbuffer_get_length(output_of(c));
+    evbuffer_remove_cb(output_of(c), on_moved, c);
+    bufferevent_free(c->bev); /* closes the socket */
+    wslay_event_context_free(c->ws);
+    rpc_subs_leave(&c->subscriber);
+    if (c->held != NULL)
+        evbuffer_free(c->held);
+    free_messages(c);
+    h->conns[c->index] = NULL;
+    h->free_idx[h->free_count++] = c->index;
+    h->count--;
+    free(c);
+}
+
+static void close_conn(struct conn *c, uint16_t code, const char *reason) {
+    if (c->closing)
+        return;
+    c->closing = true;
+    c->close_ms = rpc_now_ms();
+    if (wslay_event_queue_close(c->ws, code, (const uint8_t *)reason, strlen(reason)) != 0)
+        c->broken = true; /* else the next round of pump sends it */
+}
+
+/* --- frames out ---------------------------------------------------------------------------- */
+/* The head of a whole text message that is not masked (RFC 6455 §5.2). */
+static void put_text_head(struct evbuffer *out, size_t len) {
+    uint8_t head[10] = {0x81};
+    size_t n = 2;
+    if (len < 126) {
+        head[1] = (uint8_t)len;
+    } else if (len <= UINT16_MAX) {
+        head[1] = 126;
+        head[2] = (uint8_t)(len >> 8);
+        head[3] = (uint8_t)len;
+        n = 4;
+    } else {
+        head[1] = 127;
+        be64_store(head + 2, len);
+        n = 10;
+    }
+    evbuffer_add(out, head, n);
+}
+
+static void free_body(const void *data, size_t len, void *ctx) {
+    (void)data;
+    (void)len;
+    free(ctx);
+}
+
+/* Sends a reply; the output owns its storage from here. */
+static void put_reply(struct conn *c, struct buf *body) {
+    struct evbuffer *out = output_of(c);
+    uint8_t *storage = body->ptr;
+    size_t len = body->len;
+    if (len == 0) /* nothing to say to notifications */
+        return;
+    buf_init(body, 0);
+    put_text_head(out, len);
+    if (evbuffer_add_reference(out, storage, len, free_body, storage) != 0) {
+        free(storage);
+        c->broken = true; /* half a frame cannot be taken back */
+    }
+}
+
+/* --- notifications ------------------------------------------------------------------------- */
+static void drop_payload(const void *data, size_t len, void *ctx) {
+    (void)data;
+    (void)len;
+    rpc_payload_drop(ctx);
+}
+
+static bool put_notification(struct evbuffer *out, const char *id, struct rpc_payload *p) {
+    static const char begin[] =
+        "{\"jsonrpc\":\"2.0\",\"method\":\"eth_subscription\",\"params\":{\"subscription\":\"";
+    static const char middle[] = "\",\"result\":", end[] = "}}";
+    size_t id_len = strlen(id);
+    put_text_head(out, sizeof(begin) + id_len + sizeof(middle) + sizeof(end) - 3 + p->len);
+    evbuffer_add(out, begin, sizeof(begin) - 1);
+    evbuffer_add(out, id, id_len);
+    evbuffer_add(out, middle, sizeof(middle) - 1);
+    if (p->len <= COPY_MAX) {
+        evbuffer_add(out, p->json, p->len);
+    } else {
+        if (evbuffer_add_reference(out, p->json, p->len, drop_payload, p) != 0)
+            return false;
+        p->refs++;
+    }
+    return evbuffer_add(out, end, sizeof(end) - 1) == 0;
+}
+
+static void close_behind(struct conn *c, const char *why, uint64_t block) {
+    char reason[96];
+    snprintf(reason, sizeof(reason), "%s, resume from block 0x%llx", why,
+             (unsigned long long)block);
+    close_conn(c, CLOSE_TRY_LATER, reason);
+    if (wslay_event_send(c->ws) != 0)
+        c->broken = true;
+}
+
+/* Neither frees the connection nor calls the subscriptions: they are being walked. */
+static void notify(struct rpc_subscriber *s, const char *id, struct rpc_payload *p,
+                   uint64_t block) {
+    struct conn *c = (struct conn *)(void *)((char *)s - offsetof(struct conn, subscriber));
+    size_t waiting = evbuffer_get_length(output_of(c)), most = RPC_WS_UNSENT_MAX_BYTES;
+    if (c->closing || c->broken)
+        return;
+    if (c->hub->unsent > RPC_UNSENT_MAX_BYTES)
+        most /= 64; /* memory is short: who is behind goes first */
+    if (c->noted > waiting)
+        c->noted = waiting; /* replies that are on their way count as read in time */
+    if (c->held != NULL)
+        waiting = c->noted = evbuffer_get_length(c->held);
+    if (c->noted > most) {
+        close_behind(c, "reads too slowly", block);
+        return;
+    }
+    if (s->unanswered > 0 && c->held == NULL)
+        c->held = evbuffer_new();
+    if (s->unanswered > 0 && c->held == NULL) {
+        c->broken = true;
+        return;
+    }
+    struct evbuffer *out = c->held != NULL ? c->held : output_of(c);
+    size_t before = evbuffer_get_length(out);
+    if (!put_notification(out, id, p))
+        c->broken = true;
+    c->noted += evbuffer_get_length(out) - before;
+}
+
+static void give_up(struct rpc_subscriber *s, uint64_t block) {
+    struct conn *c = (struct conn *)(void *)((char *)s - offsetof(struct conn, subscriber));
+    if (!c->closing && !c->broken)
+        close_behind(c, "cannot be served", block);
+}
+
+const struct rpc_sub_transport rpc_ws_transport = {.send = notify, .fail = give_up};
+
+/* The answer to a request is out: what was held back for it follows. */
+static void release_held(struct conn *c, uint64_t tag) {
+    rpc_subs_answered(&c->subscriber, tag);
+    if (c->held == NULL || c->subscriber.unanswered > 0)
+        return;
+    evbuffer_add_buffer(output_of(c), c->held);
+    evbuffer_free(c->held);
+    c->held = NULL;
+}
+
+/* --- what wslay asks for ------------------------------------------------------------------- */
+static bool must_pause(const struct conn *c) {
+    size_t unsent = evbuffer_get_length(output_of(c));
+    return c->in_work == RPC_PIPELINE_MAX || unsent > RPC_CONNECTION_UNSENT_BYTES ||
+           (unsent > 0 && c->hub->unsent > RPC_UNSENT_MAX_BYTES);
+}
+
+static ssize_t on_recv(wslay_event_context_ptr ws, uint8_t *buf, size_t len, int flags, void *ctx) {
+    struct conn *c = ctx;
+    (void)flags;
+    int n =
+        must_pause(c) && !c->closing ? 0 : evbuffer_remove(bufferevent_get_input(c->bev), buf, len);
+    if (n <= 0) {
+        wslay_event_set_error(ws, WSLAY_ERR_WOULDBLOCK);
+        return -1;
+    }
+    return n;
+}
+
+static ssize_t on_send(wslay_event_context_ptr ws, const uint8_t *data, size_t len, int flags,
+                       void *ctx) {
+    struct conn *c = ctx;
+    (void)flags;
+    if (evbuffer_add(output_of(c), data, len) != 0) {
+        wslay_event_set_error(ws, WSLAY_ERR_CALLBACK_FAILURE);
+        return -1;
+    }
+    return (ssize_t)len;
+}
+
+static void on_frame(wslay_event_context_ptr ws,
+                     const struct wslay_event_on_frame_recv_start_arg *arg, void *ctx) {
+    struct conn *c = ctx;
+    (void)ws;
+    if (!wslay_is_ctrl_frame(arg->opcode) && c->message_ms == 0)
+        c->message_ms = rpc_now_ms();
+}
+
+static void on_message(wslay_event_context_ptr ws, const struct wslay_event_on_msg_recv_arg *arg,
+                       void *ctx) {
+    struct conn *c = ctx;
+    (void)ws;
+    if (wslay_is_ctrl_frame(arg->opcode))
+        return; /* pings and closes are answered by the library */
+    c->message_ms = 0;
+    if (c->closing || c->drained)
+        return;
+    if (arg->opcode != WSLAY_TEXT_FRAME) {
+        close_conn(c, CLOSE_UNACCEPTABLE, "only text messages are understood");
+        return;
+    }
+    struct ws_message *m = calloc(1, sizeof(*m));
+    if (m == NULL) {
+        c->broken = true;
+        return;
+    }
+    buf_init(&m->body, c->hub->o.message_max);
+    buf_append(&m->body, arg->msg, arg->msg_length);
+    *c->last = m;
+    c->last = &m->next;
+}
+
+static const struct wslay_event_callbacks callbacks = {
+    .recv_callback = on_recv,
+    .send_callback = on_send,
+    .on_frame_recv_start_callback = on_frame,
+    .on_msg_recv_callback = on_message,
+};
+
+/* --- messages ------------------------------------------------------------------------------ */
+static uint64_t tag_of(const struct conn *c, size_t slot) {
+    return rpc_tag_of(c->generation, c->index, slot, true);
+}
+
+static size_t free_slot(const struct conn *c) {
+    for (size_t i = 0; i < RPC_PIPELINE_MAX; i++)
+        if (c->slots[i] == NULL)
+            return i;
+    CHECK(false);
+}
+
+/* Hands messages to the engine while there is room. */
+static void start_messages(struct conn *c) {
+    for (struct ws_message *m = c->first; m != NULL && !c->closing; m = m->next) {
+        if (m->started)
+            continue;
+        if (must_pause(c))
+            return;
+        m->slot = free_slot(c);
+        m->started = true;
+        c->slots[m->slot] = m;
+        c->in_work++;
+        struct buf body = m->body;
+        buf_init(&m->body, 0);
+        rpc_engine_run(c->hub->o.engine, &body, tag_of(c, m->slot));
+    }
+}
+
+/* Sends the replies whose turn it is; whether there were any. */
+static bool write_replies(struct conn *c) {
+    bool any = false;
+    while (c->first != NULL && c->first->ready) {
+        struct ws_message *m = c->first;
+        c->first = m->next;
+        if (c->first == NULL)
+            c->last = &c->first;
+        c->slots[m->slot] = NULL;
+        c->in_work--;
+        if (!c->closing)
+            put_reply(c, &m->body);
+        buf_clear(&m->body);
+        release_held(c, tag_of(c, m->slot));
+        free(m);
+        any = true;
+    }
+    return any;
+}
+
+static void receive(struct conn *c) {
+    if (wslay_event_want_read(c->ws) && wslay_event_recv(c->ws) != 0)
+        c->broken = true;
+    if (wslay_event_want_write(c->ws) && wslay_event_send(c->ws) != 0)
+        c->broken = true;
+    if (!c->closing && wslay_event_get_close_sent(c->ws)) { /* by the library itself */
+        c->closing = true;
+        c->close_ms = rpc_now_ms();
+    }
+}
+
+/* Whether both sides have said that they are done. Where the other one could not be understood, its
+ * input is dropped until it closes: closing first, with input unread, would reset the connection
+ * and could take our close frame with it. */
+static bool is_over(struct conn *c) {
+    if (!c->closing || evbuffer_get_length(output_of(c)) > 0)
+        return false;
+    if (wslay_event_get_close_received(c->ws))
+        return true;
+    if (!wslay_event_want_read(c->ws)) {
+        struct evbuffer *in = bufferevent_get_input(c->bev);
+        evbuffer_drain(in, evbuffer_get_length(in));
+        if (!c->shut)
+            shutdown(bufferevent_getfd(c->bev), SHUT_WR);
+        c->shut = true;
+    }
+    return false;
+}
+
+/* Reads, runs and answers until nothing moves. Does nothing when called from within itself. */
+static void pump(struct conn *c) {
+    if (c->processing)
+        return;
+    c->processing = true;
+    bool moved = true;
+    while (moved && !c->broken) {
+        receive(c);
+        start_messages(c);
+        moved = write_replies(c);
+        if (c->drained && c->first == NULL && !c->closing) {
+            close_conn(c, CLOSE_GOING_AWAY, "the node is shutting down");
+            moved = true;
+        }
+    }
+    c->processing = false;
+    if (c->broken || is_over(c))
+        conn_free(c);
+    else if (must_pause(c) && !c->closing)
+        bufferevent_disable(c->bev, EV_READ);
+    else
+        bufferevent_enable(c->bev, EV_READ);
+}
+
+void rpc_ws_reply(struct rpc_ws *h, uint64_t tag, struct rpc_reply *reply) {
+    struct conn *c = h->conns[rpc_tag_index(tag)];
+    if (c == NULL || c->generation != rpc_tag_generation(tag)) {
+        buf_clear(&reply->body); /* the client has gone */
+        return;
+    }
+    struct ws_message *m = c->slots[rpc_tag_slot(tag)];
+    CHECK(m != NULL);
+    m->body = reply->body;
+    m->ready = true;
+    pump(c);
+}
+
+struct rpc_subscriber *rpc_ws_subscriber(struct rpc_ws *h, uint64_t tag) {
+    if (!rpc_tag_is_websocket(tag))
+        return NULL;
+    struct conn *c = h->conns[rpc_tag_index(tag)];
+    return c != NULL && c->generation == rpc_tag_generation(tag) && !c->closing ? &c->subscriber
+                                                                                : NULL;
+}
+
+/* --- events -------------------------------------------------------------------------------- */
+static void on_readable(struct bufferevent *bev, void *ctx) {
+    struct conn *c = ctx;
+    (void)bev;
+    c->heard_ms = rpc_now_ms();
+    c->pinged = false;
+    pump(c);
+}
+
+static void on_written(struct bufferevent *bev, void *ctx) {
+    (void)bev;
+    pump(ctx);
+}
+
+static void on_event(struct bufferevent *bev, short what, void *ctx) {
+    (void)bev;
+    (void)what;
+    conn_free(ctx); /* gone, or broken: there is nobody to tell */
+}
+
+/* Keeps count of what is unsent. */
+static void on_moved(struct evbuffer *out, const struct evbuffer_cb_info *info, void *ctx) {
+    struct conn *c = ctx;
+    (void)out;
+    c->hub->unsent += info->n_added;
+    c->hub->unsent -= info->n_deleted;
+    if (info->n_deleted > 0 || info->orig_size == 0)
+        c->moved_ms = rpc_now_ms();
+}
+
+static void check_conn(struct conn *c, uint64_t now) {
+    bool unsent = evbuffer_get_length(output_of(c)) > 0;
+    if (c->broken || (unsent && now - c->moved_ms > RPC_WRITE_MS) ||
+        (c->closing && now - c->close_ms > RPC_WS_CLOSE_MS) ||
+        (c->pinged && now - c->heard_ms > 2 * RPC_WS_PING_MS)) {
+        conn_free(c);
+    } else if (c->message_ms != 0 && now - c->message_ms > RPC_REQUEST_MS && !c->closing) {
+        close_conn(c, CLOSE_POLICY, "the message took too long to arrive");
+        pump(c);
+    } else if (!c->pinged && !c->closing && now - c->heard_ms > RPC_WS_PING_MS) {
+        struct wslay_event_msg ping = {.opcode = WSLAY_PING};
+        c->pinged = true;
+        if (wslay_event_queue_msg(c->ws, &ping) != 0)
+            c->broken = true;
+        pump(c);
+    }
+}
+
+void rpc_ws_tick(struct rpc_ws *h, uint64_t now_ms) {
+    for (size_t i = 0; i < h->o.connections_max; i++)
+        if (h->conns[i] != NULL)
+            check_conn(h->conns[i], now_ms);
+}
+
+/* --- life ---------------------------------------------------------------------------------- */
+struct rpc_ws *rpc_ws_new(const struct rpc_ws_options *o) {
+    CHECK(o->connections_max < (1u << RPC_TAG_INDEX_BITS));
+    struct rpc_ws *h = calloc(1, sizeof(*h));
+    if (h == NULL)
+        return NULL;
+    h->o = *o;
+    h->conns = calloc(o->connections_max, sizeof(struct conn *));
+    h->generations = calloc(o->connections_max, sizeof(uint32_t));
+    h->free_idx = calloc(o->connections_max, sizeof(uint32_t));
+    if (h->conns == NULL || h->generations == NULL || h->free_idx == NULL) {
+        rpc_ws_free(h);
+        return NULL;
+    }
+    for (size_t i = 0; i < o->connections_max; i++)
+        h->free_idx[h->free_count++] = (uint32_t)(o->connections_max - 1 - i);
+    return h;
+}
+
+void rpc_ws_free(struct rpc_ws *h) {
+    if (h == NULL)
+        return;
+    for (size_t i = 0; h->conns != NULL && i < h->o.connections_max; i++)
+        if (h->conns[i] != NULL)
+            conn_free(h->conns[i]);
+    free(h->conns);
+    free(h->generations);
+    free(h->free_idx);
+    free(h);
+}
+
+bool rpc_ws_adopt(struct rpc_ws *h, struct bufferevent *bev) {
+    struct conn *c = h->free_count > 0 ? calloc(1, sizeof(*c)) : NULL;
+    if (c == NULL)
+        return false;
+    if (wslay_event_context_server_init(&c->ws, &callbacks, c) != 0 ||
+        evbuffer_add_cb(bufferevent_get_output(bev), on_moved, c) == NULL) {
+        if (c->ws != NULL)
+            wslay_event_context_free(c->ws);
+        free(c);
+        return false;
+    }
+    wslay_event_config_set_max_recv_msg_length(c->ws, h->o.message_max);
+    c->hub = h;
+    c->bev = bev;
+    c->subscriber.hub = h->o.subs;
+    c->last = &c->first;
+    c->index = h->free_idx[--h->free_count];
+    c->generation = ++h->generations[c->index];
+    c->heard_ms = c->moved_ms = rpc_now_ms();
+    h->conns[c->index] = c;
+    h->count++;
+    h->unsent += evbuffer_get_length(output_of(c));
+    bufferevent_setcb(bev, on_readable, on_written, on_event, c);
+    bufferevent_enable(bev, EV_READ | EV_WRITE);
+    pump(c);
+    return true;
+}
+
+size_t rpc_ws_count(const struct rpc_ws *h) {
+    return h->count;
+}
+
+size_t rpc_ws_unsent(const struct rpc_ws *h) {
+    return h->unsent;
+}
+
+void rpc_ws_drain(struct rpc_ws *h) {
+    for (size_t i = 0; i < h->o.connections_max; i++) {
+        struct conn *c = h->conns[i];
+        if (c == NULL)
+            continue;
+        c->drained = true;
+        pump(c);
+    }
+}
+
+bool rpc_ws_busy(const struct rpc_ws *h) {
+    for (size_t i = 0; i < h->o.connections_max; i++)
+        if (h->conns[i] != NULL &&
+            (h->conns[i]->first != NULL || evbuffer_get_length(output_of(h->conns[i])) > 0))
+            return true;
+    return false;
+}
