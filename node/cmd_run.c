@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `callipter run`: wires the parts together, serves until told to stop. */
 #include "base/cpu.h"
+#include "base/hex.h"
 #include "base/log.h"
 #include "node/commands.h"
 #include "node/config.h"
 #include "node/datadir.h"
 #include "node/metrics.h"
 #include "node/recover.h"
+#include "node/replay.h"
 #include "node/sequencer.h"
 #include "node/version.h"
 #include "rpc/rpc.h"
@@ -103,16 +105,22 @@ static void readmit_pool(struct run *r) {
     buf_clear(&r->pool_records);
 }
 
-static enum err open_chain(struct run *r, struct err_ctx *ec) {
+static enum err open_ledger(struct run *r, struct err_ctx *ec) {
     struct ledger_options lo = {
         .disk = disk_posix(),
         .dir = r->dir,
         .genesis = &r->genesis,
         .cache_bytes = r->config.cache_mib * MIB,
+        .tier = strcmp(r->config.tier, "reference") == 0 ? EVM_TIER_REFERENCE : EVM_TIER_FAST,
     };
-    struct recover_stats stats;
     TRY(ledger_open(&r->ledger, &lo, ec));
     r->has_ledger = true;
+    return ERR_OK;
+}
+
+static enum err open_chain(struct run *r, struct err_ctx *ec) {
+    struct recover_stats stats;
+    TRY(open_ledger(r, ec));
     buf_init(&r->pool_records, POOL_RECORDS_MAX);
     TRY(recover_run(&r->ledger, &stats, keep_pool_record, r, ec));
     if (r->pool_records.overflow)
@@ -205,6 +213,8 @@ static enum err start(struct run *r, struct err_ctx *ec) {
     TRY(start_events(r, ec));
     TRY(load_genesis(r, ec));
     TRY(choose_dir(r, ec));
+    if (r->config.replay[0] != '\0')
+        return open_ledger(r, ec);
     TRY(open_chain(r, ec));
     TRY(start_sequencer(r, ec));
     return start_rpc(r, ec);
@@ -274,6 +284,34 @@ static bool stop(struct run *r) {
     return ok;
 }
 
+/* --- replaying ----------------------------------------------------------------------------- */
+static void print_replay(const struct run *r, const struct replay_stats *s) {
+    char hash[65] = {0};
+    double seconds = (double)(s->took_ns > 0 ? s->took_ns : 1) / 1e9;
+    hex_encode(hash, r->ledger.head_hash.b, 32);
+    printf("replayed blocks=%" PRIu64 " txs=%" PRIu64 " gas=%" PRIu64 " rewinds=%" PRIu64
+           " seconds=%.3f txs_per_s=%.0f mgas_per_s=%.1f tier=%s\n",
+           s->blocks, s->txs, s->gas, s->rewinds, seconds, (double)s->txs / seconds,
+           (double)s->gas / 1e6 / seconds, r->config.tier);
+    if (s->unsealed)
+        printf("the hash of the last block is not in the log: it was not compared\n");
+    printf("head block=%" PRIu64 " hash=0x%s\n", r->ledger.head.number, hash);
+}
+
+static int replay(struct run *r) {
+    struct err_ctx ec = {.text = ""};
+    struct replay_stats stats;
+    enum err e = replay_log(&r->ledger, r->config.replay, &stats, &ec);
+    if (e != ERR_OK)
+        fprintf(stderr, "callipter run: replay: %s\n", ec.err == e ? ec.text : err_text(e));
+    print_replay(r, &stats);
+    fflush(stdout);
+    ledger_close(&r->ledger); /* without the checkpoint of a stop: replay makes its own */
+    r->has_ledger = false;
+    (void)stop(r);
+    return e == ERR_OK ? 0 : 1;
+}
+
 int cmd_run(int argc, char **argv) {
     static struct run r; /* large, and one */
     struct err_ctx ec;
@@ -293,6 +331,8 @@ int cmd_run(int argc, char **argv) {
         (void)stop(&r);
         return e == ERR_CONFIG ? 2 : 1;
     }
+    if (r.config.replay[0] != '\0')
+        return replay(&r);
     if (r.config.dev)
         print_dev_accounts(&r);
     printf("ready http=%s chain=%" PRIu64 " block=%" PRIu64 "\n", rpc_server_address(r.rpc),

@@ -47,7 +47,7 @@ static enum err open_executor(struct ledger *l, const struct ledger_options *o,
     struct chain_options co = {
         .config = l->genesis->config,
         .reader = store_state_reader(l->newest),
-        .tier = EVM_TIER_FAST,
+        .tier = o->tier,
         .code_cache_bytes = o->cache_bytes / 8,
         .world_cache_bytes = o->cache_bytes * 3 / 8,
     };

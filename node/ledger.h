@@ -29,6 +29,7 @@ struct ledger_options {
     const char *dir;
     const struct genesis *genesis; /* borrowed while the ledger is open */
     size_t cache_bytes;            /* trie, state and code together */
+    enum evm_tier tier;            /* interpreter that executes blocks */
     bool no_sync;                  /* tests that never restart */
 };
 

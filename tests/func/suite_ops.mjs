@@ -1,6 +1,29 @@
 // What an operator does: watch, replay, back up, configure, keep keys.
-import { Node, devAccounts } from "./lib/node.mjs";
+import { spawnSync } from "node:child_process";
+import { createPublicClient, createWalletClient, defineChain, http } from "viem";
+import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
+import { contract } from "./lib/compile.mjs";
+import { BINARY, Node, devAccounts, tempDir } from "./lib/node.mjs";
 import { assert, check } from "./lib/suite.mjs";
+
+/** Runs the binary to its end: {status, stdout, stderr}. */
+function callipter(args, options = {}) {
+  return spawnSync(BINARY, args, { encoding: "utf8", timeout: 120000, ...options });
+}
+
+function clients(node) {
+  const chain = defineChain({
+    id: node.chainId,
+    name: "Callipter",
+    nativeCurrency: { name: "Ether", symbol: "ETH", decimals: 18 },
+    rpcUrls: { default: { http: [node.url] } },
+  });
+  const transport = http(node.url, { retryCount: 0 });
+  const wallets = devAccounts(node).map((k) =>
+    createWalletClient({ chain, transport, account: privateKeyToAccount(k.key) }),
+  );
+  return { client: createPublicClient({ chain, transport, pollingInterval: 20, cacheTime: 0 }), wallets };
+}
 
 /** {name: value} of the samples, and the names that have a TYPE. */
 async function metrics(node) {
@@ -46,6 +69,63 @@ async function watched() {
   await node.stop();
 }
 
+/** Transfers of all types, creations, token calls, precompiles, reverts, a delegation, a filled nonce gap. */
+async function mixedTraffic(node, { client, wallets }, rounds) {
+  const c = contract("Coin");
+  const hash = await wallets[0].deployContract({ ...c, args: [wallets[0].account.address] });
+  const { contractAddress: coin } = await client.getTransactionReceipt({ hash });
+  for (let round = 0; round < rounds; round++)
+    await Promise.all(
+      wallets.map(async (w, i) => {
+        const to = wallets[(i + 1) % wallets.length].account.address;
+        const send = (tx) => w.sendTransaction({ gas: 200000n, ...tx });
+        await send({ to, value: BigInt(round), type: "legacy" });
+        await send({ to, type: "eip2930", accessList: [{ address: coin, storageKeys: [`0x${"00".repeat(32)}`] }] });
+        await send({ to: `0x${(1 + ((round + i) % 17)).toString(16).padStart(40, "0")}`, data: `0x${"ab".repeat(192)}` });
+        await send({ data: "0x6001600055600160015560006000fd" }); // a creation that reverts
+        await send({ data: "0x600b600c600039600b6000f3600054600101600055" + "00".repeat(2), to: undefined });
+        if (i === 0) await w.writeContract({ address: coin, abi: c.abi, functionName: "mint", args: [to, 1000n] });
+        else await send({ to: coin, data: "0xa9059cbb" + to.slice(2).padStart(64, "0") + "5".padStart(64, "0") });
+        if (round === 0) {
+          const fresh = privateKeyToAccount(generatePrivateKey());
+          const auth = await fresh.signAuthorization({ contractAddress: coin, chainId: node.chainId, nonce: 0 });
+          await send({ to: fresh.address, authorizationList: [auth] });
+          const nonce = await client.getTransactionCount({ address: w.account.address });
+          await send({ to, nonce: nonce + 1 });
+          await send({ to, nonce });
+        }
+      }),
+    );
+}
+
+async function replayed() {
+  const source = tempDir();
+  const node = await Node.start(source);
+  await mixedTraffic(node, clients(node), 3);
+  const head = await node.rpc("eth_getBlockByNumber", ["latest", false]);
+  const replay = (args, env = {}) =>
+    callipter(["run", "--dev", "--replay", source, ...args], { env: { ...process.env, ...env } });
+  const live = replay(["--datadir", tempDir()]); // while the other node runs
+  assert.equal(live.status, 0, live.stderr);
+  await node.stop();
+
+  const figures = [];
+  for (const cpu of ["portable", "best"])
+    for (const tier of ["fast", "reference"]) {
+      const dir = tempDir();
+      const r = replay(["--datadir", dir, "--tier", tier], cpu === "best" ? {} : { CALLIPTER_CPU: cpu });
+      assert.equal(r.status, 0, r.stderr);
+      assert.match(r.stdout, new RegExp(`^head block=${Number(head.number)} hash=${head.hash}$`, "m"), `${cpu} ${tier}`);
+      figures.push(`${cpu} ${/txs_per_s=\d+ mgas_per_s=\S+ tier=\S+/.exec(r.stdout)[0]}`);
+      assert.doesNotMatch(r.stdout, /not compared/);
+      assert.equal(callipter(["db", "verify", "--datadir", dir]).status, 0);
+      const again = replay(["--datadir", dir, "--tier", tier]);
+      assert.deepEqual([again.status, /empty folder/.test(again.stderr)], [1, true]);
+    }
+  console.log(`     ${Number(head.number)} blocks: ${figures.join("; ")}`);
+}
+
 export async function run() {
   await check("ops: metrics, livez, readyz", watched);
+  await check("ops: a log gives the same blocks on every CPU variant and in both tiers", replayed);
 }
