@@ -5,6 +5,8 @@
  * recovery must find every block that had been reported durable, with its hash, a state whose root
  * rebuilt from the tables is the head's, and a node that goes on.
  *
+ * Some images are cut a second time, at every step of their recovery.
+ *
  * Controls: with the syncs of the log, of LMDB, or all removed from the run, the same test must
  * find fault.
  *
@@ -27,7 +29,8 @@ enum {
     MARK_REWIND = 'R',
     SEEN_SLOTS = 1 << 18,
     CONTROL_STEP = 5,
-    DRAWS = 3 /* of each random variant */
+    DRAWS = 3 /* of each random variant */,
+    SECOND_STEP = 61 /* every so many cuts are cut again while recovering */
 };
 
 /* What the recorded program tells: blocks up to `block` are durable (hash: of that one), or those
@@ -98,6 +101,20 @@ static int run_workload(const char *dir, uint64_t seed, size_t blocks) {
     return 0;
 }
 
+/* What a start after a failure does, made durable as it does. */
+static int run_recovery(const char *dir) {
+    char data[FIXTURE_PATH_MAX + 8];
+    (void)snprintf(data, sizeof data, "%s/data", dir);
+    struct crash_node n;
+    struct err_ctx ec = {0};
+    MUST(crash_node_open(&n, data, true, &ec));
+    MUST(crash_node_block(&n, 777, &ec));
+    MUST(crash_node_sync(&n, &ec));
+    MUST(crash_node_checkpoint(&n, &ec));
+    crash_node_close(&n);
+    return 0;
+}
+
 /* --- the trace ------------------------------------------------------------------------------ */
 
 struct trace {
@@ -128,16 +145,13 @@ static void trace_load(struct trace *t, const char *path) {
     }
 }
 
-/* Runs this program under the shim; `drop` names files whose syncs are removed, NULL for none. */
-static void trace_make(struct trace *t, const char *self, uint64_t seed, size_t blocks,
-                       const char *drop) {
-    char dir[FIXTURE_PATH_MAX], path[FIXTURE_PATH_MAX + 16], shim[4096], numbers[2][32], own[4096];
-    fixture_dir_make(dir);
+/* Runs this program under the shim on a folder and loads what it did; `args` ends with NULL. */
+static void trace_run(struct trace *t, const char *self, const char *dir, const char *drop,
+                      char *const args[]) {
+    char path[FIXTURE_PATH_MAX + 16], shim[4096], own[4096];
     (void)snprintf(path, sizeof path, "%s.trace", dir);
     (void)snprintf(own, sizeof own, "%s", self);
     (void)snprintf(shim, sizeof shim, "%s/crash_shim.so", dirname(own));
-    (void)snprintf(numbers[0], sizeof numbers[0], "%" PRIu64, seed);
-    (void)snprintf(numbers[1], sizeof numbers[1], "%zu", blocks);
     pid_t pid = fork();
     CHECK(pid >= 0);
     if (pid == 0) {
@@ -145,7 +159,7 @@ static void trace_make(struct trace *t, const char *self, uint64_t seed, size_t 
         (void)setenv("CRASH_TRACE", path, 1);
         (void)setenv("CRASH_DROP_SYNC", drop == NULL ? "" : drop, 1);
         (void)setenv("LD_PRELOAD", shim, 1);
-        (void)execl(self, self, "--workload", dir, numbers[0], numbers[1], (char *)NULL);
+        (void)execv(self, args);
         _exit(127);
     }
     int status;
@@ -157,6 +171,17 @@ static void trace_make(struct trace *t, const char *self, uint64_t seed, size_t 
     memset(t, 0, sizeof *t);
     trace_load(t, path);
     (void)unlink(path);
+}
+
+/* The run of `blocks` blocks; `drop` names files whose syncs are removed, NULL for none. */
+static void trace_make(struct trace *t, char *self, uint64_t seed, size_t blocks,
+                       const char *drop) {
+    char dir[FIXTURE_PATH_MAX], numbers[2][32], mode[] = "--workload";
+    fixture_dir_make(dir);
+    (void)snprintf(numbers[0], sizeof numbers[0], "%" PRIu64, seed);
+    (void)snprintf(numbers[1], sizeof numbers[1], "%zu", blocks);
+    char *args[] = {self, mode, dir, numbers[0], numbers[1], NULL};
+    trace_run(t, self, dir, drop, args);
     fixture_dir_remove(dir);
 }
 
@@ -229,6 +254,7 @@ static int recover(const char *dir, const struct promise *p, bool quiet) {
 
 struct tally {
     size_t images, same, bad;
+    size_t second; /* of the images, those of failures during recovery */
 };
 
 struct worker {
@@ -236,6 +262,7 @@ struct worker {
     uint64_t seed;
     size_t index, jobs, step;
     bool quiet;
+    char *self;
     char dir[FIXTURE_PATH_MAX];
     uint64_t *seen; /* images tested: number, with how much was promised then */
     struct tally tally;
@@ -252,17 +279,9 @@ static bool seen_before(struct worker *w, uint64_t number) {
     }
 }
 
-static void test_image(struct worker *w, struct crash_disk *d, enum crash_variant variant,
-                       size_t draw, size_t cut, const struct promise *p) {
-    struct fixture_rng r = fixture_rng_of(w->seed ^ cut << 16 ^ draw << 8 ^ variant);
-    const struct crash_step *next = cut + 1 < w->trace->count ? &w->trace->steps[cut + 1] : NULL;
-    const struct crash_step *flying = next != NULL && next->record.op == CRASH_WRITE ? next : NULL;
-    uint64_t number = crash_disk_image(d, variant, flying, &r);
-    uint64_t promised = p->count == 0 ? 0 : be64_load(p->hashes[p->count - 1].b);
-    if (seen_before(w, (number ^ promised) | 1)) {
-        w->tally.same++;
-        return;
-    }
+/* Recovers from the image made last. */
+static void judge(struct worker *w, const struct crash_disk *d, enum crash_variant variant,
+                  size_t cut, const struct promise *p) {
     CHECK(mkdir(w->dir, 0755) == 0 || errno == EEXIST);
     crash_disk_write(d, w->dir);
     pid_t pid = fork();
@@ -283,6 +302,52 @@ static void test_image(struct worker *w, struct crash_disk *d, enum crash_varian
                           w->trace->count, (int)variant, w->seed, status);
     }
     fixture_dir_remove(w->dir);
+}
+
+/* The power fails again while the node recovers from the image made last: at every step, in every
+ * way. */
+static void test_second(struct worker *w, const struct crash_disk *d, size_t cut,
+                        const struct promise *p) {
+    struct trace t;
+    char mode[] = "--recover";
+    char *args[] = {w->self, mode, w->dir, NULL};
+    CHECK(mkdir(w->dir, 0755) == 0 || errno == EEXIST);
+    crash_disk_write(d, w->dir);
+    trace_run(&t, w->self, w->dir, NULL, args);
+    fixture_dir_remove(w->dir);
+    struct crash_disk *again = crash_disk_of_image(d);
+    for (size_t i = 0; i < t.count; i++) {
+        crash_disk_apply(again, &t.steps[i]);
+        for (int v = 0; v < CRASH_VARIANTS; v++) {
+            struct fixture_rng r = fixture_rng_of(w->seed ^ cut << 24 ^ i << 8 ^ (unsigned)v);
+            uint64_t number = crash_disk_image(again, (enum crash_variant)v, NULL, &r);
+            uint64_t promised = p->count == 0 ? 0 : be64_load(p->hashes[p->count - 1].b);
+            if (seen_before(w, (number ^ promised) | 1)) {
+                w->tally.same++;
+                continue;
+            }
+            judge(w, again, (enum crash_variant)v, cut, p);
+            w->tally.second++;
+        }
+    }
+    crash_disk_free(again);
+    trace_free(&t);
+}
+
+static void test_image(struct worker *w, struct crash_disk *d, enum crash_variant variant,
+                       size_t draw, size_t cut, const struct promise *p) {
+    struct fixture_rng r = fixture_rng_of(w->seed ^ cut << 16 ^ draw << 8 ^ variant);
+    const struct crash_step *next = cut + 1 < w->trace->count ? &w->trace->steps[cut + 1] : NULL;
+    const struct crash_step *flying = next != NULL && next->record.op == CRASH_WRITE ? next : NULL;
+    uint64_t number = crash_disk_image(d, variant, flying, &r);
+    uint64_t promised = p->count == 0 ? 0 : be64_load(p->hashes[p->count - 1].b);
+    if (seen_before(w, (number ^ promised) | 1)) {
+        w->tally.same++;
+        return;
+    }
+    judge(w, d, variant, cut, p);
+    if (cut % SECOND_STEP == 7 && variant >= CRASH_TORN && draw == 0 && !w->quiet)
+        test_second(w, d, cut, p);
 }
 
 static struct tally run_worker(struct worker *w) {
@@ -310,14 +375,19 @@ static struct tally run_worker(struct worker *w) {
 }
 
 /* All cuts of a trace over `jobs` processes. */
-static struct tally run_cuts(const struct trace *t, uint64_t seed, size_t jobs, size_t step,
-                             bool quiet) {
+static struct tally run_cuts(const struct trace *t, char *self, uint64_t seed, size_t jobs,
+                             size_t step, bool quiet) {
     int ends[2];
     CHECK(pipe(ends) == 0);
     for (size_t k = 0; k < jobs; k++) {
         static struct worker w;
-        w = (struct worker){
-            .trace = t, .seed = seed, .index = k, .jobs = jobs, .step = step, .quiet = quiet};
+        w = (struct worker){.trace = t,
+                            .seed = seed,
+                            .index = k,
+                            .jobs = jobs,
+                            .step = step,
+                            .quiet = quiet,
+                            .self = self};
         fixture_dir_make(w.dir);
         fixture_dir_remove(w.dir);
         pid_t pid = fork();
@@ -335,6 +405,7 @@ static struct tally run_cuts(const struct trace *t, uint64_t seed, size_t jobs, 
         sum.images += one.images;
         sum.same += one.same;
         sum.bad += one.bad;
+        sum.second += one.second;
     }
     (void)close(ends[0]);
     while (wait(NULL) > 0)
@@ -351,23 +422,26 @@ static size_t number_of(const char *name, size_t otherwise) {
 int main(int argc, char **argv) {
     if (argc == 5 && strcmp(argv[1], "--workload") == 0)
         return run_workload(argv[2], strtoull(argv[3], NULL, 0), strtoull(argv[4], NULL, 0));
+    if (argc == 3 && strcmp(argv[1], "--recover") == 0)
+        return run_recovery(argv[2]);
     uint64_t seed = fixture_seed(20260102);
     size_t jobs = number_of("JOBS", 2), blocks = number_of("BLOCKS", 200), passed = 0, failed = 0;
     (void)printf("crash: SEED=%" PRIu64 " BLOCKS=%zu JOBS=%zu\n", seed, blocks, jobs);
     (void)fflush(stdout);
     struct trace t;
     trace_make(&t, argv[0], seed, blocks, NULL);
-    struct tally all = run_cuts(&t, seed, jobs, 1, false);
-    (void)printf("%zu writes, %zu syncs, %zu other steps: %zu images recovered, %zu the same as "
-                 "others, %zu bad\n",
-                 t.writes, t.syncs, t.others, all.images, all.same, all.bad);
+    struct tally all = run_cuts(&t, argv[0], seed, jobs, 1, false);
+    (void)printf(
+        "%zu writes, %zu syncs, %zu other steps: %zu images recovered (%zu of them cut again "
+        "while recovering), %zu the same as others, %zu bad\n",
+        t.writes, t.syncs, t.others, all.images, all.second, all.same, all.bad);
     passed += all.images - all.bad;
     failed += all.bad;
     trace_free(&t);
     static const char *const drops[] = {"/", "wal", "state.mdb"};
     for (size_t i = 0; i < ARRAY_LEN(drops); i++) {
         trace_make(&t, argv[0], seed, blocks, drops[i]);
-        struct tally control = run_cuts(&t, seed, jobs, CONTROL_STEP, true);
+        struct tally control = run_cuts(&t, argv[0], seed, jobs, CONTROL_STEP, true);
         bool found = control.bad > 0;
         (void)printf("control without syncs of '%s': %zu of %zu images bad%s\n", drops[i],
                      control.bad, control.images, found ? ", as must be" : ": the test is blind");

@@ -356,6 +356,20 @@ uint64_t crash_disk_image(struct crash_disk *d, enum crash_variant variant,
     return be64_load(h.b);
 }
 
+struct crash_disk *crash_disk_of_image(const struct crash_disk *d) {
+    struct crash_disk *n = crash_disk_new();
+    for (size_t i = 0; i < d->image.count; i++) {
+        struct inode *inode = inode_new(n, d->image.at[i].inode->dir);
+        buf_append(&inode->durable, d->contents[i].ptr, d->contents[i].len);
+        buf_append(&inode->current, d->contents[i].ptr, d->contents[i].len);
+        n->durable.at[i] = d->image.at[i];
+        n->durable.at[i].inode = inode;
+    }
+    n->durable.count = d->image.count;
+    n->current = n->durable;
+    return n;
+}
+
 void crash_disk_write(const struct crash_disk *d, const char *dir) {
     for (size_t i = 0; i < d->image.count; i++) { /* sorted: folders before what is in them */
         char path[FIXTURE_PATH_MAX + PATH_LEN];

@@ -32,6 +32,8 @@ bool crash_step_next(bytes *in, struct crash_step *out);
 
 struct crash_disk;
 struct crash_disk *crash_disk_new(void);
+/* A disk on which the image that `d` made last is durable. */
+struct crash_disk *crash_disk_of_image(const struct crash_disk *d);
 void crash_disk_free(struct crash_disk *d);
 void crash_disk_apply(struct crash_disk *d, const struct crash_step *s);
 
