@@ -193,6 +193,8 @@ const char *evm_status_text(enum evm_status s) {
         return "precompile failed";
     case EVM_CONTRACT_COLLISION:
         return "contract address collision";
+    case EVM_CODE_DEPOSIT_GAS:
+        return "contract creation code storage out of gas";
     case EVM_CODE_TOO_LARGE:
         return "max code size exceeded";
     case EVM_INITCODE_TOO_LARGE:

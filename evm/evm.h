@@ -44,6 +44,7 @@ enum evm_status {
     EVM_STATIC_VIOLATION,
     EVM_PRECOMPILE_FAILURE,
     EVM_CONTRACT_COLLISION,  /* EIP-684, EIP-7610 */
+    EVM_CODE_DEPOSIT_GAS,    /* too little gas to store what a creation returned (EIP-2) */
     EVM_CODE_TOO_LARGE,      /* EIP-170 */
     EVM_INITCODE_TOO_LARGE,  /* EIP-3860 */
     EVM_INVALID_CODE_PREFIX, /* EIP-3541 */

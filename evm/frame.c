@@ -317,7 +317,7 @@ static void deposit_code(struct evm *vm, struct frame *f) {
     } else if (code.len > 0 && code.ptr[0] == 0xef) {
         f->status = EVM_INVALID_CODE_PREFIX;
     } else if (cost > f->gas) {
-        f->status = EVM_OUT_OF_GAS;
+        f->status = EVM_CODE_DEPOSIT_GAS;
     } else {
         f->gas -= cost;
         vm->ops->set_code(vm->ctx, &f->self, code);

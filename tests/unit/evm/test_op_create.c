@@ -77,7 +77,7 @@ Test(op_create, top_level_deposits_code) {
         cr_expect_eq(fake_account(t.world, &r.created)->code.len, 3);
         cr_expect_eq(fake_account(t.world, &r.created)->nonce, 1);
         r = trial_create(&t, "PUSH1 03 PUSH0 RETURN", cost - 1);
-        cr_expect_eq(r.status, EVM_OUT_OF_GAS);
+        cr_expect_eq(r.status, EVM_CODE_DEPOSIT_GAS);
         r = trial_create(&t, "PUSH1 ef PUSH0 MSTORE8 PUSH1 01 PUSH0 RETURN", 100000);
         cr_expect_eq(r.status, EVM_INVALID_CODE_PREFIX);
         r = trial_create(&t, "PUSH2 6000 PUSH0 RETURN", 10000000);
