@@ -42,11 +42,15 @@ static void recover_authority(struct tx_authorization *u) {
     u->authority_ok = secp_recover(&u->authority, &digest, &u->sig) == ERR_OK;
 }
 
+void tx_recover_authorities(struct tx *tx) {
+    for (size_t i = 0; i < tx->auth_count; i++)
+        recover_authority(&tx->auths[i]);
+}
+
 enum err tx_recover_sender(struct tx *tx) {
     addr20 sender;
     TRY(secp_recover(&sender, &tx->sighash, &tx->sig));
-    for (size_t i = 0; i < tx->auth_count; i++)
-        recover_authority(&tx->auths[i]);
+    tx_recover_authorities(tx);
     tx->sender = sender;
     tx->has_sender = true;
     return ERR_OK;

@@ -82,6 +82,8 @@ enum err tx_decode(struct tx *out, struct arena *a, bytes in, bool allow_blob,
                    struct err_ctx *ec) MUST_USE;
 /* Recovers the sender (and the authorizations' authorities). ERR_SIGNATURE. About 45 us each. */
 enum err tx_recover_sender(struct tx *tx) MUST_USE;
+/* The second half of tx_recover_sender, for what has no signature of its own yet (calls). */
+void tx_recover_authorities(struct tx *tx);
 /* The envelope of a transaction (for tests, signing clients and the dev accounts). */
 void tx_encode(struct buf *b, const struct tx *tx);
 /* Keccak of the signing payload. */

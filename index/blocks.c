@@ -109,6 +109,21 @@ static enum err decode_txs(struct index_block *out, struct arena *a,
     return ERR_OK;
 }
 
+/* ERR_PRUNED: the header stands, what it refers to is gone. */
+static enum err load_body(struct record_block *out, struct arena *a, const struct index_source *src,
+                          struct store_view *v, uint64_t number, struct err_ctx *ec) {
+    bytes payload;
+    enum err e = load_record(&payload, a, src->log, v, TABLE_BODY, LOG_BLOCK, number, ec);
+    if (e == ERR_NOT_FOUND)
+        return ERR_PRUNED;
+    TRY(e);
+    TRY(record_unpack_block(out, payload));
+    if (out->number != number)
+        FAIL(ec, ERR_CORRUPT, "block %" PRIu64 " points to the record of block %" PRIu64, number,
+             out->number);
+    return ERR_OK;
+}
+
 enum err index_load_block(struct index_block *out, struct arena *a, const struct index_source *src,
                           struct store_view *v, uint64_t number, struct err_ctx *ec) {
     struct index_block b = {0};
@@ -117,20 +132,15 @@ enum err index_load_block(struct index_block *out, struct arena *a, const struct
         *out = b;
         return ERR_OK;
     }
-    bytes body_payload, receipts_payload;
-    enum err e = load_record(&body_payload, a, src->log, v, TABLE_BODY, LOG_BLOCK, number, ec);
-    if (e == ERR_OK)
-        e = load_record(&receipts_payload, a, src->receipts, v, TABLE_RCPT, LOG_RECEIPTS, number,
-                        ec);
+    struct record_block body;
+    TRY(load_body(&body, a, src, v, number, ec));
+    bytes receipts_payload;
+    enum err e =
+        load_record(&receipts_payload, a, src->receipts, v, TABLE_RCPT, LOG_RECEIPTS, number, ec);
     if (e == ERR_NOT_FOUND)
-        return ERR_PRUNED; /* the header stands, what it refers to is gone */
+        return ERR_PRUNED;
     TRY(e);
 
-    struct record_block body;
-    TRY(record_unpack_block(&body, body_payload));
-    if (body.number != number)
-        FAIL(ec, ERR_CORRUPT, "block %" PRIu64 " points to the record of block %" PRIu64, number,
-             body.number);
     struct record_receipt *rr = NULL;
     size_t count = 0;
     TRY(record_unpack_receipts(&rr, &count, a, receipts_payload, body.message.data, number));
@@ -139,5 +149,15 @@ enum err index_load_block(struct index_block *out, struct arena *a, const struct
              b.head.tx_count, count);
     TRY(decode_txs(&b, a, &body, rr, count, ec));
     *out = b;
+    return ERR_OK;
+}
+
+enum err index_load_message(struct message *out, struct arena *a, const struct index_source *src,
+                            struct store_view *v, uint64_t number, struct err_ctx *ec) {
+    struct index_head head;
+    struct record_block body;
+    TRY(index_head(&head, v, number));
+    TRY(load_body(&body, a, src, v, number, ec));
+    *out = body.message;
     return ERR_OK;
 }

@@ -67,6 +67,11 @@ struct index_block {
 enum err index_load_block(struct index_block *out, struct arena *a, const struct index_source *src,
                           struct store_view *v, uint64_t number, struct err_ctx *ec) MUST_USE;
 
+/* The message that made a block (not block 0), to derive it again; its data lives in the arena.
+ * Errors as index_load_block. */
+enum err index_load_message(struct message *out, struct arena *a, const struct index_source *src,
+                            struct store_view *v, uint64_t number, struct err_ctx *ec) MUST_USE;
+
 /* --- logs ---------------------------------------------------------------------------------- */
 enum {
     INDEX_FILTER_TOPICS_MAX = 4,

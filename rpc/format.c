@@ -53,7 +53,7 @@ void format_block(struct json_writer *w, const struct index_head *h, const struc
 }
 
 /* --- transactions -------------------------------------------------------------------------- */
-static void access_list(struct json_writer *w, const struct tx *tx) {
+void format_access_list(struct json_writer *w, const struct tx *tx) {
     jw_key(w, "accessList");
     jw_array(w);
     for (size_t i = 0; i < tx->access_count; i++) {
@@ -131,7 +131,7 @@ static void tx_body(struct json_writer *w, const struct tx *tx, const u256 *pric
     jw_m_u256(w, "value", &tx->value);
     jw_m_u64(w, "type", (uint64_t)tx->type);
     if (tx->type != TX_LEGACY && tx->type <= TX_SET_CODE)
-        access_list(w, tx);
+        format_access_list(w, tx);
     if (tx->type == TX_SET_CODE)
         authorization_list(w, tx);
     if (tx->has_chain_id)

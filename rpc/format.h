@@ -13,6 +13,8 @@
 void format_block(struct json_writer *w, const struct index_head *h, const struct index_block *txs,
                   bool full);
 void format_tx(struct json_writer *w, const struct index_block *b, size_t idx);
+/* The member accessList. */
+void format_access_list(struct json_writer *w, const struct tx *tx);
 /* A transaction that is in no block yet. */
 void format_pending_tx(struct json_writer *w, const struct tx *tx);
 void format_receipt(struct json_writer *w, const struct index_block *b, size_t idx);

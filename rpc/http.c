@@ -38,6 +38,7 @@ static const char *const field_names[HTTP_FIELD_COUNT] = {
     [HTTP_FIELD_CONTENT_TYPE] = "content-type",
     [HTTP_FIELD_EXPECT] = "expect",
     [HTTP_FIELD_ACR_HEADERS] = "access-control-request-headers",
+    [HTTP_FIELD_ACCEPT_ENCODING] = "accept-encoding",
     [HTTP_FIELD_UPGRADE] = "upgrade",
     [HTTP_FIELD_CONNECTION] = "connection",
     [HTTP_FIELD_WS_KEY] = "sec-websocket-key",

@@ -33,6 +33,7 @@ enum http_field {
     HTTP_FIELD_EXPECT,
     HTTP_FIELD_ACR_HEADERS, /* Access-Control-Request-Headers */
     HTTP_FIELD_ACR_PRIVATE, /* Access-Control-Request-Private-Network */
+    HTTP_FIELD_ACCEPT_ENCODING,
     HTTP_FIELD_UPGRADE,
     HTTP_FIELD_CONNECTION,
     HTTP_FIELD_WS_KEY,     /* Sec-WebSocket-Key */

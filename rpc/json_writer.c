@@ -10,22 +10,34 @@ void jw_init(struct json_writer *w, struct buf *b) {
     *w = (struct json_writer){.buf = b};
 }
 
+static bool get_has_member(const struct json_writer *w, unsigned level) {
+    return (w->has_member[level / 64] >> level % 64 & 1) != 0;
+}
+
+static void set_has_member(struct json_writer *w, unsigned level, bool v) {
+    uint64_t bit = UINT64_C(1) << level % 64;
+    if (v)
+        w->has_member[level / 64] |= bit;
+    else
+        w->has_member[level / 64] &= ~bit;
+}
+
 /* Before a value or a key: the comma, if one is due. */
 static void separate(struct json_writer *w) {
     if (w->after_key) {
         w->after_key = false;
         return;
     }
-    if (w->depth > 0 && w->has_member[w->depth - 1])
+    if (w->depth > 0 && get_has_member(w, w->depth - 1))
         buf_append_byte(w->buf, ',');
     if (w->depth > 0)
-        w->has_member[w->depth - 1] = true;
+        set_has_member(w, w->depth - 1, true);
 }
 
 static void open_level(struct json_writer *w, char c) {
     separate(w);
     CHECK(w->depth < JSON_WRITER_DEPTH_MAX);
-    w->has_member[w->depth++] = false;
+    set_has_member(w, w->depth++, false);
     buf_append_byte(w->buf, (uint8_t)c);
 }
 

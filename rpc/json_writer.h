@@ -9,12 +9,13 @@
 #include "base/types.h"
 #include "base/u256.h"
 
-enum { JSON_WRITER_DEPTH_MAX = 16 };
+enum { JSON_WRITER_DEPTH_MAX = 2112 /* a trace of 1,025 nested calls has two levels for each */ };
 
 struct json_writer {
     struct buf *buf;
     unsigned depth;
-    bool has_member[JSON_WRITER_DEPTH_MAX]; /* by depth: a comma goes before the next */
+    /* A bit by depth: a comma goes before the next. */
+    uint64_t has_member[(JSON_WRITER_DEPTH_MAX + 63) / 64];
     bool after_key;
 };
 

@@ -6,7 +6,6 @@
 #include "base/limits.h"
 #include "rpc/json_writer.h"
 #include "rpc/simulate.h"
-#include "rpc/tx_errors.h"
 
 #include <inttypes.h>
 
@@ -17,86 +16,21 @@ enum {
     ESTIMATE_SLACK_DEN = 1000,
 };
 
-static bool no_overrides(struct rpc_call *c) {
-    for (size_t i = 2; i < 4; i++) {
-        json_t *v = param_at(c, i);
-        if (v != NULL && !(json_is_object(v) && json_object_size(v) == 0)) {
-            rpc_fail_arg(c, i, "state and block overrides are not supported");
-            return false;
-        }
-    }
-    return true;
-}
-
-/* Runs the message on the state at the end of the block. False with the error set; a bad verdict is
- * no error here. */
-static bool simulate(struct rpc_call *c, const struct tx *tx, const struct index_head *head,
-                     struct call_result *out) {
-    struct chain *chain = rpc_executor(c, head->header.number);
-    if (chain == NULL)
-        return false;
-    struct call_request req = {.tx = *tx};
-    struct err_ctx ec;
-    enum err e = chain_call(out, chain, rpc_arena(c), &head->header, &req, &ec);
-    if (e != ERR_OK)
-        rpc_fail_err(c, e, &ec);
-    return e == ERR_OK;
-}
-
-static struct tx_error_facts facts(struct rpc_call *c, const struct tx *tx,
-                                   const struct index_head *head) {
-    struct tx_error_facts f = {.base_fee = head->header.base_fee,
-                               .chain_id = c->cx->chain.chain_id};
-    struct account a;
-    if (rpc_account(c, head->header.number, &tx->sender, &a)) {
-        f.balance = a.balance;
-        f.nonce = a.nonce;
-    }
-    return f;
-}
-
-/* The error of a run that did not succeed. */
-static void fail_run(struct rpc_call *c, const struct tx *tx, const struct index_head *head,
-                     const struct call_result *r) {
-    if (r->verdict != TX_OK) {
-        char text[TX_ERROR_TEXT_MAX];
-        struct tx_error_facts f = facts(c, tx, head);
-        tx_error_text(text, r->verdict, tx, &f);
-        rpc_fail(c, RPC_SERVER_ERROR, "err: %s (supplied gas %" PRIu64 ")", text, tx->gas_limit);
-        return;
-    }
-    if (r->status != EVM_REVERT) {
-        rpc_fail(c, RPC_SERVER_ERROR, "%s", evm_status_text(r->status));
-        return;
-    }
-    if (rpc_failed(c))
-        return;
-    c->code = RPC_REVERTED;
-    buf_append_str(&c->text, "execution reverted");
-    struct buf reason;
-    buf_init(&reason, c->text.max - 64);
-    if (tx_revert_reason(&reason, r->output) && !reason.overflow) {
-        buf_append_str(&c->text, ": ");
-        buf_append(&c->text, reason.ptr, reason.len);
-    }
-    buf_clear(&reason);
-    rpc_fail_data(c, r->output);
-}
-
 void rpc_eth_call(struct rpc_call *c) {
     struct tx_args t;
     struct block_ref ref;
     struct index_head head;
+    struct call_overrides o;
     struct call_result r;
-    if (!param_tx(c, 0, &t, rpc_arena(c)) || !param_block(c, 1, &ref, true) || !no_overrides(c) ||
-        !rpc_need_block(c, &ref, &head))
+    if (!param_tx(c, 0, &t, rpc_arena(c)) || !param_block(c, 1, &ref, true) ||
+        !param_overrides(c, 2, 3, &o, rpc_arena(c)) || !rpc_need_block(c, &ref, &head))
         return;
-    if (!t.has_gas || t.tx.gas_limit > c->cx->call_gas_cap)
-        t.tx.gas_limit = c->cx->call_gas_cap;
-    if (!simulate(c, &t.tx, &head, &r))
+    rpc_cap_gas(c, &t);
+    struct simulation s = {.tx = &t.tx, .head = &head, .overrides = &o};
+    if (!rpc_simulate(c, &s, &r))
         return;
     if (r.verdict != TX_OK || r.status != EVM_SUCCESS) {
-        fail_run(c, &t.tx, &head, &r);
+        rpc_fail_run(c, &s, &r);
         return;
     }
     struct json_writer w;
@@ -107,15 +41,14 @@ void rpc_eth_call(struct rpc_call *c) {
 /* --- estimates ----------------------------------------------------------------------------- */
 struct estimate {
     struct rpc_call *c;
-    struct tx *tx;
-    const struct index_head *head;
+    struct simulation sim;
     struct call_result run; /* the last one */
 };
 
 static bool run_at(struct estimate *s, uint64_t gas, bool *out_ok) {
     struct arena_mark m = arena_mark(rpc_arena(s->c));
-    s->tx->gas_limit = gas;
-    bool done = simulate(s->c, s->tx, s->head, &s->run);
+    s->sim.tx->gas_limit = gas;
+    bool done = rpc_simulate(s->c, &s->sim, &s->run);
     *out_ok = done && s->run.verdict == TX_OK && s->run.status == EVM_SUCCESS;
     if (*out_ok)
         arena_reset_to(rpc_arena(s->c), m); /* the output is looked at only after a failure */
@@ -129,14 +62,14 @@ static bool wants_gas(const struct call_result *r) {
 }
 
 /* The most gas that can be asked for: given limit, block, balance, this node's cap, EIP-7825. */
-static bool upper_bound(struct rpc_call *c, const struct tx_args *t, const struct index_head *head,
+static bool upper_bound(struct rpc_call *c, const struct tx_args *t, const struct simulation *s,
                         uint64_t *out) {
-    uint64_t hi = head->header.gas_limit;
+    uint64_t hi = s->head->header.gas_limit;
     if (t->has_gas && t->tx.gas_limit >= TX_GAS)
         hi = t->tx.gas_limit;
     if (!u256_is_zero(&t->tx.max_fee)) {
         struct account a;
-        if (!rpc_account(c, head->header.number, &t->tx.sender, &a))
+        if (!rpc_simulated_account(c, s, &t->tx.sender, &a))
             return false;
         if (u256_lt(&a.balance, &t->tx.value)) {
             rpc_fail(c, RPC_SERVER_ERROR, "insufficient funds for transfer");
@@ -156,11 +89,11 @@ static bool upper_bound(struct rpc_call *c, const struct tx_args *t, const struc
 }
 
 static bool is_plain_transfer(struct rpc_call *c, const struct tx_args *t,
-                              const struct index_head *head) {
+                              const struct simulation *s) {
     struct account to;
     if (t->tx.is_create || t->tx.data.len != 0 || t->tx.access_count != 0 || t->tx.auth_count != 0)
         return false;
-    return rpc_account(c, head->header.number, &t->tx.to, &to) &&
+    return rpc_simulated_account(c, s, &t->tx.to, &to) &&
            hash32_eq(&to.code_hash, &KECCAK_EMPTY);
 }
 
@@ -169,8 +102,7 @@ static bool narrow(struct estimate *s, uint64_t lo, uint64_t hi, uint64_t *out_g
     bool ok = false;
     while (lo + 1 < hi && (hi - lo) * ESTIMATE_SLACK_DEN >= hi * ESTIMATE_SLACK_NUM) {
         if (rpc_time_up(s->c)) {
-            rpc_fail(s->c, RPC_SERVER_ERROR, "execution aborted (timeout = %ums)",
-                     s->c->cx->call_time_ms);
+            rpc_fail_timeout(s->c);
             return false;
         }
         uint64_t mid = lo + (hi - lo) / 2;
@@ -195,7 +127,7 @@ static bool search(struct estimate *s, uint64_t hi, uint64_t *out_gas) {
         if (wants_gas(&s->run))
             rpc_fail(s->c, RPC_SERVER_ERROR, "gas required exceeds allowance (%" PRIu64 ")", hi);
         else
-            fail_run(s->c, s->tx, s->head, &s->run);
+            rpc_fail_run(s->c, &s->sim, &s->run);
         return false;
     }
     uint64_t used = s->run.gas_used, lo = used - 1;
@@ -213,13 +145,13 @@ static bool search(struct estimate *s, uint64_t hi, uint64_t *out_gas) {
 }
 
 bool rpc_estimate(struct rpc_call *c, struct tx_args *t, const struct index_head *head,
-                  uint64_t *out_gas) {
-    struct estimate s = {.c = c, .tx = &t->tx, .head = head};
+                  const struct call_overrides *o, uint64_t *out_gas) {
+    struct estimate s = {.c = c, .sim = {.tx = &t->tx, .head = head, .overrides = o}};
     uint64_t hi = 0, gas = 0;
     bool ok = false;
-    if (!upper_bound(c, t, head, &hi))
+    if (!upper_bound(c, t, &s.sim, &hi))
         return false;
-    if (hi >= TX_GAS && is_plain_transfer(c, t, head)) {
+    if (hi >= TX_GAS && is_plain_transfer(c, t, &s.sim)) {
         if (!run_at(&s, TX_GAS, &ok))
             return false;
         gas = TX_GAS;
@@ -235,9 +167,11 @@ void rpc_eth_estimate_gas(struct rpc_call *c) {
     struct tx_args t;
     struct block_ref ref;
     struct index_head head;
+    struct call_overrides o;
     uint64_t gas = 0;
-    if (!param_tx(c, 0, &t, rpc_arena(c)) || !param_block(c, 1, &ref, true) || !no_overrides(c) ||
-        !rpc_need_block(c, &ref, &head) || !rpc_estimate(c, &t, &head, &gas))
+    if (!param_tx(c, 0, &t, rpc_arena(c)) || !param_block(c, 1, &ref, true) ||
+        !param_overrides(c, 2, 3, &o, rpc_arena(c)) || !rpc_need_block(c, &ref, &head) ||
+        !rpc_estimate(c, &t, &head, &o, &gas))
         return;
     struct json_writer w;
     jw_init(&w, &c->result);

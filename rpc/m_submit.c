@@ -89,7 +89,7 @@ void rpc_eth_send_tx(struct rpc_call *c) {
         rpc_fail(c, RPC_SERVER_ERROR, "unknown account");
         return;
     }
-    if ((!t.has_gas && !rpc_estimate(c, &t, &head, &gas)) ||
+    if ((!t.has_gas && !rpc_estimate(c, &t, &head, NULL, &gas)) ||
         !rpc_account(c, head.header.number, &t.tx.sender, &sender))
         return;
     default_fees(&t, &head.header.base_fee);

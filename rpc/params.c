@@ -97,6 +97,27 @@ static bool data_of(struct rpc_call *c, size_t idx, const json_t *v, struct aren
     return true;
 }
 
+bool param_value_addr(struct rpc_call *c, size_t idx, const json_t *v, addr20 *out) {
+    return fixed_of(c, idx, v, "common.Address", out->b, 20);
+}
+
+bool param_value_hash(struct rpc_call *c, size_t idx, const json_t *v, hash32 *out) {
+    return fixed_of(c, idx, v, "common.Hash", out->b, 32);
+}
+
+bool param_value_u64(struct rpc_call *c, size_t idx, const json_t *v, uint64_t *out) {
+    return u64_of(c, idx, v, out);
+}
+
+bool param_value_u256(struct rpc_call *c, size_t idx, const json_t *v, u256 *out) {
+    return u256_of(c, idx, v, out);
+}
+
+bool param_value_data(struct rpc_call *c, size_t idx, const json_t *v, struct arena *a,
+                      bytes *out) {
+    return data_of(c, idx, v, a, out);
+}
+
 bool param_addr(struct rpc_call *c, size_t idx, addr20 *out) {
     return fixed_of(c, idx, param_at(c, idx), "common.Address", out->b, 20);
 }
@@ -421,6 +442,7 @@ bool param_tx(struct rpc_call *c, size_t idx, struct tx_args *out, struct arena 
     t.tx.chain_id = c->cx->chain.chain_id;
     t.tx.has_sender = true;
     t.tx.type = tx_type_of(&t, type);
+    tx_recover_authorities(&t.tx);
     *out = t;
     return true;
 }

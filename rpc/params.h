@@ -22,6 +22,13 @@ bool param_data(struct rpc_call *c, size_t idx, struct buf *out);
 /* A storage key of up to 32 bytes, short ones padded on the left. */
 bool param_storage_key(struct rpc_call *c, size_t idx, json_t *v, u256 *out);
 
+/* The same of a value inside argument `idx`; never absent. */
+bool param_value_addr(struct rpc_call *c, size_t idx, const json_t *v, addr20 *out);
+bool param_value_hash(struct rpc_call *c, size_t idx, const json_t *v, hash32 *out);
+bool param_value_u64(struct rpc_call *c, size_t idx, const json_t *v, uint64_t *out);
+bool param_value_u256(struct rpc_call *c, size_t idx, const json_t *v, u256 *out);
+bool param_value_data(struct rpc_call *c, size_t idx, const json_t *v, struct arena *a, bytes *out);
+
 /* A block by number, tag or hash (EIP-1898). */
 struct block_ref {
     enum {

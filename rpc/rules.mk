@@ -1,1 +1,1 @@
-rpc_LIBS := -levent -levent_pthreads -lhttp_parser -lwslay -ljansson
+rpc_LIBS := -levent -levent_pthreads -levent_openssl -lssl -lz -lhttp_parser -lwslay -ljansson

@@ -6,9 +6,11 @@
 #include "base/log.h"
 #include "rpc/access.h"
 #include "rpc/engine.h"
+#include "rpc/gzip.h"
 #include "rpc/http.h"
 #include "rpc/live.h"
 #include "rpc/tag.h"
+#include "rpc/tls.h"
 #include "rpc/ws.h"
 #include "rpc/ws_handshake.h"
 #include "rpc/metrics.h"
@@ -34,6 +36,7 @@ struct slot {
     const char *type; /* of the body */
     char allow_origin[256];
     bool preflight, private_network;
+    bool gzip_ok, gzip; /* the client takes it; the body is */
     struct buf body;
 };
 
@@ -62,6 +65,8 @@ struct rpc_server {
     struct rpc_access access;
     struct rpc_engine *engine;
     struct rpc_ws *ws;
+    struct rpc_gzip *gzip;
+    struct rpc_tls *tls; /* NULL: plain sockets */
     struct event_base *base;
     struct evconnlistener *listener;
     struct event *tick;
@@ -113,10 +118,9 @@ static void conn_free(struct conn *c) {
 static void finish_conn(struct conn *c) {
     if (c->lingering)
         return;
-    evutil_socket_t fd = bufferevent_getfd(c->bev);
     c->lingering = true;
     c->moved_ms = rpc_now_ms();
-    shutdown(fd, SHUT_WR);
+    rpc_tls_finish(c->bev);
     bufferevent_disable(c->bev, EV_WRITE);
     bufferevent_enable(c->bev, EV_READ);
 }
@@ -142,9 +146,11 @@ static void write_head(struct evbuffer *out, const struct slot *s) {
                         http_reason(s->status), s->body.len);
     if (s->body.len > 0)
         evbuffer_add_printf(out, "Content-Type: %s\r\n", s->type);
+    if (s->gzip)
+        evbuffer_add_printf(out, "Content-Encoding: gzip\r\n");
+    evbuffer_add_printf(out, "Vary: Accept-Encoding, Origin\r\n");
     if (s->allow_origin[0] != '\0')
-        evbuffer_add_printf(out, "Access-Control-Allow-Origin: %s\r\nVary: Origin\r\n",
-                            s->allow_origin);
+        evbuffer_add_printf(out, "Access-Control-Allow-Origin: %s\r\n", s->allow_origin);
     if (s->preflight)
         evbuffer_add_printf(out,
                             "Access-Control-Allow-Methods: POST, GET, OPTIONS\r\n"
@@ -210,23 +216,41 @@ static void answer(struct slot *s, int status, const char *type, const char *tex
     s->ready = true;
 }
 
+/* The request's place, NULL when its client has gone. */
+static struct slot *slot_of(struct rpc_server *s, uint64_t tag) {
+    struct conn *c = s->conns[rpc_tag_index(tag)];
+    bool there = c != NULL && c->generation == rpc_tag_generation(tag);
+    return there ? &c->slots[rpc_tag_slot(tag)] : NULL;
+}
+
+/* A body is as it goes out. */
+static void on_body(void *ctx, uint64_t tag, struct buf *body, bool gzip) {
+    struct rpc_server *s = ctx;
+    struct slot *t = slot_of(s, tag);
+    if (t == NULL) {
+        buf_clear(body);
+        return;
+    }
+    buf_clear(&t->body);
+    t->body = *body;
+    t->gzip = gzip;
+    t->ready = true;
+    pump(s->conns[rpc_tag_index(tag)]);
+}
+
 static void on_engine_reply(void *ctx, uint64_t tag, struct rpc_reply *reply) {
     struct rpc_server *s = ctx;
     if (rpc_tag_is_websocket(tag)) {
         rpc_ws_reply(s->ws, tag, reply);
         return;
     }
-    struct conn *c = s->conns[rpc_tag_index(tag)];
-    if (c == NULL || c->generation != rpc_tag_generation(tag)) {
-        buf_clear(&reply->body); /* the client has gone */
-        return;
-    }
-    struct slot *t = &c->slots[rpc_tag_slot(tag)];
-    buf_clear(&t->body);
-    t->body = reply->body;
-    t->status = reply->busy ? 429 : 200;
-    t->ready = true;
-    pump(c);
+    struct slot *t = slot_of(s, tag);
+    if (t != NULL)
+        t->status = reply->busy ? 429 : 200;
+    if (t != NULL && t->gzip_ok)
+        rpc_gzip_run(s->gzip, tag, &reply->body);
+    else
+        on_body(s, tag, &reply->body, false);
 }
 
 /* --- requests ------------------------------------------------------------------------------ */
@@ -289,6 +313,7 @@ static void handle_post(struct conn *c, struct slot *t, const struct http_reques
     } else {
         struct buf body;
         t->close_after = !q->keep_alive;
+        t->gzip_ok = rpc_gzip_accepted(q->fields[HTTP_FIELD_ACCEPT_ENCODING]);
         http_reader_take_body(c->reader, &body);
         rpc_engine_run(s->engine, &body, tag_of(c, (size_t)(t - c->slots)));
     }
@@ -432,6 +457,8 @@ static void on_written(struct bufferevent *bev, void *ctx) {
 static void on_event(struct bufferevent *bev, short what, void *ctx) {
     struct conn *c = ctx;
     (void)bev;
+    if (what == BEV_EVENT_CONNECTED)
+        return; /* TLS is agreed on */
     if ((what & BEV_EVENT_EOF) != 0 && !c->lingering && (c->used > 0 || c->unsent > 0)) {
         /* The client has sent all it wants to and may still read: answer what is in work, then
          * close. */
@@ -499,7 +526,7 @@ static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct socka
         return;
     }
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-    c->bev = bufferevent_socket_new(s->base, fd, BEV_OPT_CLOSE_ON_FREE);
+    c->bev = rpc_tls_accept(s->tls, s->base, fd);
     c->reader = http_reader_new(LIMIT_RPC_BODY_BYTES);
     if (c->bev == NULL || c->reader == NULL) {
         if (c->bev != NULL)
@@ -641,6 +668,11 @@ static enum err start_server(struct rpc_server *s, const struct rpc_options *o,
         FAIL(ec, ERR_NOMEM, "out of memory for %zu connections", s->conn_max);
     for (size_t i = 0; i < s->conn_max; i++)
         s->free_idx[s->free_count++] = (uint32_t)(s->conn_max - 1 - i);
+    if (o->tls_cert[0] != '\0')
+        TRY(rpc_tls_new(&s->tls, o->tls_cert, o->tls_key, ec));
+    s->gzip = rpc_gzip_new(s->base, on_body, s, ec);
+    if (s->gzip == NULL)
+        return ERR_NOMEM;
     TRY(rpc_access_init(&s->access, o->vhosts, o->cors_origins, ec));
     TRY(start_engine(s, o, ec));
     TRY(bind_address(s, o->listen, ec));
@@ -689,7 +721,7 @@ void rpc_server_drain(struct rpc_server *s) {
 }
 
 bool rpc_server_busy(const struct rpc_server *s) {
-    if (rpc_engine_pending(s->engine) > 0 || rpc_ws_busy(s->ws))
+    if (rpc_engine_pending(s->engine) > 0 || rpc_gzip_pending(s->gzip) > 0 || rpc_ws_busy(s->ws))
         return true;
     for (size_t i = 0; i < s->conn_max; i++)
         if (s->conns[i] != NULL && (s->conns[i]->used > 0 || s->conns[i]->unsent > 0))
@@ -704,12 +736,14 @@ void rpc_server_close(struct rpc_server *s) {
         evconnlistener_free(s->listener);
     rpc_engine_free(s->engine);
     rpc_ws_free(s->ws);
+    rpc_gzip_free(s->gzip);
     for (size_t i = 0; s->conns != NULL && i < s->conn_max; i++)
         if (s->conns[i] != NULL)
             conn_free(s->conns[i]);
     if (s->tick != NULL)
         event_free(s->tick);
     rpc_live_clear(&s->live);
+    rpc_tls_free(s->tls);
     rpc_access_clear(&s->access);
     pthread_mutex_destroy(&s->dev_nonces.lock);
     free(s->conns);

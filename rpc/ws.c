@@ -4,12 +4,12 @@
 #include "base/check.h"
 #include "rpc/rpc.h"
 #include "rpc/tag.h"
+#include "rpc/tls.h"
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <wslay/wslay.h>
 
 enum {
@@ -368,7 +368,7 @@ static bool is_over(struct conn *c) {
         struct evbuffer *in = bufferevent_get_input(c->bev);
         evbuffer_drain(in, evbuffer_get_length(in));
         if (!c->shut)
-            shutdown(bufferevent_getfd(c->bev), SHUT_WR);
+            rpc_tls_finish(c->bev);
         c->shut = true;
     }
     return false;
@@ -435,7 +435,8 @@ static void on_written(struct bufferevent *bev, void *ctx) {
 
 static void on_event(struct bufferevent *bev, short what, void *ctx) {
     (void)bev;
-    (void)what;
+    if (what == BEV_EVENT_CONNECTED)
+        return;
     conn_free(ctx); /* gone, or broken: there is nobody to tell */
 }
 

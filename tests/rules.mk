@@ -7,6 +7,7 @@ CONFORMANCE += precompile_vectors:evm
 CONFORMANCE += trie_vectors:state
 CONFORMANCE += tx_vectors:node
 CONFORMANCE += keystore_vectors:node
+CONFORMANCE += tracer_vectors:rpc
 CONFORMANCE += runner_judges:base
 
 define CONFORMANCE_RULES

@@ -44,6 +44,15 @@ static void expect_block(struct blocks *b, uint64_t number) {
         cr_expect_eq(block, number);
         cr_expect_eq(idx, i);
     }
+    struct message m;
+    if (number != 0) {
+        cr_assert_eq(index_load_message(&m, &a, &b->source, b->view, number, &ec), ERR_OK, "%s",
+                     ec.text);
+        cr_expect(m.kind == want->message.kind && m.timestamp == want->message.timestamp);
+        cr_expect_eq(m.data.len, want->message.data.len);
+        cr_expect_arr_eq(m.data.ptr, want->message.data.ptr, m.data.len);
+    }
+    cr_expect_eq(index_load_message(&m, &a, &b->source, b->view, b->count, &ec), ERR_NOT_FOUND);
     uint64_t n = 0;
     cr_assert_eq(index_number_of(&n, b->view, &want->hash), ERR_OK);
     cr_expect_eq(n, number);
