@@ -169,6 +169,8 @@ static enum err start_rpc(struct run *r, struct err_ctx *ec) {
         .listen = c->http,
         .vhosts = c->http_vhosts,
         .cors_origins = c->http_cors,
+        .tls_cert = c->tls_cert,
+        .tls_key = c->tls_key,
         .connections_max = (size_t)c->http_connections,
         .readers = (size_t)c->http_readers,
         .reply_bytes_max = (size_t)c->http_reply_mib * MIB,
@@ -231,7 +233,8 @@ static void print_dev_accounts(const struct run *r) {
             snprintf(key + 2 * k, 3, "%02x", r->dev_accounts[i].key[k]);
         printf("  (%zu) 0x%s  key 0x%s\n", i, addr, key);
     }
-    printf("JSON-RPC: http://%s  chain id %" PRIu64 "%s%s\n", rpc_server_address(r->rpc),
+    printf("JSON-RPC: http%s://%s  chain id %" PRIu64 "%s%s\n",
+           r->config.tls_cert[0] != '\0' ? "s" : "", rpc_server_address(r->rpc),
            r->genesis.config.chain_id, r->is_temp ? "  (temporary folder, removed at exit)" : "",
            "");
 }

@@ -125,6 +125,8 @@ static enum err check_together(struct config *c, struct err_ctx *ec) {
         FAIL(ec, ERR_CONFIG, "--chain FILE is needed, or --dev for the built-in development chain");
     if (!c->dev && c->datadir[0] == '\0')
         FAIL(ec, ERR_CONFIG, "--datadir DIR is needed without --dev");
+    if ((c->tls_cert[0] == '\0') != (c->tls_key[0] == '\0'))
+        FAIL(ec, ERR_CONFIG, "--tls-cert and --tls-key go together");
     if (strcmp(c->tier, "fast") != 0 && strcmp(c->tier, "reference") != 0)
         FAIL(ec, ERR_CONFIG, "--tier: '%s' is neither fast nor reference", c->tier);
     return ERR_OK;

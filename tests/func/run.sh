@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Functional tests: the real binary (build/callipter, or $CALLIPTER) with real clients. Builds nothing.
-#   tests/func/run.sh [SUITE...]     suites: viem cast ethers rpc restart; FILTER= names checks, ROUNDS= kills
+#   tests/func/run.sh [SUITE...]     suites: as run.mjs lists them; FILTER= names checks, ROUNDS= kills
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 export CALLIPTER=${CALLIPTER:-$root/build/callipter}
