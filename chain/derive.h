@@ -97,10 +97,10 @@ void chain_seal_block(struct derived_block *b, struct chain *c, struct state_tri
 /* Instead of sealing: drops the block that was derived last. */
 void chain_drop_block(struct chain *c);
 
-/* Executes the block of message `m` on top of `parent` once more, each of its transactions (deposits included) under
- * `w`'s eyes, and drops it: the world is at the parent's end before and afterwards. Candidates with a bad verdict,
- * which are not in the block, are shown too. Ends early when the watch asks. Receipts live in `a`. Errors as
- * chain_derive_block. */
+/* Executes the block of message `m` on top of `parent` once more, each of its transactions
+ * (deposits included) under `w`'s eyes, and drops it: the world is at the parent's end before and
+ * afterwards. Candidates with a bad verdict, which are not in the block, are shown too. Ends early
+ * when the watch asks. Receipts live in `a`. Errors as chain_derive_block. */
 enum err chain_replay_block(struct chain *c, struct arena *a, const struct header *parent,
                             const struct message *m, const struct exec_watch *w,
                             struct err_ctx *ec) MUST_USE;
@@ -117,8 +117,8 @@ struct call_request {
     struct tx tx;
     const struct exec_watch *watch;         /* NULL, or sees the call as a transaction */
     const struct call_overrides *overrides; /* NULL: state and block as they are */
-    bool pending;                    /* block context of the next block instead of header's own */
-    uint64_t timestamp;              /* for pending */
+    bool pending;       /* block context of the next block instead of header's own */
+    uint64_t timestamp; /* for pending */
 };
 struct call_result {
     enum evm_status status;

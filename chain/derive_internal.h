@@ -30,8 +30,8 @@ struct chain {
     /* The open block: */
     bool is_open;
     struct arena *arena;
-    size_t tx_cap;        /* of derived_block.txs */
-    struct supply supply; /* at the parent's end */
+    size_t tx_cap;                  /* of derived_block.txs */
+    struct supply supply;           /* at the parent's end */
     const struct exec_watch *watch; /* of a replay; NULL */
     bool watch_stopped;             /* it has seen enough */
 };

@@ -64,7 +64,7 @@ struct exec {
     enum evm_tier tier;
     const struct evm_tracer *tracer;
     struct evm_block_ctx block;
-    addr20 fee_account;          /* who earns what is paid for gas: the coinbase on Ethereum */
+    addr20 fee_account; /* who earns what is paid for gas: the coinbase on Ethereum */
     uint64_t chain_id;
     uint64_t tx_gas_cap; /* EIP-7825; UINT64_MAX where it does not apply */
     uint64_t gas_left;   /* of the block */

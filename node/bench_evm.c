@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The programs of the public EVM benchmark set (state-test files), each run again and again from the same state: one message
- * of the transaction's data, decoded code in the cache, no transaction around it. */
+/* The programs of the public EVM benchmark set (state-test files), each run again and again from
+ * the same state: one message of the transaction's data, decoded code in the cache, no transaction
+ * around it. */
 #include "node/bench.h"
 
 #include "base/check.h"
