@@ -5,6 +5,7 @@
 # CONFORMANCE lists <name>:<floor>, the highest floor that the program needs.
 CONFORMANCE += precompile_vectors:evm
 CONFORMANCE += trie_vectors:state
+CONFORMANCE += wycheproof_vectors:base
 CONFORMANCE += tx_vectors:node
 CONFORMANCE += keystore_vectors:node
 CONFORMANCE += tracer_vectors:rpc
