@@ -61,8 +61,19 @@ static bool judge_pbkdf2(const json_t *group, const json_t *test, bool *out_malf
     return memcmp(got.b, dk.b, dk.len) == 0;
 }
 
-/* The x coordinate of private * public; false when the library refuses the key or it is of another
- * curve. */
+/* A curve given by name: a key that spells out its parameters may spell them wrong. */
+static bool is_named_secp256k1(EVP_PKEY *pkey) {
+    char curve[64] = "";
+    size_t len = 0;
+    int is_explicit = 1;
+    return EVP_PKEY_get_group_name(pkey, curve, sizeof curve, &len) == 1 &&
+           strcmp(curve, "secp256k1") == 0 &&
+           EVP_PKEY_get_int_param(pkey, OSSL_PKEY_PARAM_EC_DECODED_FROM_EXPLICIT_PARAMS,
+                                  &is_explicit) == 1 &&
+           is_explicit == 0;
+}
+
+/* The x coordinate of private * public; false when the key is refused. */
 static bool ecdh(uint8_t out[32], const struct field *pub, const struct field *priv) {
     const uint8_t *der = pub->b;
     EVP_PKEY *pkey = d2i_PUBKEY(NULL, &der, (long)pub->len);
