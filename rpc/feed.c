@@ -279,7 +279,8 @@ static void on_wake(evutil_socket_t fd, short what, void *ctx) {
     }
 }
 
-void rpc_feed_want(struct rpc_feed *f, enum rpc_feed_want what, bool more) {
+uint64_t rpc_feed_want(void *feed, enum rpc_feed_want what, bool more) {
+    struct rpc_feed *f = feed;
     bool is_pending = what == RPC_FEED_PENDING || what == RPC_FEED_PENDING_FULL;
     pthread_mutex_lock(&f->lock);
     CHECK(more || f->wants[what] > 0);
@@ -293,6 +294,7 @@ void rpc_feed_want(struct rpc_feed *f, enum rpc_feed_want what, bool more) {
         rpc_pending_watch(f->pending);
     else if (is_pending)
         rpc_pending_unwatch(f->pending);
+    return store_durable(f->cx->store);
 }
 
 void rpc_feed_durable(struct rpc_feed *f, uint64_t block) {

@@ -70,9 +70,9 @@ struct rpc_feed *rpc_feed_new(const struct rpc_context *cx, struct event_base *b
 /* Ends the thread. The node announces nothing any more. */
 void rpc_feed_free(struct rpc_feed *f);
 
-/* One more (or less) subscriber wants this. Blocks that become durable after the return are made
- * with it. Loop's thread. */
-void rpc_feed_want(struct rpc_feed *f, enum rpc_feed_want what, bool more);
+/* One more (or less) subscriber wants this. Gives the newest durable block: those after it are made
+ * with what is wanted. Loop's thread. `feed`: a struct rpc_feed. */
+uint64_t rpc_feed_want(void *feed, enum rpc_feed_want what, bool more);
 /* Announcements; any thread. */
 void rpc_feed_durable(struct rpc_feed *f, uint64_t block);
 void rpc_feed_pending(struct rpc_feed *f);

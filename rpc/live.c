@@ -22,7 +22,7 @@ enum err rpc_live_init(struct rpc_live *l, const struct rpc_context *cx, struct 
     l->feed = rpc_feed_new(cx, base, &l->pending, rpc_subs_on_item, l->subs, ec);
     if (l->feed == NULL)
         return ERR_NOMEM;
-    rpc_subs_set_feed(l->subs, l->feed, cx->store);
+    rpc_subs_set_source(l->subs, (struct rpc_sub_source){.ctx = l->feed, .want = rpc_feed_want});
     return ERR_OK;
 }
 

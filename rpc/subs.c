@@ -25,8 +25,7 @@ struct rpc_sub {
 
 struct rpc_subs {
     const struct rpc_sub_transport *transport;
-    struct rpc_feed *feed;
-    struct store *store;
+    struct rpc_sub_source source;
     struct rpc_sub *by_kind[RPC_SUB_KINDS];
     struct rpc_subscriber *heads;
     struct rpc_payload *newest; /* head */
@@ -180,27 +179,16 @@ static void count_head(struct rpc_subscriber *s, bool more) {
     }
 }
 
-static void want(struct rpc_subs *h, enum rpc_sub_kind kind, bool more) {
-    switch (kind) {
-    case RPC_SUB_HEADS:
-        rpc_feed_want(h->feed, RPC_FEED_HEADS, more);
-        return;
-    case RPC_SUB_LOGS:
-        rpc_feed_want(h->feed, RPC_FEED_LOGS, more);
-        return;
-    case RPC_SUB_RECEIPTS:
-        rpc_feed_want(h->feed, RPC_FEED_RECEIPTS, more);
-        return;
-    case RPC_SUB_PENDING:
-        rpc_feed_want(h->feed, RPC_FEED_PENDING, more);
-        return;
-    case RPC_SUB_PENDING_FULL:
-        rpc_feed_want(h->feed, RPC_FEED_PENDING_FULL, more);
-        return;
-    case RPC_SUB_SYNCING:
-    case RPC_SUB_KINDS:
-        return;
-    }
+/* Newest durable block: the subscription begins behind it. */
+static uint64_t want(struct rpc_subs *h, enum rpc_sub_kind kind, bool more) {
+    static const enum rpc_feed_want wants[RPC_SUB_KINDS] = {
+        [RPC_SUB_HEADS] = RPC_FEED_HEADS,
+        [RPC_SUB_LOGS] = RPC_FEED_LOGS,
+        [RPC_SUB_RECEIPTS] = RPC_FEED_RECEIPTS,
+        [RPC_SUB_PENDING] = RPC_FEED_PENDING,
+        [RPC_SUB_PENDING_FULL] = RPC_FEED_PENDING_FULL,
+    };
+    return kind == RPC_SUB_SYNCING ? 0 : h->source.want(h->source.ctx, wants[kind], more);
 }
 
 static void sub_free(struct rpc_sub *b) {
@@ -261,8 +249,7 @@ enum err rpc_subs_add(struct rpc_subscriber *s, char out_id[RPC_SUBSCRIPTION_ID_
     if (b->next != NULL)
         b->next->prev = b;
     h->by_kind[b->kind] = b;
-    want(h, b->kind, true);
-    b->from = store_durable(h->store) + 1; /* only now: the feed misses none from here on */
+    b->from = want(h, b->kind, true) + 1;
     if (b->kind == RPC_SUB_HEADS)
         count_head(s, true);
     memcpy(out_id, b->id, sizeof(b->id));
@@ -278,7 +265,7 @@ static void drop(struct rpc_subscriber *s, struct rpc_sub **at) {
     *(b->prev != NULL ? &b->prev->next : &h->by_kind[b->kind]) = b->next;
     if (b->next != NULL)
         b->next->prev = b->prev;
-    want(h, b->kind, false);
+    (void)want(h, b->kind, false);
     if (b->kind == RPC_SUB_HEADS)
         count_head(s, false);
     sub_free(b);
@@ -322,9 +309,8 @@ struct rpc_subs *rpc_subs_new(struct event_base *base, const struct rpc_sub_tran
     return h;
 }
 
-void rpc_subs_set_feed(struct rpc_subs *h, struct rpc_feed *f, struct store *store) {
-    h->feed = f;
-    h->store = store;
+void rpc_subs_set_source(struct rpc_subs *h, struct rpc_sub_source source) {
+    h->source = source;
 }
 
 void rpc_subs_free(struct rpc_subs *h) {

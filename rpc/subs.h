@@ -58,9 +58,15 @@ struct rpc_subs *rpc_subs_new(struct event_base *base,
                               const struct rpc_sub_transport *transport) MUST_USE;
 /* All subscribers are gone. */
 void rpc_subs_free(struct rpc_subs *h);
-/* Where wants go, and which store says what is durable; before the first subscription. */
-void rpc_subs_set_feed(struct rpc_subs *h, struct rpc_feed *f, struct store *store);
-/* For rpc_feed_new: `ctx` is the rpc_subs. */
+/* Where items come from. */
+struct rpc_sub_source {
+    void *ctx;
+    /* One more or less wants this; gives the newest durable block, read after the want counts. */
+    uint64_t (*want)(void *ctx, enum rpc_feed_want what, bool more);
+};
+/* Before the first subscription. */
+void rpc_subs_set_source(struct rpc_subs *h, struct rpc_sub_source source);
+/* Takes an item; for rpc_feed_new, `ctx` is the rpc_subs. */
 void rpc_subs_on_item(void *ctx, const struct rpc_feed_item *item);
 
 /* What a subscription is to be. */
