@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `callipter db`: looks at a data folder while no node runs on it. Changes nothing. */
+/* `callipter db`: looks at data folders, and copies them. Changes nothing in those that are there.
+ */
 #include "node/commands.h"
 
 #include "base/hex.h"
 #include "index/index.h"
 #include "index/record.h"
+#include "node/args.h"
+#include "node/backup.h"
 #include "node/datadir.h"
 #include "state/log.h"
 #include "state/store.h"
@@ -16,13 +19,20 @@
 static const char usage_text[] =
     "usage: callipter db verify --datadir DIR\n"
     "       callipter db stat --datadir DIR\n"
+    "       callipter db backup --datadir DIR --to BACKUP\n"
+    "       callipter db restore --from BACKUP --datadir DIR\n"
     "\n"
     "verify  rebuilds the state root from the flat tables, checks every record of the log, and "
     "prints both;\n"
     "        exit status 0 only if the root is that of the tables' head block\n"
     "stat    rows and sizes of tables and logs\n"
+    "backup  copies the folder while a node may be running on it, and verifies the copy; BACKUP is "
+    "a folder\n"
+    "        that is absent or empty\n"
+    "restore makes a data folder of a backup, and verifies it; DIR is absent or empty\n"
     "\n"
-    "No node may be running on the folder. The tables are a checkpoint: they may be behind the "
+    "For verify and stat no node may be running on the folder. The tables are a checkpoint: they "
+    "may be behind the "
     "log,\n"
     "whose later blocks the next start executes again.\n";
 
@@ -184,23 +194,55 @@ static enum err print_stat(const struct db *d, struct err_ctx *ec) {
     return ERR_OK;
 }
 
+/* --- copies --------------------------------------------------------------------------------- */
+static enum err copy(const char *from, const char *to, struct err_ctx *ec) {
+    struct backup b;
+    struct db d = {0};
+    TRY(backup_begin(&b, from, to, ec));
+    enum err e = db_open(&d, b.partial, ec);
+    if (e == ERR_OK)
+        e = verify(&d, ec);
+    db_close(&d);
+    if (e == ERR_OK)
+        e = backup_finish(&b, ec);
+    if (e != ERR_OK)
+        backup_abandon(&b);
+    return e;
+}
+
+static enum err look(const char *datadir, bool is_verify, struct err_ctx *ec) {
+    struct db d = {0};
+    enum err e = db_open(&d, datadir, ec);
+    if (e == ERR_OK)
+        e = is_verify ? verify(&d, ec) : print_stat(&d, ec);
+    db_close(&d);
+    return e;
+}
+
 int cmd_db(int argc, char **argv) {
-    if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)) {
+    const char *datadir = NULL, *to = NULL, *from = NULL;
+    const struct arg args[] = {
+        {"datadir", &datadir, NULL}, {"to", &to, NULL}, {"from", &from, NULL}};
+    const char *what = argc >= 2 ? argv[1] : "";
+    struct err_ctx ec = {0};
+    if (strcmp(what, "--help") == 0 || strcmp(what, "help") == 0) {
         fputs(usage_text, stdout);
         return 0;
     }
-    bool is_verify = argc == 4 && strcmp(argv[1], "verify") == 0;
-    bool is_stat = argc == 4 && strcmp(argv[1], "stat") == 0;
-    if ((!is_verify && !is_stat) || strcmp(argv[2], "--datadir") != 0) {
+    bool is_verify = strcmp(what, "verify") == 0, is_stat = strcmp(what, "stat") == 0;
+    bool is_backup = strcmp(what, "backup") == 0, is_restore = strcmp(what, "restore") == 0;
+    bool ok = (is_verify || is_stat || is_backup || is_restore) &&
+              args_parse(argc - 1, argv + 1, args, ARRAY_LEN(args), NULL, &ec) == ERR_OK &&
+              datadir != NULL && (to != NULL) == is_backup && (from != NULL) == is_restore;
+    if (!ok) {
+        if (ec.text[0] != '\0')
+            fprintf(stderr, "callipter db: %s\n", ec.text);
         fputs(usage_text, stderr);
         return 2;
     }
-    struct db d = {0};
-    struct err_ctx ec = {0};
-    enum err e = db_open(&d, argv[3], &ec);
-    if (e == ERR_OK)
-        e = is_verify ? verify(&d, &ec) : print_stat(&d, &ec);
-    db_close(&d);
+    enum err e = is_backup    ? copy(datadir, to, &ec)
+                 : is_restore ? copy(from, datadir, &ec)
+                              : look(datadir, is_verify, &ec);
     if (e == ERR_OK)
         return 0;
     fflush(stdout);

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Goal: values, switches and the plain argument are found in any order, and what does not fit is
+ * named. */
+#include "node/args.h"
+
+#include <criterion/criterion.h>
+
+struct parsed {
+    const char *a, *b, *plain;
+    bool on;
+};
+
+static enum err parse(struct parsed *p, struct err_ctx *ec, bool with_plain,
+                      const char *const words[4]) {
+    char *argv[5] = {(char *)(uintptr_t) "new"};
+    int argc = 1;
+    *p = (struct parsed){0};
+    ec->text[0] = '\0';
+    const struct arg args[] = {{"a", &p->a, NULL}, {"long-b", &p->b, NULL}, {"on", NULL, &p->on}};
+    for (size_t i = 0; i < 4 && words[i] != NULL; i++)
+        argv[argc++] = (char *)(uintptr_t)words[i];
+    return args_parse(argc, argv, args, ARRAY_LEN(args), with_plain ? &p->plain : NULL, ec);
+}
+
+Test(args, found) {
+    struct parsed p;
+    struct err_ctx ec;
+    cr_assert_eq(parse(&p, &ec, true, (const char *[4]){"--on", "file", "--long-b=x=y"}), ERR_OK);
+    cr_expect(p.on);
+    cr_expect_str_eq(p.plain, "file");
+    cr_expect_str_eq(p.b, "x=y");
+    cr_expect_null(p.a);
+    cr_assert_eq(parse(&p, &ec, false, (const char *[4]){"--a", "--on"}), ERR_OK);
+    cr_expect_str_eq(p.a, "--on");
+    cr_expect_not(p.on);
+    cr_assert_eq(parse(&p, &ec, false, (const char *[4]){0}), ERR_OK);
+}
+
+Test(args, refused) {
+    static const struct {
+        const char *words[4];
+        const char *says;
+    } cases[] = {
+        {{"--b"}, "unknown flag '--b'"},         {{"--b=1"}, "unknown flag '--b'"},
+        {{"--a"}, "--a needs a value"},          {{"--a="}, "--a needs a value"},
+        {{"--a", "1", "--a=2"}, "given twice"},  {{"--on=1"}, "--on takes no value"},
+        {{"x", "y"}, "unexpected argument 'y'"}, {{"-a", "-b"}, "unexpected argument '-b'"},
+    };
+    struct parsed p;
+    struct err_ctx ec;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        cr_expect_eq(parse(&p, &ec, true, cases[i].words), ERR_CONFIG, "case %zu", i);
+        cr_expect_not_null(strstr(ec.text, cases[i].says), "case %zu: %s", i, ec.text);
+    }
+    cr_expect_eq(parse(&p, &ec, false, (const char *[4]){"x"}), ERR_CONFIG);
+}
