@@ -3,7 +3,8 @@
  *
  *   store/   LMDB: the tables, a checkpoint of what the log says
  *   log/     blocks-NNNNNNNN.seg    the log, the source of truth
- *            receipts-NNNNNNNN.seg  receipts, derivable again */
+ *            receipts-NNNNNNNN.seg  receipts, derivable again
+ *   keystore/ keys of `callipter account`; not in backups */
 #ifndef NODE_DATADIR_H
 #define NODE_DATADIR_H
 
@@ -11,6 +12,7 @@
 
 #define DATADIR_STORE "store"
 #define DATADIR_LOG "log"
+#define DATADIR_KEYSTORE "keystore"
 #define DATADIR_LOG_PREFIX "blocks"
 #define DATADIR_RECEIPTS_PREFIX "receipts"
 

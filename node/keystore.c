@@ -20,6 +20,7 @@ enum {
 };
 
 const struct scrypt_params KEYSTORE_STANDARD = {.n = 1 << 18, .r = 8, .p = 1};
+const struct scrypt_params KEYSTORE_LIGHT = {.n = 1 << 12, .r = 8, .p = 6};
 
 /* A file taken apart. */
 struct keystore_file {

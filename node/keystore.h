@@ -29,6 +29,7 @@ enum err keystore_decrypt(uint8_t out[KEYSTORE_SECRET_MAX_BYTES], size_t *out_le
                           const char *password, struct err_ctx *ec) MUST_USE;
 
 extern const struct scrypt_params KEYSTORE_STANDARD; /* geth's: n = 2^18, r = 8, p = 1 */
+extern const struct scrypt_params KEYSTORE_LIGHT;    /* geth's: n = 2^12, r = 8, p = 6 */
 
 /* Appends a version 3 file with the key and its address. `random`: 64 bytes that were never used
  * before (salt 32, iv 16, id 16). */

@@ -1,5 +1,7 @@
 // What an operator does: watch, replay, back up, configure, keep keys.
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { Wallet, encryptKeystoreJson } from "ethers";
 import { createPublicClient, createWalletClient, defineChain, http } from "viem";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
 import { contract } from "./lib/compile.mjs";
@@ -125,7 +127,117 @@ async function replayed() {
   console.log(`     ${Number(head.number)} blocks: ${figures.join("; ")}`);
 }
 
+/** Every block of `node` up to `last` is on `other` too. */
+async function sameBlocks(node, other, last) {
+  for (let at = 0; at <= last; at += 500) {
+    const batch = Array.from({ length: Math.min(500, last + 1 - at) }, (_, i) => ({
+      id: i,
+      method: "eth_getBlockByNumber",
+      params: [`0x${(at + i).toString(16)}`, false],
+    }));
+    const [a, b] = await Promise.all([node.post(batch), other.post(batch)]);
+    for (const [i, reply] of a.entries()) assert.deepEqual(b[i].result, reply.result, `block ${at + i}`);
+  }
+}
+
+async function backedUp() {
+  const [dir, backup, restored] = [tempDir(), `${tempDir()}/backup`, `${tempDir()}/restored`];
+  const node = await Node.start(dir);
+  const users = clients(node);
+  const to = users.wallets[0].account.address;
+  let stop = false;
+  let acked = 0;
+  const load = users.wallets.map(async (w) => {
+    for (let nonce = 0; !stop; nonce++, acked++) await w.sendTransaction({ to, value: 1n, nonce, gas: 30000n });
+  });
+  while (acked < 200) await Promise.race(load.concat(node.rpc("eth_chainId")));
+  const before = Number(await node.rpc("eth_blockNumber"));
+  const taken = spawn(BINARY, ["db", "backup", "--datadir", dir, "--to", backup], { stdio: ["ignore", "pipe", "pipe"] });
+  let said = "";
+  for (const stream of [taken.stdout, taken.stderr]) stream.on("data", (d) => (said += d));
+  const status = await new Promise((resolve) => taken.on("exit", resolve));
+  const after = acked;
+  stop = true;
+  await Promise.all(load);
+  assert.equal(status, 0, said);
+  assert.match(said, /^ok$/m);
+  assert.equal(callipter(["db", "verify", "--datadir", backup]).status, 0);
+
+  const restore = (target) => callipter(["db", "restore", "--from", backup, "--datadir", target]);
+  assert.equal(restore(restored).status, 0);
+  assert.match(restore(restored).stderr, /exists and is no empty folder/);
+  const other = await Node.start(restored);
+  assert.ok(other.block >= before, `the backup ends at block ${other.block}, it began at ${before}`);
+  await sameBlocks(node, other, other.block);
+  const sent = await other.rpc("eth_sendTransaction", [{ from: to, to, value: "0x1", gas: "0x5208" }]); // and it goes on
+  assert.equal(Number((await other.rpc("eth_getTransactionReceipt", [sent])).blockNumber), other.block + 1);
+  await other.stop();
+  assert.equal(callipter(["db", "verify", "--datadir", restored]).status, 0);
+  await node.stop();
+  console.log(`     ${other.block} blocks; ${acked} transactions, ${after} of them before the backup was done`);
+}
+
+async function initialised() {
+  const dir = tempDir();
+  const file = `${dir}/genesis.json`;
+  const owner = "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266";
+  const genesis = (chainId) =>
+    writeFileSync(file, JSON.stringify({ config: { chainId }, callipter: { owners: [owner] }, alloc: { [owner]: { balance: "0x10" } } }));
+  const init = () => callipter(["init", "--chain", file, "--datadir", `${dir}/data`]);
+  genesis(4242);
+  const made = init();
+  assert.equal(made.status, 0, made.stderr);
+  const hash = /^block 0 (0x[0-9a-f]{64})$/m.exec(made.stdout)[1];
+  assert.deepEqual([init().status, init().stdout], [0, made.stdout]);
+  const node = await Node.start(`${dir}/data`, ["--chain", file]);
+  assert.equal((await node.rpc("eth_getBlockByNumber", ["0x0", false])).hash, hash);
+  assert.equal(node.chainId, 4242);
+  await node.stop();
+  genesis(4243);
+  assert.equal(init().status, 1);
+  assert.equal(callipter(["init", "--chain", file]).status, 2);
+}
+
+async function keys() {
+  const dir = tempDir();
+  const [password, other] = [`${dir}/password`, `${dir}/other`];
+  writeFileSync(password, "correct horse\n");
+  writeFileSync(other, "battery staple\n");
+  const account = (...args) => callipter(["account", args[0], "--datadir", dir, ...args.slice(1)]);
+  const made = account("new", "--light", "--password-file", password);
+  assert.equal(made.status, 0, made.stderr);
+  const [, address, file] = /^(0x[0-9a-f]{40}) (.*)$/m.exec(made.stdout);
+  assert.equal(statSync(file).mode & 0o777, 0o600);
+  const wallet = await Wallet.fromEncryptedJson(readFileSync(file, "utf8"), "correct horse");
+  assert.equal(wallet.address.toLowerCase(), address);
+
+  const key = `0x${"11".repeat(32)}`;
+  writeFileSync(`${dir}/key`, `${key}\n`);
+  const imported = account("import", "--light", "--password-file", password, `${dir}/key`);
+  assert.equal(imported.status, 0, imported.stderr);
+  assert.match(imported.stdout, new RegExp(new Wallet(key).address, "i"));
+  const again = account("import", "--light", "--password-file", password, `${dir}/key`);
+  assert.deepEqual([again.status, /has a key of 0x[0-9a-f]{40} already/.test(again.stderr)], [1, true]);
+
+  // A file that another wallet wrote; with the wrong password first.
+  const foreign = Wallet.createRandom();
+  const scrypt = { N: 4096, r: 8, p: 1 };
+  writeFileSync(`${dir}/foreign`, await encryptKeystoreJson(foreign, "battery staple", { scrypt, progressCallback: () => {} }));
+  const open = (from) =>
+    account("import", "--light", "--password-file", password, "--from-password-file", from, `${dir}/foreign`);
+  assert.match(open(password).stderr, /the password is wrong/);
+  assert.equal(open(other).status, 0);
+  const list = account("list");
+  assert.deepEqual(list.stdout.match(/^0x[0-9a-f]{40}/gm).sort(), [address, new Wallet(key).address, foreign.address].map((a) => a.toLowerCase()).sort());
+  const noTerminal = callipter(["account", "new", "--datadir", dir], { detached: true, stdio: ["ignore", "pipe", "pipe"] });
+  assert.deepEqual([noTerminal.status, /use --password-file/.test(noTerminal.stderr)], [1, true]);
+}
+
 export async function run() {
+  process.setMaxListeners(50); // a listener per temporary folder
   await check("ops: metrics, livez, readyz", watched);
   await check("ops: a log gives the same blocks on every CPU variant and in both tiers", replayed);
+  await check("ops: a backup taken under load restores to the same blocks", backedUp);
+  await check("ops: init makes block 0", initialised);
+  await check("ops: accounts are made, imported and listed", keys);
 }
