@@ -284,6 +284,7 @@ static bool stop(struct run *r) {
     if (r->is_temp)
         datadir_remove_temp(r->dir);
     buf_clear(&r->pool_records);
+    config_clear(&r->config);
     return ok;
 }
 
@@ -326,6 +327,11 @@ int cmd_run(int argc, char **argv) {
     }
     if (r.config.help) {
         config_print_help(stdout);
+        return 0;
+    }
+    if (r.config.print_config) {
+        config_print_sample(stdout, &r.config);
+        config_clear(&r.config);
         return 0;
     }
     e = start(&r, &ec);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "node/config.h"
 
+#include "node/file.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -95,6 +97,61 @@ static enum err read_environment(struct config *c, char *(*env)(const char *), s
     return ERR_OK;
 }
 
+/* --- the file ------------------------------------------------------------------------------ */
+/* Keys that ask for something instead of setting it. */
+static bool only_flag(size_t idx) {
+    return idx == CONFIG_config || idx == CONFIG_print_config || idx == CONFIG_replay;
+}
+
+static char *trim(char *from, char *end) {
+    while (from < end && isspace((unsigned char)*from))
+        from++;
+    while (end > from && isspace((unsigned char)end[-1]))
+        end--;
+    *end = '\0';
+    return from;
+}
+
+/* One line, NUL-terminated at `end`. */
+static enum err read_line(struct config *c, char *line, char *end, unsigned number,
+                          struct err_ctx *ec) {
+    char name[96];
+    line = trim(line, end);
+    char *equals = strchr(line, '=');
+    if (line[0] == '\0' || line[0] == '#')
+        return ERR_OK;
+    if (equals == NULL)
+        FAIL(ec, ERR_CONFIG, "%s line %u: '%s' is not key = value", c->config, number, line);
+    char *value = trim(equals + 1, equals + strlen(equals)), *key = trim(line, equals);
+    for (size_t i = 0; i < CONFIG_COUNT; i++) {
+        if (strcmp(rows[i].key, key) != 0 || only_flag(i))
+            continue;
+        if (c->given[i])
+            FAIL(ec, ERR_CONFIG, "%s line %u: %s is set twice", c->config, number, key);
+        if (rows[i].type == TYPE_FLAG && value[0] == '\0')
+            FAIL(ec, ERR_CONFIG, "%s line %u: %s is true or false", c->config, number, key);
+        snprintf(name, sizeof(name), "line %u, %s", number, key);
+        return set_value(c, i, name, value, ec);
+    }
+    FAIL(ec, ERR_CONFIG, "%s line %u: unknown key '%s'", c->config, number, key);
+}
+
+static enum err read_file(struct config *c, struct err_ctx *ec) {
+    TRY(file_read(&c->file, c->config, CONFIG_FILE_MAX_BYTES, ec));
+    if (c->file.len > 0 && memchr(c->file.ptr, 0, c->file.len) != NULL)
+        FAIL(ec, ERR_CONFIG, "%s is not a text", c->config);
+    buf_append_byte(&c->file, '\n'); /* room for the last line's end */
+    char *at = (char *)c->file.ptr, *end = at + c->file.len;
+    for (unsigned number = 1; at < end; number++) {
+        char *stop = memchr(at, '\n', (size_t)(end - at));
+        *stop = '\0';
+        TRY(read_line(c, at, stop, number, ec));
+        at = stop + 1;
+    }
+    return ERR_OK;
+}
+
+/* --- flags --------------------------------------------------------------------------------- */
 static enum err read_flag(struct config *c, int argc, char **argv, int *at, struct err_ctx *ec) {
     const char *arg = argv[*at];
     if (strncmp(arg, "--", 2) != 0)
@@ -132,27 +189,57 @@ static enum err check_together(struct config *c, struct err_ctx *ec) {
     return ERR_OK;
 }
 
+static enum err read_outside(struct config *c, int argc, char **argv, char *(*env)(const char *),
+                             struct err_ctx *ec) {
+    TRY(read_environment(c, env, ec));
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0)
+            c->help = true;
+        else
+            TRY(read_flag(c, argc, argv, &i, ec));
+    }
+    return ERR_OK;
+}
+
+static enum err parse(struct config *c, int argc, char **argv, char *(*env)(const char *),
+                      struct err_ctx *ec) {
+    TRY(read_outside(c, argc, argv, env, ec));
+    if (c->help)
+        return ERR_OK;
+    if (c->config[0] != '\0') {
+        /* What stands outside tells where the file is, and then wins over it. */
+        const char *path = c->config;
+        set_defaults(c);
+        buf_init(&c->file, CONFIG_FILE_MAX_BYTES + 4096);
+        c->config = path;
+        TRY(read_file(c, ec));
+        TRY(read_outside(c, argc, argv, env, ec));
+    }
+    return c->print_config ? ERR_OK : check_together(c, ec);
+}
+
 enum err config_parse(struct config *out, int argc, char **argv, char *(*env)(const char *),
                       struct err_ctx *ec) {
     struct config c;
     set_defaults(&c);
-    TRY(read_environment(&c, env, ec));
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0)
-            c.help = true;
-        else
-            TRY(read_flag(&c, argc, argv, &i, ec));
-    }
-    if (!c.help)
-        TRY(check_together(&c, ec));
-    *out = c;
-    return ERR_OK;
+    enum err e = parse(&c, argc, argv, env, ec);
+    if (e != ERR_OK)
+        config_clear(&c);
+    else
+        *out = c;
+    return e;
+}
+
+void config_clear(struct config *c) {
+    buf_clear(&c->file);
 }
 
 void config_print_help(FILE *f) {
     fprintf(f, "usage: callipter run [FLAGS]\n\n"
                "Each flag --some-key can also be given as the environment variable "
-               "CALLIPTER_SOME_KEY.\n\n");
+               "CALLIPTER_SOME_KEY, or as a\n"
+               "line `some-key = value` of the file that --config names. Flags win over variables, "
+               "variables over the file.\n\n");
     for (size_t i = 0; i < CONFIG_COUNT; i++) {
         char left[64];
         snprintf(left, sizeof(left), "--%s%s%s", rows[i].key, rows[i].form != NULL ? " " : "",
@@ -164,4 +251,29 @@ void config_print_help(FILE *f) {
             fprintf(f, " (%s)", rows[i].def_text);
         fputc('\n', f);
     }
+}
+
+/* --- the sample ---------------------------------------------------------------------------- */
+static void print_row(FILE *f, const struct config *c, size_t idx) {
+    const struct config_row *r = &rows[idx];
+    const void *at = (const char *)c + r->offset;
+    fprintf(f, "# %s", r->help);
+    if (r->type == TYPE_U64)
+        fprintf(f, "; %s, %" PRIu64 " to %" PRIu64, r->form, r->min, r->max);
+    fprintf(f, "\n%s%s =", c->given[idx] ? "" : "#", r->key);
+    if (r->type == TYPE_FLAG)
+        fprintf(f, " %s", *(const bool *)at ? "true" : "false");
+    else if (r->type == TYPE_U64)
+        fprintf(f, " %" PRIu64, *(const uint64_t *)at);
+    else if ((*(const char *const *)at)[0] != '\0')
+        fprintf(f, " %s", *(const char *const *)at);
+    fprintf(f, "\n\n");
+}
+
+void config_print_sample(FILE *f, const struct config *c) {
+    fprintf(f, "# Configuration of callipter run: callipter run --config FILE.\n"
+               "# Lines behind # show what is in force without them.\n\n");
+    for (size_t i = 0; i < CONFIG_COUNT; i++)
+        if (!only_flag(i))
+            print_row(f, c, i);
 }

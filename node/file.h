@@ -6,8 +6,8 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-/* Reads a whole file of at most `max` bytes into `out`, whose own maximum is some 4 KiB higher. ERR_NOT_FOUND,
- * ERR_TOO_LARGE, ERR_IO. */
+/* Reads a whole file of at most `max` bytes into `out`, whose own maximum is some 4 KiB higher.
+ * ERR_NOT_FOUND, ERR_TOO_LARGE, ERR_IO. */
 enum err file_read(struct buf *out, const char *path, size_t max, struct err_ctx *ec) MUST_USE;
 
 #endif

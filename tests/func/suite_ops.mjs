@@ -233,6 +233,19 @@ async function keys() {
   assert.deepEqual([noTerminal.status, /use --password-file/.test(noTerminal.stderr)], [1, true]);
 }
 
+async function configured() {
+  const dir = tempDir();
+  const sample = callipter(["run", "--print-config", "--dev", "--datadir", `${dir}/data`, "--call-gas", "30000"]);
+  assert.equal(sample.status, 0, sample.stderr);
+  writeFileSync(`${dir}/config`, sample.stdout);
+  const node = await Node.start(undefined, ["--config", `${dir}/config`]);
+  assert.ok(statSync(`${dir}/data/log`).isDirectory());
+  await node.stop();
+  writeFileSync(`${dir}/config`, "dev = true\nhttp-reader = 3\n");
+  const bad = callipter(["run", "--config", `${dir}/config`]);
+  assert.deepEqual([bad.status, /line 2: unknown key 'http-reader'/.test(bad.stderr)], [2, true]);
+}
+
 export async function run() {
   process.setMaxListeners(50); // a listener per temporary folder
   await check("ops: metrics, livez, readyz", watched);
@@ -240,4 +253,5 @@ export async function run() {
   await check("ops: a backup taken under load restores to the same blocks", backedUp);
   await check("ops: init makes block 0", initialised);
   await check("ops: accounts are made, imported and listed", keys);
+  await check("ops: a configuration file", configured);
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Goal: flags win over the environment, the environment over defaults; what does not fit is refused
- * with a sentence that names it. */
+ * with a sentence that names it. The file of --config comes before both. */
 #include "node/config.h"
 
 #include <criterion/criterion.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 static const char *env_name, *env_value;
 
@@ -86,4 +88,104 @@ Test(config, refusals) {
         cr_assert_eq(parse(&c, &ec, cases[i].a, cases[i].b, cases[i].c), ERR_CONFIG, "case %zu", i);
         cr_expect_not_null(strstr(ec.text, cases[i].says), "case %zu: %s", i, ec.text);
     }
+}
+
+static char path[64];
+
+static void write_config(const void *content, size_t len) {
+    snprintf(path, sizeof(path), "/tmp/callipter-config-XXXXXX");
+    int fd = mkstemp(path);
+    cr_assert_geq(fd, 0);
+    cr_assert_eq(write(fd, content, len), (ssize_t)len);
+    close(fd);
+}
+
+Test(config, file) {
+    static const char text[] = "# a node\n\n  datadir = /var/lib/some node  \nchain=g.json\r\n"
+                               "http-readers = 3\nunbacked-alloc = true\nhttp-cors =\ncache = 100";
+    struct config c;
+    struct err_ctx ec = {.text = ""};
+    write_config(text, sizeof(text) - 1);
+    env_name = "CALLIPTER_HTTP_READERS";
+    env_value = "5";
+    cr_assert_eq(parse(&c, &ec, "--config", path, "--cache=200"), ERR_OK, "%s", ec.text);
+    cr_expect_str_eq(c.datadir, "/var/lib/some node");
+    cr_expect_str_eq(c.chain, "g.json");
+    cr_expect_str_eq(c.http_cors, "");
+    cr_expect(c.unbacked_alloc);
+    cr_expect_eq(c.http_readers, 5); /* the environment */
+    cr_expect_eq(c.cache_mib, 200);  /* the flag */
+    cr_expect_eq(c.block_gap_ms, 10);
+    cr_expect(c.given[CONFIG_datadir]);
+    config_clear(&c);
+    env_name = "CALLIPTER_CONFIG";
+    env_value = path;
+    cr_assert_eq(parse(&c, &ec, NULL, NULL, NULL), ERR_OK, "%s", ec.text);
+    cr_expect_eq(c.http_readers, 3);
+    config_clear(&c);
+    unlink(path);
+    cr_expect_eq(parse(&c, &ec, NULL, NULL, NULL), ERR_NOT_FOUND);
+}
+
+Test(config, bad_file) {
+    static const struct {
+        const char *text, *says;
+    } cases[] = {
+        {"dev = true\nnope = 1\n", "line 2: unknown key 'nope'"},
+        {"dev\n", "line 1: 'dev' is not key = value"},
+        {"dev = true\ndev = true\n", "line 2: dev is set twice"},
+        {"dev =\n", "line 1: dev is true or false"},
+        {"\n\ncache = 1\n", "line 3, cache: 1 is not between 64 and 1048576"},
+        {"config = other\n", "unknown key 'config'"},
+        {"replay = d\n", "unknown key 'replay'"},
+        {"dev = perhaps\n", "neither true nor false"},
+        {"= 1\n", "unknown key ''"},
+    };
+    env_name = NULL;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct config c;
+        struct err_ctx ec = {.text = ""};
+        write_config(cases[i].text, strlen(cases[i].text));
+        cr_assert_eq(parse(&c, &ec, "--config", path, NULL), ERR_CONFIG, "case %zu", i);
+        cr_expect_not_null(strstr(ec.text, cases[i].says), "case %zu: %s", i, ec.text);
+        unlink(path);
+    }
+    struct config c;
+    struct err_ctx ec = {.text = ""};
+    write_config("dev = true\0\n", 12);
+    cr_expect_eq(parse(&c, &ec, "--config", path, NULL), ERR_CONFIG);
+    unlink(path);
+}
+
+/* The sample is a file that gives the same configuration, whole or with what is behind #. */
+Test(config, sample) {
+    struct config c, again;
+    struct err_ctx ec = {.text = ""};
+    char *text = NULL;
+    size_t len = 0;
+    env_name = NULL;
+    cr_assert_eq(parse(&c, &ec, "--dev", "--cache=99", "--print-config"), ERR_OK, "%s", ec.text);
+    cr_expect(c.print_config);
+    FILE *f = open_memstream(&text, &len);
+    config_print_sample(f, &c);
+    fclose(f);
+    cr_expect_not_null(strstr(text, "\ndev = true\n"));
+    cr_expect_not_null(strstr(text, "\ncache = 99\n"));
+    cr_expect_not_null(strstr(text, "\n#http = 127.0.0.1:8545\n"));
+    cr_expect_null(strstr(text, "replay ="));
+    for (int round = 0; round < 2; round++) {
+        write_config(text, len);
+        cr_assert_eq(parse(&again, &ec, "--config", path, NULL), ERR_OK, "%s", ec.text);
+        cr_expect(again.dev);
+        cr_expect_eq(again.cache_mib, 99);
+        cr_expect_str_eq(again.http, "127.0.0.1:8545");
+        cr_expect_eq(again.block_gap_ms, round == 0 ? 1 : 10);
+        config_clear(&again);
+        unlink(path);
+        for (char *at = text; (at = strstr(at, "\n#")) != NULL; at++)
+            if (at[2] != ' ')
+                at[1] = ' ';
+    }
+    free(text);
+    config_clear(&c);
 }
