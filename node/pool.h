@@ -43,7 +43,7 @@ struct pool_tx {
     enum pool_state state;
     uint64_t added_ms;
     uint64_t submitted_ns; /* monotonic; 0: of an earlier run */
-    uint64_t record_seq; /* its POOL record, 0: none */
+    uint64_t record_seq;   /* its POOL record, 0: none */
     struct pool_tx *prev_of_sender, *next_of_sender;
     struct pool_tx *prev_ready, *next_ready; /* also the link of lists outside the pool */
 };
