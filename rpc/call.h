@@ -72,7 +72,8 @@ struct rpc_context {
     size_t reply_bytes_max;
     bool dev;
     struct rpc_dev_nonces *dev_nonces;
-    struct rpc_live *live; /* filters and subscriptions (rpc/live.h), NULL: their methods must not be called */
+    struct rpc_live
+        *live; /* filters and subscriptions (rpc/live.h), NULL: their methods must not be called */
 };
 
 enum rpc_phase {
@@ -89,7 +90,7 @@ struct rpc_call {
     const struct rpc_context *cx;
     struct rpc_reader *reader; /* NULL on the event loop */
     json_t *id;                /* borrowed; NULL: a notification, or the id could not be read */
-    uint64_t tag; /* of the request in the transport: who asked */
+    uint64_t tag;              /* of the request in the transport: who asked */
     bool notification;
     json_t *params; /* borrowed array, or NULL for none */
     enum rpc_phase phase;

@@ -93,8 +93,7 @@ static bool is_plain_transfer(struct rpc_call *c, const struct tx_args *t,
     struct account to;
     if (t->tx.is_create || t->tx.data.len != 0 || t->tx.access_count != 0 || t->tx.auth_count != 0)
         return false;
-    return rpc_simulated_account(c, s, &t->tx.to, &to) &&
-           hash32_eq(&to.code_hash, &KECCAK_EMPTY);
+    return rpc_simulated_account(c, s, &t->tx.to, &to) && hash32_eq(&to.code_hash, &KECCAK_EMPTY);
 }
 
 /* Between a limit that fails and one that works, until they are close. */

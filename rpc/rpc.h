@@ -34,10 +34,10 @@ struct rpc_options {
     const char *listen; /* "ADDRESS:PORT", IPv6 in brackets; port 0: a free one */
     const char *vhosts; /* host names that may be asked for, by commas; "*": any. IP addresses and
                            localhost always */
-    const char *cors_origins; /* by commas; "*": any; "": none */
+    const char *cors_origins;       /* by commas; "*": any; "": none */
     const char *tls_cert, *tls_key; /* PEM files; tls_cert "": plain HTTP */
     size_t connections_max;         /* HTTP and WebSocket together */
-    size_t readers; /* threads */
+    size_t readers;                 /* threads */
     size_t reply_bytes_max;
     uint64_t call_gas_cap;
     uint32_t call_time_ms;
