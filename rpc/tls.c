@@ -71,6 +71,10 @@ struct bufferevent *rpc_tls_accept(struct rpc_tls *t, struct event_base *base, i
     return bev;
 }
 
+bool rpc_tls_is_plain(struct bufferevent *bev) {
+    return bufferevent_openssl_get_ssl(bev) == NULL;
+}
+
 void rpc_tls_finish(struct bufferevent *bev) {
     SSL *ssl = bufferevent_openssl_get_ssl(bev);
     if (ssl != NULL && SSL_is_init_finished(ssl))

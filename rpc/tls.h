@@ -18,6 +18,8 @@ void rpc_tls_free(struct rpc_tls *t);
 /* A stream over an accepted socket, which it closes when freed; NULL: out of memory, the socket
  * stays the caller's. `t` NULL: without TLS. */
 struct bufferevent *rpc_tls_accept(struct rpc_tls *t, struct event_base *base, int fd) MUST_USE;
+/* Whether the stream's bytes go over its socket as they are. */
+bool rpc_tls_is_plain(struct bufferevent *bev);
 /* Says that nothing more will be sent; all that was written has gone out. */
 void rpc_tls_finish(struct bufferevent *bev);
 

@@ -10,6 +10,8 @@
 #include <event2/bufferevent.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
 #include <wslay/wslay.h>
 
 enum {
@@ -17,6 +19,7 @@ enum {
     CLOSE_UNACCEPTABLE = 1003,
     CLOSE_POLICY = 1008,
     CLOSE_TRY_LATER = 1013,
+    FRAME_HEAD_MAX = 10,
     COPY_MAX = 4096, /* of notifications: longer ones are shared instead */
 };
 
@@ -32,7 +35,12 @@ struct conn {
     struct rpc_ws *hub;
     uint32_t index, generation;
     struct bufferevent *bev;
+    /* NULL between messages: it is large, most connections are idle, and it has nothing to
+     * remember then. */
     wslay_event_context_ptr ws;
+    uint64_t fed, framed; /* bytes that `ws` was given; of them, in frames that have ended */
+    uint64_t frame_len;   /* of the frame being read */
+    bool plain;           /* not TLS */
     struct ws_message *first, **last; /* oldest first */
     struct ws_message *slots[RPC_PIPELINE_MAX];
     size_t in_work;
@@ -59,6 +67,7 @@ struct rpc_ws {
 };
 
 static void pump(struct conn *c);
+static bool wake_ws(struct conn *c);
 static void on_moved(struct evbuffer *out, const struct evbuffer_cb_info *info, void *ctx);
 
 static struct evbuffer *output_of(const struct conn *c) {
@@ -83,7 +92,8 @@ static void conn_free(struct conn *c) {
     h->unsent -= evbuffer_get_length(output_of(c));
     evbuffer_remove_cb(output_of(c), on_moved, c);
     bufferevent_free(c->bev); /* closes the socket */
-    wslay_event_context_free(c->ws);
+    if (c->ws != NULL)
+        wslay_event_context_free(c->ws);
     rpc_subs_leave(&c->subscriber);
     if (c->held != NULL)
         evbuffer_free(c->held);
@@ -99,28 +109,28 @@ static void close_conn(struct conn *c, uint16_t code, const char *reason) {
         return;
     c->closing = true;
     c->close_ms = rpc_now_ms();
-    if (wslay_event_queue_close(c->ws, code, (const uint8_t *)reason, strlen(reason)) != 0)
+    if (!wake_ws(c) ||
+        wslay_event_queue_close(c->ws, code, (const uint8_t *)reason, strlen(reason)) != 0)
         c->broken = true; /* else the next round of pump sends it */
 }
 
 /* --- frames out ---------------------------------------------------------------------------- */
-/* The head of a whole text message that is not masked (RFC 6455 §5.2). */
-static void put_text_head(struct evbuffer *out, size_t len) {
-    uint8_t head[10] = {0x81};
-    size_t n = 2;
+/* Writes the head of a whole text message that is not masked (RFC 6455 §5.2); its length. */
+static size_t text_head(uint8_t head[FRAME_HEAD_MAX], size_t len) {
+    head[0] = 0x81;
     if (len < 126) {
         head[1] = (uint8_t)len;
-    } else if (len <= UINT16_MAX) {
+        return 2;
+    }
+    if (len <= UINT16_MAX) {
         head[1] = 126;
         head[2] = (uint8_t)(len >> 8);
         head[3] = (uint8_t)len;
-        n = 4;
-    } else {
-        head[1] = 127;
-        be64_store(head + 2, len);
-        n = 10;
+        return 4;
     }
-    evbuffer_add(out, head, n);
+    head[1] = 127;
+    be64_store(head + 2, len);
+    return 10;
 }
 
 static void free_body(const void *data, size_t len, void *ctx) {
@@ -132,12 +142,12 @@ static void free_body(const void *data, size_t len, void *ctx) {
 /* Sends a reply; the output owns its storage from here. */
 static void put_reply(struct conn *c, struct buf *body) {
     struct evbuffer *out = output_of(c);
-    uint8_t *storage = body->ptr;
+    uint8_t *storage = body->ptr, head[FRAME_HEAD_MAX];
     size_t len = body->len;
     if (len == 0) /* nothing to say to notifications */
         return;
     buf_init(body, 0);
-    put_text_head(out, len);
+    evbuffer_add(out, head, text_head(head, len));
     if (evbuffer_add_reference(out, storage, len, free_body, storage) != 0) {
         free(storage);
         c->broken = true; /* half a frame cannot be taken back */
@@ -151,15 +161,25 @@ static void drop_payload(const void *data, size_t len, void *ctx) {
     rpc_payload_drop(ctx);
 }
 
+enum { NOTIFICATION_HEAD_MAX = 160, NOTIFICATION_END_LEN = 2 };
+static const char notification_end[] = "}}";
+
+/* Everything before the result: the frame's head, and the message up to there. Its length. */
+static size_t notification_head(uint8_t out[NOTIFICATION_HEAD_MAX], const char *id, size_t len) {
+    char text[NOTIFICATION_HEAD_MAX - FRAME_HEAD_MAX];
+    int n = snprintf(text, sizeof(text),
+                     "{\"jsonrpc\":\"2.0\",\"method\":\"eth_subscription\",\"params\":"
+                     "{\"subscription\":\"%s\",\"result\":",
+                     id);
+    CHECK(n > 0 && (size_t)n < sizeof(text));
+    size_t at = text_head(out, (size_t)n + len + NOTIFICATION_END_LEN);
+    memcpy(out + at, text, (size_t)n);
+    return at + (size_t)n;
+}
+
 static bool put_notification(struct evbuffer *out, const char *id, struct rpc_payload *p) {
-    static const char begin[] =
-        "{\"jsonrpc\":\"2.0\",\"method\":\"eth_subscription\",\"params\":{\"subscription\":\"";
-    static const char middle[] = "\",\"result\":", end[] = "}}";
-    size_t id_len = strlen(id);
-    put_text_head(out, sizeof(begin) + id_len + sizeof(middle) + sizeof(end) - 3 + p->len);
-    evbuffer_add(out, begin, sizeof(begin) - 1);
-    evbuffer_add(out, id, id_len);
-    evbuffer_add(out, middle, sizeof(middle) - 1);
+    uint8_t head[NOTIFICATION_HEAD_MAX];
+    evbuffer_add(out, head, notification_head(head, id, p->len));
     if (p->len <= COPY_MAX) {
         evbuffer_add(out, p->json, p->len);
     } else {
@@ -167,7 +187,7 @@ static bool put_notification(struct evbuffer *out, const char *id, struct rpc_pa
             return false;
         p->refs++;
     }
-    return evbuffer_add(out, end, sizeof(end) - 1) == 0;
+    return evbuffer_add(out, notification_end, NOTIFICATION_END_LEN) == 0;
 }
 
 static void close_behind(struct conn *c, const char *why, uint64_t block) {
@@ -175,8 +195,36 @@ static void close_behind(struct conn *c, const char *why, uint64_t block) {
     snprintf(reason, sizeof(reason), "%s, resume from block 0x%llx", why,
              (unsigned long long)block);
     close_conn(c, CLOSE_TRY_LATER, reason);
-    if (wslay_event_send(c->ws) != 0)
+    if (!c->broken && wslay_event_send(c->ws) != 0)
         c->broken = true;
+}
+
+/* Straight to the socket, past the event loop's three system calls, when nothing waits before it;
+ * what does not fit follows the usual way. False: nothing was sent. */
+static bool send_at_once(struct conn *c, const char *id, struct rpc_payload *p) {
+    if (!c->plain || evbuffer_get_length(output_of(c)) > 0)
+        return false;
+    uint8_t head[NOTIFICATION_HEAD_MAX];
+    size_t head_len = notification_head(head, id, p->len);
+    struct iovec parts[3] = {
+        {.iov_base = head, .iov_len = head_len},
+        {.iov_base = p->json, .iov_len = p->len},
+        {.iov_base = (void *)(uintptr_t)notification_end, .iov_len = NOTIFICATION_END_LEN},
+    };
+    struct msghdr m = {.msg_iov = parts, .msg_iovlen = ARRAY_LEN(parts)};
+    ssize_t n = sendmsg(bufferevent_getfd(c->bev), &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (n <= 0)
+        return false; /* what is wrong, if anything, comes as an event */
+    c->moved_ms = rpc_now_ms();
+    size_t sent = (size_t)n;
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        size_t skip = sent < parts[i].iov_len ? sent : parts[i].iov_len;
+        sent -= skip;
+        if (evbuffer_add(output_of(c), (uint8_t *)parts[i].iov_base + skip,
+                         parts[i].iov_len - skip) != 0)
+            c->broken = true;
+    }
+    return true;
 }
 
 /* Neither frees the connection nor calls the subscriptions: they are being walked. */
@@ -202,6 +250,8 @@ static void notify(struct rpc_subscriber *s, const char *id, struct rpc_payload 
         c->broken = true;
         return;
     }
+    if (c->held == NULL && send_at_once(c, id, p))
+        return;
     struct evbuffer *out = c->held != NULL ? c->held : output_of(c);
     size_t before = evbuffer_get_length(out);
     if (!put_notification(out, id, p))
@@ -243,6 +293,7 @@ static ssize_t on_recv(wslay_event_context_ptr ws, uint8_t *buf, size_t len, int
         wslay_event_set_error(ws, WSLAY_ERR_WOULDBLOCK);
         return -1;
     }
+    c->fed += (uint64_t)n;
     return n;
 }
 
@@ -260,9 +311,19 @@ static ssize_t on_send(wslay_event_context_ptr ws, const uint8_t *data, size_t l
 static void on_frame(wslay_event_context_ptr ws,
                      const struct wslay_event_on_frame_recv_start_arg *arg, void *ctx) {
     struct conn *c = ctx;
+    uint64_t len = arg->payload_length;
     (void)ws;
+    /* Two bytes, the length if it is longer, the mask. Lengths that are written longer than they
+     * need be are errors to the library. */
+    c->frame_len = 2u + (len < 126 ? 0u : len <= UINT16_MAX ? 2u : 8u) + 4u + len;
     if (!wslay_is_ctrl_frame(arg->opcode) && c->message_ms == 0)
         c->message_ms = rpc_now_ms();
+}
+
+static void on_frame_end(wslay_event_context_ptr ws, void *ctx) {
+    struct conn *c = ctx;
+    (void)ws;
+    c->framed += c->frame_len;
 }
 
 static void on_message(wslay_event_context_ptr ws, const struct wslay_event_on_msg_recv_arg *arg,
@@ -293,8 +354,32 @@ static const struct wslay_event_callbacks callbacks = {
     .recv_callback = on_recv,
     .send_callback = on_send,
     .on_frame_recv_start_callback = on_frame,
+    .on_frame_recv_end_callback = on_frame_end,
     .on_msg_recv_callback = on_message,
 };
+
+/* Makes the library's context if there is none; false: the connection is broken. */
+static bool wake_ws(struct conn *c) {
+    if (c->ws != NULL)
+        return true;
+    if (wslay_event_context_server_init(&c->ws, &callbacks, c) != 0) {
+        c->ws = NULL;
+        c->broken = true;
+        return false;
+    }
+    wslay_event_config_set_max_recv_msg_length(c->ws, c->hub->o.message_max);
+    c->fed = c->framed = 0;
+    return true;
+}
+
+/* Drops it when it stands between two messages. */
+static void rest_ws(struct conn *c) {
+    if (c->ws == NULL || c->closing || c->message_ms != 0 || c->fed != c->framed ||
+        wslay_event_want_write(c->ws))
+        return;
+    wslay_event_context_free(c->ws);
+    c->ws = NULL;
+}
 
 /* --- messages ------------------------------------------------------------------------------ */
 static uint64_t tag_of(const struct conn *c, size_t slot) {
@@ -346,6 +431,10 @@ static bool write_replies(struct conn *c) {
 }
 
 static void receive(struct conn *c) {
+    if (c->ws == NULL && evbuffer_get_length(bufferevent_get_input(c->bev)) == 0)
+        return;
+    if (!wake_ws(c))
+        return;
     if (wslay_event_want_read(c->ws) && wslay_event_recv(c->ws) != 0)
         c->broken = true;
     if (wslay_event_want_write(c->ws) && wslay_event_send(c->ws) != 0)
@@ -390,6 +479,7 @@ static void pump(struct conn *c) {
         }
     }
     c->processing = false;
+    rest_ws(c);
     if (c->broken || is_over(c))
         conn_free(c);
     else if (must_pause(c) && !c->closing)
@@ -462,7 +552,7 @@ static void check_conn(struct conn *c, uint64_t now) {
     } else if (!c->pinged && !c->closing && now - c->heard_ms > RPC_WS_PING_MS) {
         struct wslay_event_msg ping = {.opcode = WSLAY_PING};
         c->pinged = true;
-        if (wslay_event_queue_msg(c->ws, &ping) != 0)
+        if (!wake_ws(c) || wslay_event_queue_msg(c->ws, &ping) != 0)
             c->broken = true;
         pump(c);
     }
@@ -509,14 +599,11 @@ bool rpc_ws_adopt(struct rpc_ws *h, struct bufferevent *bev) {
     struct conn *c = h->free_count > 0 ? calloc(1, sizeof(*c)) : NULL;
     if (c == NULL)
         return false;
-    if (wslay_event_context_server_init(&c->ws, &callbacks, c) != 0 ||
-        evbuffer_add_cb(bufferevent_get_output(bev), on_moved, c) == NULL) {
-        if (c->ws != NULL)
-            wslay_event_context_free(c->ws);
+    if (evbuffer_add_cb(bufferevent_get_output(bev), on_moved, c) == NULL) {
         free(c);
         return false;
     }
-    wslay_event_config_set_max_recv_msg_length(c->ws, h->o.message_max);
+    c->plain = rpc_tls_is_plain(bev);
     c->hub = h;
     c->bev = bev;
     c->subscriber.hub = h->o.subs;

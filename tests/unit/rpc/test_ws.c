@@ -264,16 +264,19 @@ Test(ws, long_payloads_are_shared_and_outlive_the_item) {
     size_t len = 0;
     fixture_init(&f);
     memset(json, '7', sizeof(json));
+    send_tx(&f, 1); /* while it is unanswered, notifications are held */
+    turn(&f);
     uint64_t tag = rpc_tag_of(1, 0, 0, true);
     struct rpc_subscriber *s = rpc_ws_subscriber(f.ws, tag);
     struct rpc_sub_spec spec = {.kind = RPC_SUB_PENDING, .tag = tag};
     cr_assert_eq(rpc_subs_add(s, id, &spec, NULL), ERR_OK);
-    rpc_subs_answered(s, tag);
     struct rpc_feed_pending p = {.hash = rpc_payload_new(bytes_of((uint8_t *)json, sizeof(json)))};
     struct rpc_feed_item m = {.pending = &p, .pending_count = 1};
     rpc_subs_on_item(f.subs, &m);
     cr_expect_eq(p.hash->refs, 2);
     rpc_payload_drop(p.hash);
+    answer(&f, 0);
+    expect_text(&f, "\"id\":1,");
     cr_assert_eq(get(&f, got, sizeof(got), &len), 1);
     cr_expect_gt(len, sizeof(json));
     cr_expect_eq(memcmp(got + len - 2 - sizeof(json), json, sizeof(json)), 0);
