@@ -209,12 +209,15 @@ void exec_warm(struct exec *x, const struct tx *tx) {
 }
 
 /* One authorization of EIP-7702; returns its refund. Entries that do not hold are skipped. */
-static uint64_t apply_authorization(struct exec *x, const struct tx_authorization *u) {
+static uint64_t apply_authorization(struct exec *x, struct tx_authorization *u) {
     struct world *w = x->world;
     const u256 chain_id = u256_from_u64(x->chain_id);
     if (!u256_is_zero(&u->chain_id) && !u256_eq(&u->chain_id, &chain_id))
         return 0;
-    if (u->nonce == UINT64_MAX || !u->authority_ok)
+    if (u->nonce == UINT64_MAX)
+        return 0;
+    tx_recover_authority(u);
+    if (!u->authority_ok)
         return 0;
     (void)world_warm_account(w, &u->authority);
     bytes code = world_code(w, &u->authority);

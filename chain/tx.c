@@ -32,8 +32,11 @@ static hash32 authorization_digest(const struct tx_authorization *u) {
     return keccak256_bytes(buf_bytes(&b));
 }
 
-static void recover_authority(struct tx_authorization *u) {
+void tx_recover_authority(struct tx_authorization *u) {
     const u256 two = u256_from_u64(2);
+    if (u->recovered)
+        return;
+    u->recovered = true;
     u->authority_ok = false;
     if (!u256_lt(&u->y_parity, &two) || u256_lt(&SECP_N_HALF, &u->sig.s))
         return;
@@ -42,15 +45,14 @@ static void recover_authority(struct tx_authorization *u) {
     u->authority_ok = secp_recover(&u->authority, &digest, &u->sig) == ERR_OK;
 }
 
-void tx_recover_authorities(struct tx *tx) {
+void tx_recover_authorities(const struct tx *tx) {
     for (size_t i = 0; i < tx->auth_count; i++)
-        recover_authority(&tx->auths[i]);
+        tx_recover_authority(&tx->auths[i]);
 }
 
 enum err tx_recover_sender(struct tx *tx) {
     addr20 sender;
     TRY(secp_recover(&sender, &tx->sighash, &tx->sig));
-    tx_recover_authorities(tx);
     tx->sender = sender;
     tx->has_sender = true;
     return ERR_OK;
@@ -69,6 +71,7 @@ enum err tx_sign(struct tx *tx, struct arena *a, const uint8_t key[32]) {
     tx->raw = arena_copy(a, buf_bytes(&b));
     buf_clear(&b);
     tx->hash = keccak256_bytes(tx->raw);
+    tx_recover_authorities(tx);
     return tx_recover_sender(tx);
 }
 
@@ -76,7 +79,8 @@ enum err tx_sign_authorization(struct tx_authorization *u, const uint8_t key[32]
     hash32 digest = authorization_digest(u);
     TRY(secp_sign(&u->sig, &digest, key));
     u->y_parity = u256_from_u64(u->sig.recid & 1);
-    recover_authority(u);
+    u->recovered = false;
+    tx_recover_authority(u);
     return u->authority_ok ? ERR_OK : ERR_SIGNATURE;
 }
 

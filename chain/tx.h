@@ -33,9 +33,10 @@ struct tx_access {
     size_t key_count;
 };
 
-/* EIP-7702 authorization. `authority` is recovered by tx_recover_sender; authority_ok false when
- * the signature is bad (such an entry is skipped at execution, it does not make the transaction
- * invalid). */
+/* EIP-7702 authorization. `authority` is recovered when the transaction executes, or before by
+ * tx_recover_authorities: never for a transaction that fails its checks, which anyone may send for
+ * nothing with thousands of them. authority_ok false when the signature is bad (such an entry is
+ * skipped at execution, it does not make the transaction invalid). */
 struct tx_authorization {
     u256 chain_id;
     addr20 address;
@@ -44,6 +45,7 @@ struct tx_authorization {
     u256 y_parity; /* as on the wire; valid only below 2 */
     addr20 authority;
     bool authority_ok;
+    bool recovered; /* authority and authority_ok are known */
 };
 
 struct tx {
@@ -80,15 +82,17 @@ struct tx {
  * unless allow_blob), ERR_SIGNATURE, ERR_TOO_LARGE (a u64 field over 64 bits). */
 enum err tx_decode(struct tx *out, struct arena *a, bytes in, bool allow_blob,
                    struct err_ctx *ec) MUST_USE;
-/* Recovers the sender (and the authorizations' authorities). ERR_SIGNATURE. About 45 us each. */
+/* Recovers the sender, not the authorizations' authorities. ERR_SIGNATURE. About 45 us. */
 enum err tx_recover_sender(struct tx *tx) MUST_USE;
-/* The second half of tx_recover_sender, for what has no signature of its own yet (calls). */
-void tx_recover_authorities(struct tx *tx);
+/* Recovers the authorities, about 45 us each; those that are known already stay. */
+void tx_recover_authorities(const struct tx *tx);
+/* One of them. */
+void tx_recover_authority(struct tx_authorization *u);
 /* The envelope of a transaction (for tests, signing clients and the dev accounts). */
 void tx_encode(struct buf *b, const struct tx *tx);
 /* Keccak of the signing payload. */
 hash32 tx_signing_hash(const struct tx *tx);
-/* Signs with a key: fills sig, hash, sender; raw lives in `a`. */
+/* Signs with a key: fills sig, hash, sender, authorities; raw lives in `a`. */
 enum err tx_sign(struct tx *tx, struct arena *a, const uint8_t key[32]) MUST_USE;
 /* Signs an authorization (EIP-7702): fills sig, y_parity and authority. */
 enum err tx_sign_authorization(struct tx_authorization *u, const uint8_t key[32]) MUST_USE;

@@ -7,6 +7,7 @@ enum tx_verdict apply_tx_watched(struct exec *x, const struct tx *tx, struct are
     *out_stop = false;
     if (w == NULL)
         return apply_tx(x, tx, a, out, out_receipt);
+    tx_recover_authorities(tx); /* the watch may want to look at them */
     const struct evm_tracer *tracer = w->begin(w->ctx, x, tx);
     const struct evm_tracer *outer = x->tracer;
     enum evm_tier tier = x->tier;

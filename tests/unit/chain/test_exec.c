@@ -290,6 +290,28 @@ Test(exec, delegation_is_set_run_and_cleared) {
     cr_assert_eq(world_nonce(f.world, &authority), 2);
 }
 
+/* Anyone may send thousands of authorizations that are paid by nobody. */
+Test(exec, authorities_are_not_recovered_for_a_bad_verdict) {
+    open_block(EVM_PRAGUE);
+    addr20 code = fixture_addr(20);
+    struct tx tx = set_code_tx(&code, &code, 2, 0), back;
+    tx.gas_limit = 70000; /* pays for one */
+    cr_assert_eq(exec_fixture_send(&f, &tx, 0), TX_INTRINSIC_GAS);
+    cr_assert_eq(tx_decode(&back, &f.arena, tx.raw, false, NULL), ERR_OK);
+    cr_assert_eq(tx_recover_sender(&back), ERR_OK);
+    cr_assert_eq(apply_tx(&f.x, &back, &f.arena, &f.result, &f.receipt), TX_INTRINSIC_GAS);
+    cr_assert(!back.auths[0].recovered && !back.auths[1].recovered);
+    tx.gas_limit = 300000;
+    cr_assert_eq(tx_sign(&tx, &f.arena, (const uint8_t[32]){[31] = 1}), ERR_OK);
+    cr_assert_eq(tx_decode(&back, &f.arena, tx.raw, false, NULL), ERR_OK);
+    back.sender = fixture_addr(0);
+    back.has_sender = true;
+    cr_assert_eq(apply_tx(&f.x, &back, &f.arena, &f.result, &f.receipt), TX_OK);
+    addr20 authority = fixture_addr(3);
+    cr_assert(back.auths[1].authority_ok && addr20_eq(&back.auths[1].authority, &authority));
+    cr_assert_eq(world_nonce(f.world, &authority), 1);
+}
+
 Test(exec, delegations_stay_when_the_run_reverts) {
     open_block(EVM_PRAGUE);
     addr20 reverts = fixture_addr(21), code = fixture_addr(20), second = fixture_addr(3);

@@ -119,6 +119,7 @@ Test(tx_codec, every_type_round_trips) {
             cr_assert_eq(b.len, tx.raw.len);
             cr_assert_eq(memcmp(b.ptr, tx.raw.ptr, b.len), 0);
             buf_clear(&b);
+            tx_recover_authorities(&back);
             for (size_t i = 0; i < back.auth_count; i++) {
                 addr20 authority = fixture_addr((unsigned)i + 2);
                 cr_assert(back.auths[i].authority_ok);
