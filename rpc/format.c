@@ -112,11 +112,13 @@ static void signature(struct json_writer *w, const struct tx *tx) {
         jw_m_u64(w, "yParity", tx->sig.recid & 1);
 }
 
-/* Members that do not depend on the block. `price`: what gasPrice shows. */
+/* Members that do not depend on the block. `price`: what was paid per gas; gasPrice shows it unless
+ * the signed envelope itself has a gas price, which is needed to compute the hash. */
 static void tx_body(struct json_writer *w, const struct tx *tx, const u256 *price) {
     jw_m_addr(w, "from", &tx->sender);
     jw_m_u64(w, "gas", tx->gas_limit);
-    jw_m_u256(w, "gasPrice", price);
+    bool priced = tx->type == TX_LEGACY || tx->type == TX_ACCESS_LIST;
+    jw_m_u256(w, "gasPrice", priced ? &tx->max_fee : price);
     if (tx->type == TX_DYNAMIC_FEE || tx->type == TX_SET_CODE) {
         jw_m_u256(w, "maxFeePerGas", &tx->max_fee);
         jw_m_u256(w, "maxPriorityFeePerGas", &tx->max_priority_fee);
