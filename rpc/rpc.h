@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The JSON-RPC server over HTTP/1.1: what node/ starts and stops. It lives on the caller's event
- * base, plus its reader threads.
+/* The JSON-RPC server over HTTP/1.1 and WebSockets: what node/ starts and stops. It lives on the
+ * caller's event base, plus its reader threads.
  *
  * Limits: connections_max sockets; RPC_PIPELINE_MAX requests of one connection in work; a request
  * must be complete within RPC_REQUEST_MS of its first byte, a reply must move within RPC_WRITE_MS,
