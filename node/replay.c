@@ -215,11 +215,11 @@ static enum err run(struct replay *r, struct wal *source) {
     struct ledger *l = r->l;
     uint64_t begun = clock_monotonic_ns(clock_posix());
     enum err e = wal_each(source, 1, on_record, r, r->ec);
+    r->stats.took_ns = clock_monotonic_ns(clock_posix()) - begun;
     if (e == ERR_OK && r->stats.blocks > 0)
         e = ledger_seal(l, r->ec);
     if (e == ERR_OK)
         e = checkpoint(l, r->ec);
-    r->stats.took_ns = clock_monotonic_ns(clock_posix()) - begun;
     return e;
 }
 

@@ -14,7 +14,7 @@ struct replay_stats {
     uint64_t blocks, txs, gas; /* executed, also those that a REWIND undid */
     uint64_t rewinds;
     bool unsealed; /* the last block's hash is not in the log: nothing to compare it with */
-    uint64_t took_ns;
+    uint64_t took_ns; /* until the last block was sealed; the last sync and checkpoint follow */
 };
 
 /* `source` is a data folder or its log folder; it is read only, and a node may be running on it:

@@ -280,6 +280,7 @@ static void answer_metrics(struct rpc_server *s, struct slot *t, bool keep_alive
     buf_clear(&t->body);
     buf_init(&t->body, METRICS_BYTES_MAX);
     metric_set(&rpc_connections, (int64_t)s->conn_count);
+    metric_set(&rpc_websockets, (int64_t)rpc_ws_count(s->ws));
     metric_set(&rpc_unsent_bytes, (int64_t)s->unsent);
     s->cx.node->metrics(s->cx.node->ctx, &t->body);
     answer(t, 200, "text/plain; version=0.0.4; charset=utf-8", "", keep_alive);

@@ -160,6 +160,9 @@ static uint64_t thread_written(void) {
 }
 
 static int transact(struct move *m, const struct store_set *set, const struct store_applied *at) {
+    /* A process that was killed while it copied the store would keep old pages in use for ever. */
+    int dead;
+    (void)mdb_reader_check(m->store->env, &dead);
     int rc = mdb_txn_begin(m->store->env, NULL, 0, &m->txn);
     if (rc != 0)
         return rc;

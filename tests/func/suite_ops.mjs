@@ -1,6 +1,6 @@
 // What an operator does: watch, replay, back up, configure, keep keys.
 import { spawn, spawnSync } from "node:child_process";
-import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { Wallet, encryptKeystoreJson } from "ethers";
 import { createPublicClient, createWalletClient, defineChain, http } from "viem";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
@@ -64,6 +64,7 @@ async function watched() {
   assert.equal(m.callipter_rpc_errors_total, 1);
   assert.equal(m.callipter_state_durable_block, Number(await node.rpc("eth_blockNumber")));
   assert.ok(m.callipter_rpc_connections >= 1);
+  assert.equal(m.callipter_rpc_websockets, 0);
   for (const path of ["/livez", "/readyz"]) {
     const res = await fetch(node.url + path);
     assert.deepEqual([res.status, await res.text()], [200, "ok\n"]);
@@ -124,6 +125,10 @@ async function replayed() {
       const again = replay(["--datadir", dir, "--tier", tier]);
       assert.deepEqual([again.status, /empty folder/.test(again.stderr)], [1, true]);
     }
+  const file = `${tempDir()}/genesis.json`;
+  writeFileSync(file, JSON.stringify({ config: { chainId: node.chainId }, callipter: { owners: [devAccounts(node)[0].address] }, alloc: {} }));
+  const foreign = replay(["--datadir", tempDir(), "--chain", file]);
+  assert.deepEqual([foreign.status, /another block 0/.test(foreign.stderr)], [1, true], foreign.stderr);
   console.log(`     ${Number(head.number)} blocks: ${figures.join("; ")}`);
 }
 
@@ -162,6 +167,17 @@ async function backedUp() {
   assert.equal(status, 0, said);
   assert.match(said, /^ok$/m);
   assert.equal(callipter(["db", "verify", "--datadir", backup]).status, 0);
+
+  // One that was killed leaves nothing that looks like a backup, and does not stand in the way of the next.
+  const killed = `${tempDir()}/backup`;
+  const victim = spawn(BINARY, ["db", "backup", "--datadir", dir, "--to", killed], { stdio: "ignore" });
+  const gone = new Promise((resolve) => victim.on("exit", resolve));
+  while (!existsSync(`${killed}.partial`)) await new Promise((resolve) => setImmediate(resolve));
+  victim.kill("SIGKILL");
+  await gone;
+  assert.ok(!existsSync(killed));
+  assert.equal(callipter(["db", "backup", "--datadir", dir, "--to", killed]).status, 0);
+  assert.ok(!existsSync(`${killed}.partial`));
 
   const restore = (target) => callipter(["db", "restore", "--from", backup, "--datadir", target]);
   assert.equal(restore(restored).status, 0);
