@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which variant of the hot primitives this machine runs. Chosen once, before main, by cpuid;
- * CALLIPTER_CPU=portable in the environment forces the plain C ones. All variants give the same
- * bytes: unit tests run each on the same vectors, and cpu_self_test does so at every start. */
+ * CALLIPTER_CPU=portable in the environment forces the plain C ones, CALLIPTER_CPU=avx2 leaves out
+ * what needs AVX-512. All variants give the same bytes: unit tests run each on the same vectors,
+ * and cpu_self_test does so at every start. */
 #ifndef BASE_CPU_H
 #define BASE_CPU_H
 
@@ -9,13 +10,14 @@
 
 enum cpu_level {
     CPU_PORTABLE, /* C without instruction set extensions */
-    CPU_BEST,     /* the fastest that cpuid reports */
+    CPU_AVX2,     /* up to BMI2 and AVX2, as far as cpuid reports them */
+    CPU_BEST,     /* the fastest that cpuid reports and the operating system saves */
 };
 
 /* Chooses again. For tests and self-tests: other threads must not be hashing meanwhile. */
 void cpu_choose(enum cpu_level level);
 
-/* What was chosen, for the log and the version text: "keccak=bmi2,avx2x4" or
+/* What was chosen, for the log and the version text: "keccak=bmi2,avx512x8" or
  * "keccak=portable,portable": one digest, many digests. Static string. */
 const char *cpu_describe(void);
 

@@ -67,38 +67,46 @@ void keccak256(hash32 *out, const void *data, size_t len) {
     memcpy(out->b, lanes, 32);
 }
 
-/* Up to three inputs that are left of a run. Two or three side by side cost as much as four, which
- * is less than one after the other from three on (with AVX2, four take the time of about two). */
-static void hash_rest(hash32 *out, const bytes *in, size_t n) {
-    if (n == 3) {
-        bytes four[4] = {in[0], in[1], in[2], in[2]};
-        hash32 digests[4];
-        keccak_variant.x4(digests, four);
-        memcpy(out, digests, 3 * sizeof(hash32));
+/* `n` inputs of equal block count in the lanes of a function that takes `width`: the last one fills
+ * the lanes that are over. */
+static void hash_padded(keccak256_xn_fn fn, size_t width, hash32 *out, const bytes *in, size_t n) {
+    if (n == width) {
+        fn(out, in);
         return;
     }
-    for (size_t i = 0; i < n; i++)
-        keccak256(&out[i], in[i].ptr, in[i].len);
+    bytes full[8];
+    hash32 digests[8];
+    for (size_t i = 0; i < width; i++)
+        full[i] = in[i < n ? i : n - 1];
+    fn(digests, full);
+    memcpy(out, digests, n * sizeof(hash32));
+}
+
+/* Hashes the first inputs of a run of `n` <= 8 with equal block counts; returns how many. */
+static size_t hash_some(const struct keccak_variant *v, hash32 *out, const bytes *in, size_t n) {
+    if (v->x8 != NULL && n >= v->x8_from) {
+        hash_padded(v->x8, 8, out, in, n);
+        return n;
+    }
+    if (v->x4 != NULL && n >= v->x4_from) {
+        size_t take = n < 4 ? n : 4;
+        hash_padded(v->x4, 4, out, in, take);
+        return take;
+    }
+    keccak256(&out[0], in[0].ptr, in[0].len);
+    return 1;
 }
 
 void keccak256_batch(hash32 *out, const bytes *in, size_t n) {
-    keccak256_x4_fn x4 = keccak_variant.x4;
-    if (x4 == NULL) {
-        for (size_t i = 0; i < n; i++)
-            keccak256(&out[i], in[i].ptr, in[i].len);
-        return;
-    }
+    const struct keccak_variant v = keccak_variant;
+    size_t widest = v.x8 != NULL ? 8 : v.x4 != NULL ? 4 : 1;
     size_t i = 0;
     while (i < n) {
         size_t blocks = in[i].len / KECCAK_RATE;
         size_t run = 1;
-        while (run < 4 && i + run < n && in[i + run].len / KECCAK_RATE == blocks)
+        while (run < widest && i + run < n && in[i + run].len / KECCAK_RATE == blocks)
             run++;
-        if (run == 4)
-            x4(out + i, in + i);
-        else
-            hash_rest(out + i, in + i, run);
-        i += run;
+        i += hash_some(&v, out + i, in + i, run);
     }
 }
 

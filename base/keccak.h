@@ -3,7 +3,8 @@
  * SHA-3's 0x06). Yellow Paper, §3; the permutation is FIPS 202 §3.
  *
  * Many digests at once go through keccak256_batch, which uses the widest variant that base/cpu.h
- * chose at start (portable, AVX2 x4); all give the same bytes. Thread-safe, no allocation. */
+ * chose at start (portable, AVX2 x4, AVX-512 x8); all give the same bytes. Thread-safe, no
+ * allocation. */
 #ifndef BASE_KECCAK_H
 #define BASE_KECCAK_H
 

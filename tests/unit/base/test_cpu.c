@@ -15,7 +15,9 @@ Test(cpu, choice) {
     cpu_choose(CPU_PORTABLE);
     cr_expect_str_eq(cpu_describe(), "keccak=portable,portable");
     cr_expect(keccak_variant.f1600 == keccak_f1600);
-    cr_expect(keccak_variant.x4 == NULL);
+    cr_expect(keccak_variant.x4 == NULL && keccak_variant.x8 == NULL);
+    cpu_choose(CPU_AVX2);
+    cr_expect(keccak_variant.x8 == NULL);
     cpu_choose(CPU_BEST);
     cr_expect_eq(strncmp(cpu_describe(), "keccak=", 7), 0);
 }
@@ -80,10 +82,11 @@ __attribute__((constructor)) static void describe_and_leave(void) {
 }
 
 Test(cpu, environment) {
+    cpu_choose(CPU_AVX2);
+    const char *avx2 = cpu_describe();
     cpu_choose(CPU_BEST);
-    char best[64];
-    strncpy(best, cpu_describe(), sizeof(best) - 1);
-    best[sizeof(best) - 1] = '\0';
+    const char *best = cpu_describe();
     expect_forced("portable", "keccak=portable,portable");
+    expect_forced("avx2", avx2);
     expect_forced("anything else", best);
 }

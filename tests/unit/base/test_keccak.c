@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Goal: one digest for one input, whatever the variant and however the bytes arrive.
  * Method: published digests; then every length from 0 to 500 in each variant, whole, streamed and
- * in batches of mixed lengths, against the portable code. Covers: keccak_avx2.c keccak_bmi2.c */
+ * in batches of mixed lengths, against the portable code. Covers: keccak_avx2.c keccak_avx512.c
+ * keccak_bmi2.c */
 #include "base/keccak.h"
 
 #include "base/cpu.h"
@@ -13,7 +14,7 @@
 
 enum { LEN_MAX = 500 };
 
-static const enum cpu_level levels[] = {CPU_PORTABLE, CPU_BEST};
+static const enum cpu_level levels[] = {CPU_PORTABLE, CPU_AVX2, CPU_BEST};
 
 static void fill(uint8_t *p, size_t len) {
     uint32_t v = 12345;
@@ -123,6 +124,33 @@ Test(keccak, batches_of_mixed_lengths) {
                 hash32 one;
                 keccak256(&one, in[i].ptr, in[i].len);
                 cr_expect(hash32_eq(&got[i], &one), "%u of %u", i, n);
+            }
+        }
+    }
+}
+
+/* Every count of inputs of one length: the places where a run is padded or handed to a narrower
+ * function, and no digest written beyond the last. */
+Test(keccak, runs_of_every_size) {
+    static uint8_t data[700];
+    static const size_t lens[] = {0, 64, 135, 136, 300, 532};
+    fill(data, sizeof(data));
+    for (size_t v = 0; v < ARRAY_LEN(levels); v++) {
+        cpu_choose(levels[v]);
+        for (size_t k = 0; k < ARRAY_LEN(lens); k++) {
+            for (size_t n = 1; n <= 18; n++) {
+                bytes in[18];
+                hash32 got[19], one;
+                for (size_t i = 0; i < n; i++)
+                    in[i] = bytes_of(data + i, lens[k]);
+                memset(got, 0xee, sizeof(got));
+                keccak256_batch(got, in, n);
+                for (size_t i = 0; i < n; i++) {
+                    keccak256(&one, in[i].ptr, in[i].len);
+                    cr_expect(hash32_eq(&got[i], &one), "%zu of %zu, %zu bytes", i, n, lens[k]);
+                }
+                memset(one.b, 0xee, sizeof(one.b));
+                cr_expect(hash32_eq(&got[n], &one));
             }
         }
     }
