@@ -105,7 +105,8 @@ struct index_query {
     struct index_filter filter;
     size_t logs_max;   /* to give */
     size_t blocks_max; /* to open */
-    /* Asked once per block opened; true ends the query with ERR_BUSY. NULL: never. */
+    /* Asked once per block opened, and now and then between; true ends the query with ERR_BUSY.
+     * NULL: never. */
     bool (*expired)(void *ctx);
     index_log_fn fn;
     void *ctx; /* of expired and fn */

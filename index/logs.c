@@ -13,13 +13,20 @@ struct criterion {
     uint64_t *next; /* next block >= the search position, per alternative; UINT64_MAX: none */
 };
 
-enum { CRITERIA_MAX = 1 + INDEX_FILTER_TOPICS_MAX };
+enum {
+    CRITERIA_MAX = 1 + INDEX_FILTER_TOPICS_MAX,
+    SEEKS_PER_LOOK = 64, /* about 100 us between two looks at the clock */
+};
 
 struct search {
     struct store_cursor *cursor;
     struct criterion criteria[CRITERIA_MAX];
     size_t count;
     uint64_t to;
+    const struct index_query *query;
+    size_t seeks;
+    uint64_t reached; /* no block from the search's begin up to here fits */
+    bool expired;
 };
 
 bool index_log_matches(const struct index_filter *f, const struct log_entry *log) {
@@ -55,10 +62,20 @@ static uint64_t seek_item(struct store_cursor *c, bytes item, uint64_t from, uin
     return block <= to ? block : UINT64_MAX;
 }
 
-/* First block >= `from` in which any alternative occurs. */
+/* Criteria that never meet in a block make a long search that opens none. */
+static bool search_expired(struct search *s) {
+    const struct index_query *q = s->query;
+    if (!s->expired && ++s->seeks % SEEKS_PER_LOOK == 0 && q->expired != NULL)
+        s->expired = q->expired(q->ctx);
+    return s->expired;
+}
+
+/* First block >= `from` in which any alternative occurs; unknown once s->expired. */
 static uint64_t criterion_next(struct search *s, struct criterion *c, uint64_t from) {
     uint64_t best = UINT64_MAX;
     for (size_t i = 0; i < c->count; i++) {
+        if (c->next[i] < from && search_expired(s))
+            return UINT64_MAX;
         if (c->next[i] < from)
             c->next[i] = seek_item(s->cursor, bytes_of(c->items + i * c->item_len, c->item_len),
                                    from, s->to);
@@ -68,11 +85,12 @@ static uint64_t criterion_next(struct search *s, struct criterion *c, uint64_t f
     return best;
 }
 
-/* First block >= `from` that fits all criteria, UINT64_MAX if none. Each round moves `from` up or
- * ends. */
+/* First block >= `from` that fits all criteria, UINT64_MAX if none, or if s->expired. Each round
+ * moves `from` up or ends. */
 static uint64_t search_next(struct search *s, uint64_t from) {
     size_t agreed = 0;
     for (size_t i = 0; agreed < s->count; i = (i + 1) % s->count) {
+        s->reached = from;
         uint64_t block = criterion_next(s, &s->criteria[i], from);
         if (block == UINT64_MAX)
             return UINT64_MAX;
@@ -110,8 +128,9 @@ static enum err add_criterion(struct search *s, struct arena *a, const void *ite
 }
 
 static enum err search_init(struct search *s, struct arena *a, struct store_view *v,
-                            const struct index_filter *f) {
-    *s = (struct search){.to = f->to};
+                            const struct index_query *q) {
+    const struct index_filter *f = &q->filter;
+    *s = (struct search){.to = f->to, .query = q};
     TRY(add_criterion(s, a, f->addresses, sizeof(addr20), f->address_count));
     for (size_t t = 0; t < f->topic_count; t++)
         TRY(add_criterion(s, a, f->topics[t].values, sizeof(hash32), f->topics[t].count));
@@ -163,9 +182,14 @@ enum err index_logs(uint64_t *out_last, struct arena *a, const struct index_quer
     size_t logs_left = q->logs_max, blocks_left = q->blocks_max;
     uint64_t last = f->from - 1;
     uint64_t pos = f->from > 0 ? f->from : 1; /* block 0 has no transactions */
-    enum err e = search_init(&s, a, q->view, f);
+    enum err e = search_init(&s, a, q->view, q);
     while (e == ERR_OK && pos <= f->to) {
         uint64_t block = s.count > 0 ? search_next(&s, pos) : bloom_next(q->view, pos, f->to);
+        if (s.expired) {
+            last = s.reached - 1;
+            e = ERR_BUSY;
+            break;
+        }
         if (block > f->to)
             break;
         last = block - 1;

@@ -107,3 +107,42 @@ Test(logs, a_limit_names_the_last_whole_block) {
     cr_expect_eq(search(&b, &f, 30, &got, &last), ERR_OK);
     blocks_close(&b);
 }
+
+static bool at_once(void *ctx) {
+    (void)ctx;
+    return true;
+}
+
+/* Criteria that meet in no block: nothing is opened, and yet there is an end to the patience. */
+Test(logs, a_search_that_opens_no_block_expires, .timeout = 120) {
+    enum { ABSENT = 200 };
+    struct blocks b;
+    struct arena a;
+    struct err_ctx ec;
+    uint64_t last = 0;
+    hash32 absent[ABSENT];
+    blocks_open(&b, 5);
+    blocks_add(&b, 100);
+    for (size_t i = 0; i < ABSENT; i++) {
+        memset(absent[i].b, 0x77, sizeof(absent[i].b));
+        be64_store(absent[i].b, i);
+    }
+    struct index_query q = {.source = &b.source,
+                            .view = b.view,
+                            .filter = {.from = 3, .to = 99, .topic_count = 1},
+                            .logs_max = 1000,
+                            .blocks_max = 1000,
+                            .fn = on_log,
+                            .ctx = &got};
+    q.filter.topics[0] = (struct index_alternatives){absent, ABSENT};
+    arena_init(&a, 65536, 1 << 26);
+    got.count = 0;
+    cr_expect_eq(index_logs(&last, &a, &q, &ec), ERR_OK);
+    cr_expect_eq(last, 99);
+    q.expired = at_once;
+    cr_expect_eq(index_logs(&last, &a, &q, &ec), ERR_BUSY);
+    cr_expect_eq(last, 2);
+    cr_expect_eq(got.count, 0);
+    arena_clear(&a);
+    blocks_close(&b);
+}
