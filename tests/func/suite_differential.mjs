@@ -128,6 +128,7 @@ async function compareStorage(pair, address, root) {
 async function compareAccounts(pair, traffic, fees) {
   const todo = [...traffic.touched];
   const seen = new Set(todo);
+  let withStorage = 0;
   for (let at = 0; at < todo.length; at++) {
     const address = todo[at];
     const proofs = await pair.both("eth_getProof", [address, [], "latest"]);
@@ -138,13 +139,14 @@ async function compareAccounts(pair, traffic, fees) {
     }
     assert.deepEqual(ours, theirs, `account ${address}`);
     counts.passed++;
+    if (ours.storageHash !== NO_STORAGE) withStorage++;
     for (let n = 0; n < ours.nonce; n++) {
       const child = hex(keccak_256(RLP.encode([address, n])).slice(12));
       if (!seen.has(child)) todo.push(child);
       seen.add(child);
     }
   }
-  return todo.length;
+  return { accounts: todo.length, withStorage };
 }
 
 async function runSeed(seed) {
@@ -172,12 +174,12 @@ async function runSeed(seed) {
     }
     const head = await pair.ours.rpc("eth_getBlockByNumber", ["latest", false]);
     assert.equal(head.miner, SEQUENCER);
-    const accounts = await compareAccounts(pair, traffic, fees);
+    const { accounts, withStorage } = await compareAccounts(pair, traffic, fees);
     assert.ok(tally.failing >= LEAST_FAILING * CASES, `only ${tally.failing} of ${CASES} fail`);
     const types = Object.entries(tally.types).map(([t, n]) => `${n} of type ${t}`);
     console.log(
       `ok   seed ${seed}: ${CASES} transactions (${types.join(", ")}), ${tally.failing} failing, ${tally.created} creations, ` +
-        `${tally.logs} logs, ${accounts} accounts (${Math.round(performance.now() - begun)} ms)`,
+        `${tally.logs} logs, ${accounts} accounts, ${withStorage} with storage (${Math.round(performance.now() - begun)} ms)`,
     );
   } catch (e) {
     counts.failed++;

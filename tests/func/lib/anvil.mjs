@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { Node, tempDir } from "./node.mjs";
+import { Node, onExit, tempDir } from "./node.mjs";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const arch = process.arch === "x64" ? "amd64" : process.arch;
@@ -21,7 +21,7 @@ export class Anvil extends Node {
       env: { PATH: process.env.PATH, HOME: home, TMPDIR: home },
       cwd: home,
     });
-    process.on("exit", () => anvil.child.kill("SIGKILL"));
+    onExit(() => anvil.child.kill("SIGKILL"));
     anvil.out = "";
     anvil.err = "";
     anvil.exited = new Promise((resolve) => anvil.child.on("exit", (code, signal) => resolve({ code, signal })));

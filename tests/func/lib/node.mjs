@@ -7,10 +7,16 @@ import path from "node:path";
 export const BINARY = process.env.CALLIPTER ?? "build/callipter";
 const READY_MS = 20000;
 
+const atExit = [];
+process.on("exit", () => atExit.forEach((fn) => fn()));
+
+/** Runs fn, which must not wait for anything, when the test process ends. */
+export const onExit = (fn) => void atExit.push(fn);
+
 /** A folder that is removed when the test process ends. */
 export function tempDir() {
   const dir = mkdtempSync(path.join(tmpdir(), "callipter-func-"));
-  process.on("exit", () => rmSync(dir, { recursive: true, force: true }));
+  onExit(() => rmSync(dir, { recursive: true, force: true }));
   return dir;
 }
 

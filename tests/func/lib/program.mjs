@@ -98,7 +98,7 @@ export class ProgramWriter {
   sink() {
     const r = this.r;
     return r.weighted([
-      [5, () => push(r.below(SLOTS)) + "55"], // SSTORE
+      [10, () => push(r.below(SLOTS)) + "55"], // SSTORE
       [1, () => push(r.below(SLOTS)) + "5d"], // TSTORE
       [4, () => push(r.below(256)) + "52"], // MSTORE
       [1, () => push(r.below(256)) + "53"], // MSTORE8
@@ -107,11 +107,11 @@ export class ProgramWriter {
   }
 
   offset() {
-    return this.r.chance(97) ? this.r.below(320) : this.r.pick([1 << 17, 1 << 22, (1n << 64n) - 1n, MAX]);
+    return this.r.chance(99) ? this.r.below(320) : this.r.pick([1 << 17, 1 << 22, (1n << 64n) - 1n, MAX]);
   }
 
   size() {
-    return this.r.chance(97) ? this.r.below(200) : this.r.pick([1 << 16, (1n << 32n) + 1n, MAX]);
+    return this.r.chance(99) ? this.r.below(200) : this.r.pick([1 << 16, (1n << 32n) + 1n, MAX]);
   }
 
   arithmetic() {
@@ -249,7 +249,7 @@ export class ProgramWriter {
     if (r.chance(4)) return this.noise();
     const data = [];
     const tokens = [];
-    for (let i = r.between(1, 7); i > 0; i--) tokens.push(...this.statement(depth, data));
+    for (let i = r.between(1, depth > 1 ? 14 : 6); i > 0; i--) tokens.push(...this.statement(depth, data));
     return assemble([...tokens, ...this.ending(), ...data]);
   }
 

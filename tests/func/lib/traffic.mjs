@@ -158,7 +158,7 @@ export class Traffic {
   kind() {
     if (this.unfunded.length) return "alms";
     if (this.forwarder === undefined || this.pool.length < 5) return "creation";
-    return this.r.weighted([[22, "creation"], [40, "call"], [24, "precompile"], [6, "transfer"], [8, "delegation"]]);
+    return this.r.weighted([[15, "creation"], [47, "call"], [24, "precompile"], [6, "transfer"], [8, "delegation"]]);
   }
 
   /** The next transaction: {sender, tx, raw}. */
@@ -175,7 +175,7 @@ export class Traffic {
     if (tx.type !== "legacy") tx.accessList = r.chance(60) ? [] : this.accessList();
     Object.assign(tx, this.fees(tx, sender), { chainId: this.chainId, nonce: await this.nonceOf(sender.address) });
     const least = leastGas(tx);
-    const starved = this.pool.length >= 5 && r.chance(28);
+    const starved = this.pool.length >= 5 && r.chance(33);
     tx.gas = BigInt(Math.min(starved ? least + r.below(r.pick([10, 3000, 60000])) : least + r.between(300000, 3000000), GAS_CAP));
     if (tx.to) this.touched.add(tx.to);
     return { sender, tx, raw: await sender.signTransaction(tx) };
