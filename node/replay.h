@@ -13,7 +13,7 @@
 struct replay_stats {
     uint64_t blocks, txs, gas; /* executed, also those that a REWIND undid */
     uint64_t rewinds;
-    bool unsealed; /* the last block's hash is not in the log: nothing to compare it with */
+    bool unsealed;    /* the last block's hash is not in the log: nothing to compare it with */
     uint64_t took_ns; /* until the last block was sealed; the last sync and checkpoint follow */
 };
 

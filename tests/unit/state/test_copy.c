@@ -112,7 +112,7 @@ Test(copy, log_under_load) {
     cr_assert_eq(pthread_create(&thread, NULL, write_on, &w), 0);
     for (int i = 0; i < 5; i++) {
         struct disk *d = disk_posix();
-        char into[PATH + 8];
+        char into[PATH + 16];
         uint64_t synced = wal_synced_seq(w.l), last = 0;
         (void)snprintf(into, sizeof into, "%s/%d", to, i);
         cr_assert_eq(d->mkdir(d, into), ERR_OK);
