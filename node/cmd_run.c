@@ -19,6 +19,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum {
@@ -316,6 +317,16 @@ static int replay(struct run *r) {
     return e == ERR_OK ? 0 : 1;
 }
 
+/* Each connection is a descriptor: as many as the system lets this process have. */
+static void raise_descriptor_limit(void) {
+    struct rlimit l;
+    if (getrlimit(RLIMIT_NOFILE, &l) != 0 || l.rlim_cur == l.rlim_max)
+        return;
+    l.rlim_cur = l.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &l) != 0)
+        log_warn("node", "the limit of open files stays", log_str("reason", strerror(errno)));
+}
+
 int cmd_run(int argc, char **argv) {
     static struct run r; /* large, and one */
     struct err_ctx ec;
@@ -334,6 +345,7 @@ int cmd_run(int argc, char **argv) {
         config_clear(&r.config);
         return 0;
     }
+    raise_descriptor_limit();
     e = start(&r, &ec);
     if (e != ERR_OK) {
         fprintf(stderr, "callipter run: %s\n", ec.err == e ? ec.text : err_text(e));
