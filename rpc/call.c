@@ -2,6 +2,7 @@
 #include "rpc/call.h"
 
 #include "base/hex.h"
+#include "base/limits.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,7 +11,7 @@
 enum {
     ERROR_TEXT_MAX = 4096,
     ERROR_DATA_MAX = 2 << 20, /* hex of the longest revert data that is passed on */
-    ENVELOPE_MAX = 1 << 20,   /* the node has a lower limit of its own and says so */
+    ENVELOPE_MAX = LIMIT_RPC_BODY_BYTES, /* the node has a lower limit of its own and says so */
 };
 
 void rpc_call_init(struct rpc_call *c, const struct rpc_context *cx) {

@@ -103,7 +103,8 @@ static u256 signature_v(const struct tx *tx) {
 
 static void signature(struct json_writer *w, const struct tx *tx) {
     u256 v = signature_v(tx);
-    if (tx->type > TX_SET_CODE) /* unsigned: zeros, which clients expect to be there */
+    bool is_unsigned = u256_is_zero(&tx->sig.r) && u256_is_zero(&tx->sig.s);
+    if (is_unsigned) /* zeros, which clients expect to be there */
         v = U256_ZERO;
     jw_m_u256(w, "v", &v);
     jw_m_u256(w, "r", &tx->sig.r);
@@ -148,6 +149,12 @@ void format_tx(struct json_writer *w, const struct index_block *b, size_t idx) {
     jw_m_u64(w, "blockTimestamp", b->head.header.timestamp);
     jw_m_u64(w, "transactionIndex", idx);
     tx_body(w, &b->txs[idx], &b->receipts[idx].effective_gas_price);
+    jw_object_end(w);
+}
+
+void format_loose_tx(struct json_writer *w, const struct tx *tx) {
+    jw_object(w);
+    tx_body(w, tx, &tx->max_fee);
     jw_object_end(w);
 }
 

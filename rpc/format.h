@@ -17,6 +17,8 @@ void format_tx(struct json_writer *w, const struct index_block *b, size_t idx);
 void format_access_list(struct json_writer *w, const struct tx *tx);
 /* A transaction that is in no block yet. */
 void format_pending_tx(struct json_writer *w, const struct tx *tx);
+/* A transaction by itself, without members of a block. Unsigned (r and s are 0): v is 0 too. */
+void format_loose_tx(struct json_writer *w, const struct tx *tx);
 void format_receipt(struct json_writer *w, const struct index_block *b, size_t idx);
 void format_log(struct json_writer *w, const struct index_block *b, size_t tx_idx, size_t log_idx,
                 const struct log_entry *log);

@@ -12,8 +12,24 @@ struct field_ref {
     bool present;
 };
 
+/* What the next bytes are. The library is lenient about line ends in chunked bodies (Debian's build
+ * even takes any two bytes for the CRLF after a chunk), so these parts are checked here and given
+ * to it in pieces that end where the part ends. */
+enum part {
+    PART_HEAD, /* and a body of known length */
+    PART_CHUNK_LINE,
+    PART_CHUNK_DATA,
+    PART_CHUNK_END, /* its CRLF */
+    PART_TRAILERS
+};
+
 struct http_reader {
     http_parser parser;
+    enum part part;
+    uint64_t chunk_left; /* bytes of the present chunk's data still to come */
+    char trailer[20];    /* name of the trailer being read, as far as it fits */
+    size_t trailer_len;
+    bool in_extension; /* of a chunk's line */
     struct http_request request;
     struct buf head; /* target, then names and values one after the other */
     struct buf body;
@@ -28,6 +44,7 @@ struct http_reader {
     size_t line_len;   /* of the head's line being read, without line ends */
     size_t line_count; /* lines before it */
     bool head_scanned;
+    bool after_cr; /* the last byte of a scanned part was a CR */
     int error_code;
     const char *error_text;
 };
@@ -119,6 +136,8 @@ static int finish_header(struct http_reader *r) {
             return refuse(r, 501, "only the chunked transfer coding is supported");
         r->seen_chunked = true;
     }
+    if (equals_ci(name, "content-length") && value.len == 0)
+        return refuse(r, 400, "empty Content-Length");
     for (size_t f = 0; f < HTTP_FIELD_COUNT; f++) {
         if (!equals_ci(name, field_names[f]))
             continue;
@@ -130,10 +149,39 @@ static int finish_header(struct http_reader *r) {
     return 0;
 }
 
+/* Trailers are read and dropped (RFC 9110 §6.5.1), so that what on_headers pointed out stays where
+ * it is; they count as the head's bytes and fields do. */
+static int on_trailer_name(struct http_reader *r, const char *at, size_t len) {
+    if (r->in_value) {
+        r->in_value = false;
+        r->trailer_len = 0;
+    }
+    if (r->trailer_len == 0 && ++r->header_count > HTTP_HEADERS_MAX)
+        return refuse(r, 431, "too many header fields");
+    for (size_t i = 0; i < len; i++, r->trailer_len++)
+        if (r->trailer_len < sizeof(r->trailer))
+            r->trailer[r->trailer_len] = at[i];
+    return 0;
+}
+
+static int on_trailer_value(struct http_reader *r) {
+    bytes name = bytes_of(r->trailer, r->trailer_len);
+    if (r->in_value)
+        return 0;
+    r->in_value = true;
+    if (r->trailer_len <= sizeof(r->trailer) &&
+        (equals_ci(name, "content-length") || equals_ci(name, "transfer-encoding") ||
+         equals_ci(name, "host")))
+        return refuse(r, 400, "a trailer that only a head may have");
+    return 0;
+}
+
 static int on_name(http_parser *p, const char *at, size_t len) {
     struct http_reader *r = reader_of(p);
     if (!is_token(at, len))
         return refuse(r, 400, "invalid character in a header's name");
+    if (r->part == PART_TRAILERS)
+        return on_trailer_name(r, at, len);
     if (r->in_value) {
         int e = finish_header(r);
         if (e != 0)
@@ -147,6 +195,8 @@ static int on_name(http_parser *p, const char *at, size_t len) {
 
 static int on_value(http_parser *p, const char *at, size_t len) {
     struct http_reader *r = reader_of(p);
+    if (r->part == PART_TRAILERS)
+        return on_trailer_value(r);
     if (!r->in_value) {
         r->in_value = true;
         r->value_offset = r->head.len;
@@ -176,6 +226,8 @@ static int check_head(struct http_reader *r, const http_parser *p) {
     bool has_length = (p->flags & F_CONTENTLENGTH) != 0;
     if (has_length && r->seen_chunked)
         return refuse(r, 400, "both Content-Length and Transfer-Encoding");
+    if (p->http_minor == 0 && r->seen_chunked) /* RFC 9112 §6.1 */
+        return refuse(r, 400, "Transfer-Encoding in HTTP/1.0");
     if (has_length && p->content_length > r->body_max)
         return refuse(r, 413, "request body too large");
     return 0;
@@ -209,6 +261,21 @@ static int on_body(http_parser *p, const char *at, size_t len) {
     return r->body.overflow ? refuse(r, 413, "request body too large") : 0;
 }
 
+/* The line before a chunk is complete. */
+static int on_chunk(http_parser *p) {
+    struct http_reader *r = reader_of(p);
+    if (p->content_length > r->body_max - r->body.len)
+        return refuse(r, 413, "request body too large");
+    r->chunk_left = p->content_length;
+    r->part = r->chunk_left > 0 ? PART_CHUNK_DATA : PART_TRAILERS;
+    r->in_value = false;
+    r->trailer_len = 0;
+    r->line_len = 0;
+    r->line_count = 1; /* there may be no trailer */
+    r->head_scanned = false;
+    return 0;
+}
+
 static int on_complete(http_parser *p) {
     reader_of(p)->complete = true;
     http_parser_pause(p, 1); /* the next request waits in the input */
@@ -222,6 +289,7 @@ static const http_parser_settings parser_settings = {
     .on_header_value = on_value,
     .on_headers_complete = on_headers,
     .on_body = on_body,
+    .on_chunk_header = on_chunk,
     .on_message_complete = on_complete,
 };
 
@@ -233,7 +301,8 @@ static void reset_request(struct http_reader *r) {
     buf_clear(&r->body);
     r->target_len = r->header_count = r->name_offset = r->value_offset = 0;
     r->line_len = r->line_count = 0;
-    r->head_scanned = false;
+    r->head_scanned = r->after_cr = r->in_extension = false;
+    r->part = PART_HEAD;
     r->in_value = r->started = r->head_reported = r->head_due = r->complete = r->seen_chunked =
         false;
 }
@@ -258,39 +327,111 @@ void http_reader_free(struct http_reader *r) {
     free(r);
 }
 
+/* Lines end in CRLF: some take a lone CR or LF for a line end and some do not. */
+static bool line_end_ok(struct http_reader *r, uint8_t c) {
+    bool ok = r->after_cr == (c == '\n');
+    r->after_cr = c == '\r';
+    if (!ok)
+        (void)refuse(r, 400, "a line that does not end in CRLF");
+    return ok;
+}
+
 /* A header line that begins with a space continues the one before it (obsolete since RFC 7230): the
- * library joins them, others do not. Looks at the bytes up to the end of the head; true when all is
- * well. */
-static bool scan_head(struct http_reader *r, bytes in) {
-    for (size_t i = 0; i < in.len && !r->head_scanned; i++) {
+ * library joins them, others do not. Looks at the bytes up to the end of the head or the trailers;
+ * gives how many of them belong there, or 0 after an error. */
+static size_t scan_head(struct http_reader *r, bytes in) {
+    for (size_t i = 0; i < in.len; i++) {
         uint8_t c = in.ptr[i];
+        if (!line_end_ok(r, c))
+            return 0;
         if (c == '\n') {
             r->head_scanned = r->line_len == 0 && r->line_count > 0;
+            if (r->head_scanned)
+                return i + 1;
             r->line_count += r->line_len > 0;
             r->line_len = 0;
         } else if (r->line_len == 0 && (c == ' ' || c == '\t')) {
             (void)refuse(r, 400, "folded header line");
-            return false;
+            return 0;
         } else if (c != '\r') {
             r->line_len++;
         }
     }
-    return true;
+    return in.len;
+}
+
+/* One byte of the line before a chunk. The library drops extensions whatever they consist of. */
+static size_t scan_chunk_line(struct http_reader *r, uint8_t c) {
+    if (!line_end_ok(r, c))
+        return 0;
+    if (c == '\n' || c == ';')
+        r->in_extension = c == ';';
+    /* a space after the size: the library takes anything that follows for an extension */
+    if ((c == ' ' || c == '\t') && !r->in_extension) {
+        (void)refuse(r, 400, "space in a chunk's size");
+        return 0;
+    }
+    if ((c < ' ' && c != '\t' && c != '\r' && c != '\n') || c == 0x7f) {
+        (void)refuse(r, 400, "control byte in a chunk's line");
+        return 0;
+    }
+    return 1;
+}
+
+static size_t scan_chunk_end(struct http_reader *r, uint8_t c) {
+    if (!line_end_ok(r, c))
+        return 0;
+    if (c != '\r' && c != '\n') {
+        (void)refuse(r, 400, "a chunk that does not end where it should");
+        return 0;
+    }
+    if (c == '\n')
+        r->part = PART_CHUNK_LINE;
+    return 1;
+}
+
+/* How many of the bytes (at least one) can be given to the parser at once; 0 after an error. */
+static size_t scan(struct http_reader *r, bytes in) {
+    switch (r->part) {
+    case PART_CHUNK_LINE:
+        return scan_chunk_line(r, in.ptr[0]);
+    case PART_CHUNK_END:
+        return scan_chunk_end(r, in.ptr[0]);
+    case PART_CHUNK_DATA: {
+        size_t n = r->chunk_left < in.len ? (size_t)r->chunk_left : in.len;
+        r->chunk_left -= n;
+        if (r->chunk_left == 0)
+            r->part = PART_CHUNK_END;
+        return n;
+    }
+    case PART_HEAD:
+    case PART_TRAILERS:
+        break;
+    }
+    return r->head_scanned ? in.len : scan_head(r, in);
 }
 
 enum http_progress http_reader_feed(struct http_reader *r, bytes in, size_t *consumed) {
     CHECK(!r->complete);
     *consumed = 0;
-    if (r->error_code != 0 || !scan_head(r, in))
+    if (r->error_code != 0)
         return HTTP_BROKEN;
-    size_t n = http_parser_execute(&r->parser, &parser_settings, (const char *)in.ptr, in.len);
-    *consumed = n < in.len ? n : in.len;
-    if (r->complete)
-        return HTTP_HAS_REQUEST;
-    enum http_errno e = HTTP_PARSER_ERRNO(&r->parser);
-    if (e != HPE_OK) {
-        (void)refuse(r, 400, http_errno_description(e));
-        return HTTP_BROKEN;
+    while (*consumed < in.len) {
+        const uint8_t *at = in.ptr + *consumed;
+        size_t want = scan(r, bytes_of(at, in.len - *consumed));
+        if (want == 0)
+            return HTTP_BROKEN;
+        size_t n = http_parser_execute(&r->parser, &parser_settings, (const char *)at, want);
+        *consumed += n < want ? n : want;
+        if (r->complete)
+            return HTTP_HAS_REQUEST;
+        enum http_errno e = HTTP_PARSER_ERRNO(&r->parser);
+        if (e != HPE_OK) {
+            (void)refuse(r, 400, http_errno_description(e));
+            return HTTP_BROKEN;
+        }
+        if (r->part == PART_HEAD && r->head_scanned && r->seen_chunked)
+            r->part = PART_CHUNK_LINE;
     }
     if (r->head_due && !r->head_reported) {
         r->head_reported = true;

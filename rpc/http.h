@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* HTTP/1.1 requests out of a byte stream (RFC 9112), strictly: what two implementations could read
  * differently is an error. Refused: both Content-Length and Transfer-Encoding, repeated
- * Content-Length or Host, transfer codings other than chunked, folded headers, control bytes in
- * headers, a missing Host in HTTP/1.1. An Upgrade header does not end the reading of requests: what
- * follows stays unread until http_reader_next. The
- * third-party parser is seen nowhere else. */
+ * Content-Length or Host, transfer codings other than chunked or in HTTP/1.0, folded headers, lines
+ * that do not end in CRLF, control bytes in headers and chunk extensions, a chunk without its CRLF,
+ * framing in trailers (which are dropped), a missing Host in HTTP/1.1. An Upgrade header does not
+ * end the reading of requests: what follows stays unread until http_reader_next. The third-party
+ * parser is seen nowhere else. */
 #ifndef RPC_HTTP_H
 #define RPC_HTTP_H
 

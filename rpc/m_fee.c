@@ -46,8 +46,13 @@ static bool percentiles(struct rpc_call *c, size_t *out_count) {
     for (size_t i = 0; i < *out_count; i++) {
         json_t *v = json_array_get(list, i);
         double p = json_number_value(v);
-        if (!json_is_number(v) || p < 0 || p > 100 || p < last) {
-            rpc_fail(c, RPC_SERVER_ERROR, "invalid reward percentile: %g", p);
+        if (!json_is_number(v) || p < 0 || p > 100) {
+            rpc_fail(c, RPC_SERVER_ERROR, "invalid reward percentile: %f", p);
+            return false;
+        }
+        if (i > 0 && p <= last) {
+            rpc_fail(c, RPC_SERVER_ERROR, "invalid reward percentile: #%zu:%f >= #%zu:%f", i - 1,
+                     last, i, p);
             return false;
         }
         last = p;
@@ -129,8 +134,17 @@ void rpc_eth_fee_history(struct rpc_call *c) {
     size_t reward_count = 0;
     struct json_writer w;
     jw_init(&w, &c->result);
-    if (!param_u64(c, 0, &count) || !param_block(c, 1, &ref, false) ||
-        !percentiles(c, &reward_count))
+    if (!param_u64(c, 0, &count) || !param_block(c, 1, &ref, false))
+        return;
+    if (count == 0) { /* nothing asked, nothing wrong */
+        jw_object(&w);
+        jw_m_u64(&w, "oldestBlock", 0);
+        jw_key(&w, "gasUsedRatio");
+        jw_null(&w);
+        jw_object_end(&w);
+        return;
+    }
+    if (!percentiles(c, &reward_count))
         return;
     if (!rpc_resolve(c, &ref, &newest)) {
         rpc_fail(c, RPC_SERVER_ERROR,
@@ -142,13 +156,5 @@ void rpc_eth_fee_history(struct rpc_call *c) {
         count = FEE_HISTORY_BLOCKS_MAX;
     if (count > newest + 1)
         count = newest + 1;
-    if (count == 0) {
-        jw_object(&w);
-        jw_m_u64(&w, "oldestBlock", 0);
-        jw_key(&w, "gasUsedRatio");
-        jw_null(&w);
-        jw_object_end(&w);
-        return;
-    }
     write_history(c, &w, newest + 1 - count, (size_t)count, reward_count);
 }

@@ -98,13 +98,17 @@ void rpc_eth_get_storage_at(struct rpc_call *c) {
 }
 
 /* --- eth_getProof -------------------------------------------------------------------------- */
+struct proof_key {
+    u256 slot;
+    bool whole; /* given with all 32 bytes */
+};
 struct proof_request {
     addr20 addr;
     hash32 addr_hash;
     struct account account;
     struct index_head head;
-    u256 *slots;
-    size_t slot_count;
+    struct proof_key *keys;
+    size_t key_count;
 };
 
 static void write_nodes(struct json_writer *w, const char *key, const struct trie_proof *p) {
@@ -115,16 +119,35 @@ static void write_nodes(struct json_writer *w, const char *key, const struct tri
     jw_array_end(w);
 }
 
+/* Whether the nodes begin at this root. */
+static bool proves_from(const struct trie_proof *p, const hash32 *root) {
+    hash32 h = p->count > 0 ? keccak256_bytes(p->nodes[0]) : KECCAK_EMPTY_TRIE;
+    return hash32_eq(&h, root);
+}
+
+/* geth gives a key back as it came: whole, or as a quantity. */
+static void write_key(struct json_writer *w, const struct proof_key *k) {
+    uint8_t word[32];
+    u256_to_be32(word, &k->slot);
+    if (k->whole)
+        jw_m_data(w, "key", bytes_of(word, sizeof(word)));
+    else
+        jw_m_u256(w, "key", &k->slot);
+}
+
 static enum err write_slots(struct rpc_call *c, struct json_writer *w, struct state_trie *t,
                             const struct proof_request *q) {
-    for (size_t i = 0; i < q->slot_count; i++) {
+    for (size_t i = 0; i < q->key_count; i++) {
         hash32 slot_hash;
         struct trie_proof p = {0};
-        u256 value = storage_value(c, q->head.header.number, &q->account, &q->slots[i], &slot_hash);
+        u256 value =
+            storage_value(c, q->head.header.number, &q->account, &q->keys[i].slot, &slot_hash);
         if (q->account.store_id != 0)
             TRY(state_trie_prove_slot(t, rpc_arena(c), q->account.store_id, &slot_hash, &p));
+        if (!proves_from(&p, &q->account.storage_root))
+            return ERR_MISMATCH;
         jw_object(w);
-        jw_m_u256(w, "key", &q->slots[i]);
+        write_key(w, &q->keys[i]);
         jw_m_u256(w, "value", &value);
         write_nodes(w, "proof", &p);
         jw_object_end(w);
@@ -138,10 +161,8 @@ static enum err write_proof(struct rpc_call *c, struct state_trie *t,
     struct trie_proof p;
     jw_init(&w, &c->result);
     TRY(state_trie_prove_account(t, rpc_arena(c), &q->addr_hash, &p));
-    /* The rows of the trie are kept for the newest block only: what was read must hash to this
-     * block's root. */
-    hash32 root = p.count > 0 ? keccak256_bytes(p.nodes[0]) : KECCAK_EMPTY_TRIE;
-    if (!hash32_eq(&root, &q->head.header.state_root))
+    /* A checkpoint may have moved the rows on meanwhile: what was read must be this block's. */
+    if (!proves_from(&p, &q->head.header.state_root))
         return ERR_MISMATCH;
     jw_object(&w);
     jw_m_addr(&w, "address", &q->addr);
@@ -169,11 +190,18 @@ static bool proof_keys(struct rpc_call *c, struct proof_request *q) {
         rpc_fail(c, RPC_INVALID_PARAMS, "too many keys (want at most %d)", PROOF_KEYS_MAX);
         return false;
     }
-    q->slots = arena_alloc(rpc_arena(c), n * sizeof(u256) + 1);
-    q->slot_count = n;
-    for (size_t i = 0; i < n; i++)
-        if (!param_storage_key(c, 1, json_array_get(keys, i), &q->slots[i]))
+    q->keys = arena_alloc(rpc_arena(c), n * sizeof(*q->keys) + 1);
+    q->key_count = n;
+    for (size_t i = 0; i < n; i++) {
+        const json_t *v = json_array_get(keys, i);
+        const char *s = json_string_value(v);
+        size_t digits = json_string_length(v);
+        if (!param_storage_key(c, 1, json_array_get(keys, i), &q->keys[i].slot))
             return false;
+        if (digits >= 2 && s[0] == '0' && (s[1] == 'x' || s[1] == 'X'))
+            digits -= 2;
+        q->keys[i].whole = digits > 62; /* 32 bytes, also when a leading zero is left out */
+    }
     return true;
 }
 

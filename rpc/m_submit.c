@@ -4,6 +4,7 @@
 
 #include "base/keccak.h"
 #include "chain/tx.h"
+#include "rpc/fill.h"
 #include "rpc/json_writer.h"
 #include "rpc/params.h"
 #include "rpc/simulate.h"
@@ -43,14 +44,6 @@ void rpc_eth_send_raw_sync(struct rpc_call *c) {
 }
 
 /* --- development accounts ------------------------------------------------------------------ */
-static int dev_account_of(const struct rpc_call *c, const addr20 *a) {
-    const struct node_commands *node = c->cx->node;
-    for (size_t i = 0; i < node->dev_account_count; i++)
-        if (addr20_eq(&node->dev_accounts[i].address, a))
-            return (int)i;
-    return -1;
-}
-
 /* The next nonce of a development account, counting what was given out to requests that the pool
  * has not met yet. */
 static uint64_t next_nonce(struct rpc_call *c, int account, uint64_t latest) {
@@ -65,17 +58,6 @@ static uint64_t next_nonce(struct rpc_call *c, int account, uint64_t latest) {
     return nonce;
 }
 
-/* Twice the present price, so that a rise does not strand the transaction: only the price itself is
- * charged. */
-static void default_fees(struct tx_args *t, const u256 *base_fee) {
-    u256 cap = u256_add(base_fee, base_fee);
-    if (t->has_gas_price || t->has_max_fee)
-        return;
-    if (u256_lt(&cap, &t->tx.max_priority_fee))
-        cap = u256_add(&cap, &t->tx.max_priority_fee);
-    t->tx.max_fee = cap;
-}
-
 void rpc_eth_send_tx(struct rpc_call *c) {
     struct tx_args t;
     struct block_ref latest = {.kind = BLOCK_REF_LATEST};
@@ -84,15 +66,15 @@ void rpc_eth_send_tx(struct rpc_call *c) {
     uint64_t gas = 0;
     if (!param_tx(c, 0, &t, rpc_arena(c)) || !rpc_need_block(c, &latest, &head))
         return;
-    int account = dev_account_of(c, &t.tx.sender);
+    int account = rpc_dev_account(c, &t.tx.sender);
     if (!t.has_from || account < 0) {
         rpc_fail(c, RPC_SERVER_ERROR, "unknown account");
         return;
     }
     if ((!t.has_gas && !rpc_estimate(c, &t, &head, NULL, &gas)) ||
+        !rpc_fill_fees(c, &t, &head.header.base_fee) ||
         !rpc_account(c, head.header.number, &t.tx.sender, &sender))
         return;
-    default_fees(&t, &head.header.base_fee);
     c->dev_account = account;
     if (!t.has_nonce)
         t.tx.nonce = next_nonce(c, account, sender.nonce);

@@ -40,8 +40,9 @@ static bool duration_part(const char **s, double *out_ms) {
     double v = strtod(*s, NULL);
     for (size_t i = 0; i < ARRAY_LEN(units); i++) {
         size_t len = strlen(units[i].name);
-        bool longer = at[len] != '\0' && !(at[len] >= '0' && at[len] <= '9') && at[len] != '.';
-        if (strncmp(at, units[i].name, len) == 0 && !longer) {
+        if (strncmp(at, units[i].name, len) != 0)
+            continue;
+        if (at[len] == '\0' || at[len] == '.' || (at[len] >= '0' && at[len] <= '9')) {
             *out_ms += v * units[i].ms;
             *s = at + len;
             return true;

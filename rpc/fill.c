@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "rpc/fill.h"
+
+#include "rpc/simulate.h"
+
+int rpc_dev_account(const struct rpc_call *c, const addr20 *a) {
+    const struct node_commands *node = c->cx->node;
+    for (size_t i = 0; i < node->dev_account_count; i++)
+        if (addr20_eq(&node->dev_accounts[i].address, a))
+            return (int)i;
+    return -1;
+}
+
+int rpc_param_dev_account(struct rpc_call *c, size_t idx) {
+    addr20 a;
+    if (!param_addr(c, idx, &a))
+        return -1;
+    int account = rpc_dev_account(c, &a);
+    if (account < 0)
+        rpc_fail(c, RPC_SERVER_ERROR, "unknown account");
+    return account;
+}
+
+bool rpc_fill_fees(struct rpc_call *c, struct tx_args *t, const u256 *base_fee) {
+    if (t->has_gas_price || t->has_max_fee) {
+        if (u256_is_zero(&t->tx.max_fee))
+            rpc_fail(c, RPC_SERVER_ERROR, "%s",
+                     t->has_gas_price ? "gasPrice must be non-zero after london fork"
+                                      : "maxFeePerGas must be non-zero");
+        return !rpc_failed(c);
+    }
+    u256 cap = u256_add(base_fee, base_fee);
+    t->tx.max_fee = u256_add(&cap, &t->tx.max_priority_fee);
+    return true;
+}
+
+bool rpc_fill(struct rpc_call *c, struct tx_args *t, const struct index_head *head) {
+    struct account sender;
+    uint64_t gas;
+    const struct node_commands *node = c->cx->node;
+    if (t->tx.is_create && t->tx.data.len == 0) {
+        rpc_fail(c, RPC_SERVER_ERROR, "contract creation without any data provided");
+        return false;
+    }
+    if (!rpc_fill_fees(c, t, &head->header.base_fee) ||
+        !rpc_account(c, head->header.number, &t->tx.sender, &sender))
+        return false;
+    if (!t->has_nonce)
+        t->tx.nonce = node->pending_nonce(node->ctx, &t->tx.sender, sender.nonce);
+    return t->has_gas || rpc_estimate(c, t, head, NULL, &gas);
+}
