@@ -150,7 +150,7 @@ static int finish_header(struct http_reader *r) {
 }
 
 /* Trailers are read and dropped (RFC 9110 §6.5.1), so that what on_headers pointed out stays where
- * it is; they count as the head's bytes and fields do. */
+ * it is; they count as fields. */
 static int on_trailer_name(struct http_reader *r, const char *at, size_t len) {
     if (r->in_value) {
         r->in_value = false;

@@ -98,6 +98,8 @@ Test(http, keep_alive) {
     }
 }
 
+#define CHUNKED "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+
 Test(http, refusals) {
     char large[HTTP_HEAD_BYTES_MAX + 200], target[HTTP_TARGET_BYTES_MAX + 200];
     snprintf(large, sizeof(large), "GET / HTTP/1.1\r\nHost: x\r\nA: %0*d\r\n\r\n",
@@ -129,6 +131,29 @@ Test(http, refusals) {
         {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding : chunked\r\n\r\n", 400},
         {"GET /\x80 HTTP/1.1\r\nHost: x\r\n\r\n", 400},
         {"GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n folded\r\n\r\n", 400},
+        {CHUNKED "5\r\nhelloxx0\r\n\r\n", 400},
+        {CHUNKED "5\r\nhello\n0\r\n\r\n", 400},
+        {CHUNKED "5\r\nhello!\r\n0\r\n\r\n", 400},
+        {CHUNKED "5;a\nhello\r\n0\r\n\r\n", 400},
+        {CHUNKED "5;a\001\r\nhello\r\n", 400},
+        {CHUNKED "5 5\r\nhello\r\n", 400},
+        {CHUNKED "5\n", 400},
+        {CHUNKED "5\rx", 400},
+        {CHUNKED "0\r\nContent-Length: 5\r\n\r\n", 400},
+        {CHUNKED "0\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
+        {CHUNKED "0\r\nA: b\r\n folded\r\n\r\n", 400},
+        {CHUNKED "0\r\nhost: x\r\n\r\n", 400},
+        {CHUNKED "0\r\nA b: c\r\n\r\n", 400},
+        {CHUNKED "0\r\n\n", 400},
+        {CHUNKED "ffffffffffffffffff\r\n", 400},
+        {CHUNKED "3e9\r\n", 413},
+        {"POST / HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
+        {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length:\r\n\r\n", 400},
+        {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: \r\n\r\n", 400},
+        {"GET / HTTP/1.1\nHost: x\r\n\r\n", 400},
+        {"GET / HTTP/1.1\r\nHost: x\r\nA: b\n\r\n", 400},
+        {"GET / HTTP/1.1\r\nHost: x\r\n\rx", 400},
+        {"GET / HTTP/1.1\r\nHost: x\r\n\n", 400},
         {large, 431},
         {target, 414},
     };
@@ -143,6 +168,33 @@ Test(http, refusals) {
             cr_expect_gt(strlen(http_reader_error_text(r)), 0);
             http_reader_free(r);
         }
+    }
+}
+
+/* However long the trailers are, what the head said stays readable. */
+Test(http, trailers_are_dropped) {
+    static char text[12000];
+    int len = snprintf(text, sizeof(text),
+                       "POST /path HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+                       "5;q=\"a b\"\r\nhello\r\n0\r\nOrigin: %04000d\r\nHos: %04000d\r\n\r\nGET",
+                       1, 2);
+    for (size_t step = 1; step < (size_t)len; step += step < 20 ? 1 : 997) {
+        struct http_reader *r = http_reader_new(BODY_MAX);
+        size_t taken = 0;
+        cr_assert_eq(feed(r, text, (size_t)len, step, &taken, NULL), HTTP_HAS_REQUEST);
+        cr_expect_eq(taken, (size_t)len - 3);
+        const struct http_request *q = http_reader_request(r);
+        cr_assert_eq(q->target.len, 5);
+        cr_expect_arr_eq(q->target.ptr, "/path", 5);
+        cr_expect_eq(q->fields[HTTP_FIELD_HOST].len, 1);
+        cr_expect_arr_eq(q->fields[HTTP_FIELD_HOST].ptr, "h", 1);
+        cr_expect_null(q->fields[HTTP_FIELD_ORIGIN].ptr);
+        struct buf body;
+        http_reader_take_body(r, &body);
+        cr_expect_eq(body.len, 5);
+        buf_clear(&body);
+        http_reader_next(r);
+        http_reader_free(r);
     }
 }
 
