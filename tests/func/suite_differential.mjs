@@ -14,6 +14,7 @@ const SEEDS = Number(process.env.SEEDS ?? 1);
 const CASES = Number(process.env.CASES ?? 300);
 const TRACE = Boolean(process.env.TRACE);
 const LEAST_FAILING = 0.3;
+const REFUSED_EVERY = 20;
 const SEQUENCER = "0xa4b000000000000000000073657175656e636572"; // coinbase of sequenced blocks: warm, so it must be Anvil's too
 const PRICE = "0x989680"; // of a unit of gas on the development chain: 0.01 gwei
 const NO_CODE = "0xc5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470";
@@ -103,6 +104,17 @@ async function step(pair, traffic, fees) {
   return ours;
 }
 
+/** Sends one that both must refuse. */
+async function refusedStep(pair, traffic) {
+  const bad = await traffic.refused();
+  if (!bad) return 0;
+  const send = (node) => node.call("eth_sendRawTransaction", [bad.raw]);
+  const [ours, theirs] = await Promise.all([send(pair.ours), send(pair.theirs)]);
+  assert.ok(ours.error && theirs.error, `${bad.why}: ${JSON.stringify([ours, theirs])}`);
+  counts.passed++;
+  return 1;
+}
+
 /** An account with its fees added back; the roots stand for all of its code and storage. */
 const account = (proof, fees) => ({
   nonce: Number(proof.nonce),
@@ -161,12 +173,13 @@ async function runSeed(seed) {
   const traffic = new Traffic(seed, chain, keys);
   const fees = [new Map(), new Map()];
   const begun = performance.now();
-  const tally = { failing: 0, created: 0, logs: 0, types: {} };
+  const tally = { failing: 0, refused: 0, created: 0, logs: 0, types: {} };
   let at = 0;
   try {
     for (; at < CASES; at++) {
       const receipt = await step(pair, traffic, fees);
       counts.passed++;
+      if (at % REFUSED_EVERY === 0) tally.refused += await refusedStep(pair, traffic);
       if (receipt.status === "0x0") tally.failing++;
       if (receipt.contractAddress) tally.created++;
       tally.logs += receipt.logs.length;
@@ -178,7 +191,7 @@ async function runSeed(seed) {
     assert.ok(tally.failing >= LEAST_FAILING * CASES, `only ${tally.failing} of ${CASES} fail`);
     const types = Object.entries(tally.types).map(([t, n]) => `${n} of type ${t}`);
     console.log(
-      `ok   seed ${seed}: ${CASES} transactions (${types.join(", ")}), ${tally.failing} failing, ${tally.created} creations, ` +
+      `ok   seed ${seed}: ${CASES} transactions (${types.join(", ")}), ${tally.failing} failing, ${tally.refused} more refused, ${tally.created} creations, ` +
         `${tally.logs} logs, ${accounts} accounts, ${withStorage} with storage (${Math.round(performance.now() - begun)} ms)`,
     );
   } catch (e) {

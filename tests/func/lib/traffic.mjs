@@ -8,6 +8,7 @@ import { Random } from "./random.mjs";
 const GWEI = 10n ** 9n;
 const N_SECP = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
 const GAS_CAP = 1 << 24; // EIP-7825
+const LEAST_FAILING = 0.33; // of the transactions: below it, the next ones get too little gas
 const POOL = 60; // contracts that are called; newer ones push out older ones
 const FIRST_SYSTEM = 100; // Callipter's system addresses begin at 0x64; the forwarder calls what its first word names
 const addressOf = (n) => "0x" + n.toString(16).padStart(40, "0");
@@ -29,6 +30,9 @@ export class Traffic {
    * and code may then send away all they have; so these pay exactly the price, that fees never make two chains' balances differ. */
   constructor(seed, chain, keys) {
     this.r = new Random(seed);
+    this.faults = new Random(seed);
+    this.made = 0;
+    this.failed = 0;
     Object.assign(this, chain);
     this.accounts = keys.map((k) => privateKeyToAccount(k));
     this.steady = this.accounts.slice(0, keys.length >> 1);
@@ -63,6 +67,8 @@ export class Traffic {
 
   /** Takes over what a receipt shows: contracts of the transaction, and those that programs logged. */
   learn(receipt) {
+    this.made++;
+    if (receipt.status === "0x0") this.failed++;
     const add = (a) => {
       this.touched.add(a);
       if (this.pool.length < POOL) this.pool.push(a);
@@ -175,10 +181,31 @@ export class Traffic {
     if (tx.type !== "legacy") tx.accessList = r.chance(60) ? [] : this.accessList();
     Object.assign(tx, this.fees(tx, sender), { chainId: this.chainId, nonce: await this.nonceOf(sender.address) });
     const least = leastGas(tx);
-    const starved = this.pool.length >= 5 && r.chance(33);
+    const few = this.failed < LEAST_FAILING * this.made;
+    const starved = this.pool.length >= 5 && (r.chance(33) || few);
     tx.gas = BigInt(Math.min(starved ? least + r.below(r.pick([10, 3000, 60000])) : least + r.between(300000, 3000000), GAS_CAP));
     if (tx.to) this.touched.add(tx.to);
     return { sender, tx, raw: await sender.signTransaction(tx) };
+  }
+
+  /** A transaction that no chain may take: {why, raw}. Its choices do not move the others'. */
+  async refused() {
+    const r = this.faults;
+    const sender = r.pick(this.steady);
+    const nonce = await this.nonceOf(sender.address);
+    const tx = { to: sender.address, data: "0x01", value: 1n, type: "eip1559", chainId: this.chainId, nonce, accessList: [] };
+    Object.assign(tx, { maxFeePerGas: GWEI, maxPriorityFeePerGas: 0n, gas: BigInt(leastGas(tx) + 100000) });
+    const faults = {
+      "nonce used": () => nonce > 0 && (tx.nonce = nonce - 1),
+      "gas below the least": () => Object.assign(tx, { data: "0x", gas: 20999n }), // with data, Anvil takes it and never mines it
+      "gas above EIP-7825's cap": () => (tx.gas = BigInt(GAS_CAP + 1)),
+      "more than the sender has": () => (tx.value = 1n << 90n),
+      "other chain": () => (tx.chainId += 1),
+      "init code too long": () => Object.assign(tx, { to: undefined, data: "0x" + "00".repeat(49153), gas: 1n << 23n }),
+    };
+    const why = r.pick(Object.keys(faults));
+    if (faults[why]() === false) return undefined;
+    return { why, raw: await sender.signTransaction(tx) };
   }
 }
 
