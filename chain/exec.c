@@ -118,13 +118,13 @@ static bool is_delegation(bytes code) {
 
 static enum tx_verdict check_sender(struct exec *x, const struct tx *tx,
                                     const struct tx_charge *c) {
-    if (!c->skip_nonce) {
-        uint64_t nonce = world_nonce(x->world, &tx->sender);
-        if (tx->nonce < nonce)
-            return TX_NONCE_TOO_LOW;
-        if (tx->nonce > nonce)
-            return TX_NONCE_TOO_HIGH;
-    }
+    uint64_t nonce = world_nonce(x->world, &tx->sender);
+    if (!c->skip_nonce && tx->nonce < nonce)
+        return TX_NONCE_TOO_LOW;
+    if (!c->skip_nonce && tx->nonce > nonce)
+        return TX_NONCE_TOO_HIGH;
+    if (nonce == UINT64_MAX) /* a call may say so of the state */
+        return TX_NONCE_MAX;
     u256 balance = world_balance(x->world, &tx->sender), needed;
     if (!most_spent(tx, c, &needed) || u256_lt(&balance, &needed))
         return TX_INSUFFICIENT_FUNDS;

@@ -271,3 +271,21 @@ Test(derive_call, state_overrides) {
     cr_assert(word(&r, 0) == 5 && word(&r, 1) == 6 && word(&r, 2) == 0);
     fixture_clear(&f);
 }
+
+/* What no chain reaches but anyone may ask for. */
+Test(derive_call, a_sender_out_of_nonces_is_refused) {
+    struct fixture f;
+    fixture_init(&f, &plain);
+    struct account_override acc = {.addr = BOB, .has_nonce = true, .nonce = UINT64_MAX};
+    struct call_overrides o = {.accounts = &acc, .account_count = 1};
+    struct call_request q = {.tx = {.type = TX_DYNAMIC_FEE,
+                                    .sender = BOB,
+                                    .has_sender = true,
+                                    .to = BOB,
+                                    .gas_limit = 100000},
+                             .overrides = &o};
+    struct call_result r;
+    cr_assert_eq(chain_call(&r, f.main.chain, &f.arena, &f.head, &q, NULL), ERR_OK);
+    cr_assert_eq(r.verdict, TX_NONCE_MAX);
+    fixture_clear(&f);
+}
