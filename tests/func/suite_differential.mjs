@@ -78,7 +78,8 @@ async function firstDifference(pair, hash) {
   for (let i = 0; i < Math.max(ours.length, theirs.length); i++) {
     const same = (k) => ours[i]?.[k] === theirs[i]?.[k];
     if (["pc", "op", "gas", "depth"].every(same) && JSON.stringify(ours[i].stack) === JSON.stringify(theirs[i].stack)) continue;
-    return `step ${i} of ${ours.length} and ${theirs.length}\n  before    ${show(ours[i - 1])}\n  callipter ${show(ours[i])}\n  anvil     ${show(theirs[i])}`;
+    const where = `step ${i} of ${ours.length} and ${theirs.length}\n  before    ${show(ours[i - 1])}\n`;
+    return `${where}  callipter ${show(ours[i])}\n  anvil     ${show(theirs[i])}`;
   }
   return "the traces are equal";
 }
@@ -191,7 +192,8 @@ async function runSeed(seed) {
     assert.ok(tally.failing >= LEAST_FAILING * CASES, `only ${tally.failing} of ${CASES} fail`);
     const types = Object.entries(tally.types).map(([t, n]) => `${n} of type ${t}`);
     console.log(
-      `ok   seed ${seed}: ${CASES} transactions (${types.join(", ")}), ${tally.failing} failing, ${tally.refused} more refused, ${tally.created} creations, ` +
+      `ok   seed ${seed}: ${CASES} transactions (${types.join(", ")}), ` +
+        `${tally.failing} failing, ${tally.refused} more refused, ${tally.created} creations, ` +
         `${tally.logs} logs, ${accounts} accounts, ${withStorage} with storage (${Math.round(performance.now() - begun)} ms)`,
     );
   } catch (e) {

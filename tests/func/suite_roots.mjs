@@ -1,5 +1,5 @@
-// Every block of mixed random traffic, recomputed from the RPC's answers by @ethereumjs: block hash, size, transactions and receipts roots, blooms,
-// senders, and proofs of accounts and slots, present and absent.
+// Every block of mixed random traffic, recomputed from the RPC's answers by @ethereumjs: block hash, size, transactions and receipts roots,
+// blooms, senders, and proofs of accounts and slots, present and absent.
 //   SEED= of the traffic (default 1), BLOCKS= how many (100)
 import { createBlockHeaderFromRPC } from "@ethereumjs/block";
 import { Common, Hardfork, Mainnet, createCustomCommon } from "@ethereumjs/common";
