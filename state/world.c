@@ -268,8 +268,9 @@ void world_set_balance(struct world *w, const addr20 *a, const u256 *v) {
 void world_add_balance(struct world *w, const addr20 *a, const u256 *v) {
     struct wacct *acct = wacct_find(w, a);
     touch(w, acct);
-    u256 sum = u256_add(&acct->cur.balance, v);
-    CHECK(!u256_lt(&sum, v));
+    u256 sum;
+    if (u256_add_overflow(&sum, &acct->cur.balance, v))
+        sum = U256_MAX;
     set_balance(w, acct, &sum);
 }
 

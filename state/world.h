@@ -60,7 +60,8 @@ bool world_sstore_peek(struct world *w, u256 *out_original, u256 *out_current, c
  * so that genesis and test states may hold empty accounts. */
 void world_touch(struct world *w, const addr20 *a);
 void world_set_balance(struct world *w, const addr20 *a, const u256 *v);
-/* CHECKs that the sum does not overflow. */
+/* Stops at 2^256 - 1, which only the balances that a call pretends can reach: a chain bounds its
+ * supply. */
 void world_add_balance(struct world *w, const addr20 *a, const u256 *v);
 /* False, and nothing is changed, when the balance is too small. */
 bool world_sub_balance(struct world *w, const addr20 *a, const u256 *v) MUST_USE;

@@ -273,7 +273,7 @@ Test(derive_call, state_overrides) {
 }
 
 /* What no chain reaches but anyone may ask for. */
-Test(derive_call, a_sender_out_of_nonces_is_refused) {
+Test(derive_call, nonces_and_balances_at_their_end) {
     struct fixture f;
     fixture_init(&f, &plain);
     struct account_override acc = {.addr = BOB, .has_nonce = true, .nonce = UINT64_MAX};
@@ -287,5 +287,12 @@ Test(derive_call, a_sender_out_of_nonces_is_refused) {
     struct call_result r;
     cr_assert_eq(chain_call(&r, f.main.chain, &f.arena, &f.head, &q, NULL), ERR_OK);
     cr_assert_eq(r.verdict, TX_NONCE_MAX);
+    struct account_override rich[2] = {{.addr = BOB, .has_balance = true, .balance = U256_MAX},
+                                       {.addr = {{1}}, .has_balance = true, .balance = U256_MAX}};
+    o = (struct call_overrides){.accounts = rich, .account_count = 2};
+    q.tx.to = rich[1].addr;
+    q.tx.value = U256_ONE;
+    cr_assert_eq(chain_call(&r, f.main.chain, &f.arena, &f.head, &q, NULL), ERR_OK);
+    cr_assert(r.verdict == TX_OK && r.status == EVM_SUCCESS);
     fixture_clear(&f);
 }
