@@ -100,6 +100,8 @@ setup-build:
 	$(Q)scripts/setup build
 setup-test:
 	$(Q)scripts/setup test
+setup-all:
+	$(Q)scripts/setup all
 
 run: setup-build ## set up, build, start a dev chain with funded keys (ARGS= for more flags)
 	$(Q)$(MAKE) --no-print-directory WERROR=0 all
@@ -109,7 +111,7 @@ test: setup-test ## set up, build, and run all suites that CI runs
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all test-programs
 	$(Q)scripts/test ci
 
-test-all: setup-test ## also the slow suites
+test-all: setup-all ## also the slow suites
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all test-programs
 	$(Q)scripts/test all
 
@@ -130,5 +132,5 @@ help: ## this list
 
 test-programs: $(UNIT_BINS) $(CONFORMANCE_BINS) $(SIMULATION_BINS) $(FUZZ_BINS)
 
-.PHONY: all bench asan setup-build setup-test run test test-all test-unit test-programs clean help
+.PHONY: all bench asan setup-build setup-test setup-all run test test-all test-unit test-programs clean help
 -include $(DEPS)
