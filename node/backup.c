@@ -2,6 +2,7 @@
 #include "node/backup.h"
 
 #include "base/disk.h"
+#include "node/keydir.h"
 #include "state/copy.h"
 
 #include <errno.h>
@@ -30,6 +31,14 @@ static enum err check_free(const char *to, struct err_ctx *ec) {
     return ERR_OK;
 }
 
+/* Encrypted keys that nothing else could bring back; a node need not have any. */
+static enum err copy_keys(const struct backup *b, const char *from, struct err_ctx *ec) {
+    char keys[DATADIR_PATH_MAX], to_keys[DATADIR_PATH_MAX];
+    TRY(datadir_path(keys, from, DATADIR_KEYSTORE, ec));
+    TRY(datadir_path(to_keys, b->partial, DATADIR_KEYSTORE, ec));
+    return access(keys, F_OK) == 0 ? keydir_copy(to_keys, keys, ec) : ERR_OK;
+}
+
 static enum err copy_parts(const struct backup *b, const char *from, struct err_ctx *ec) {
     struct disk *d = disk_posix();
     char store[DATADIR_PATH_MAX], log[DATADIR_PATH_MAX];
@@ -49,7 +58,8 @@ static enum err copy_parts(const struct backup *b, const char *from, struct err_
     /* In this order: each part refers only to what those after it hold. */
     TRY(store_copy(store, to_store, ec));
     TRY(wal_copy(d, log, DATADIR_RECEIPTS_PREFIX, to_log, &last, ec));
-    return wal_copy(d, log, DATADIR_LOG_PREFIX, to_log, &last, ec);
+    TRY(wal_copy(d, log, DATADIR_LOG_PREFIX, to_log, &last, ec));
+    return copy_keys(b, from, ec);
 }
 
 enum err backup_begin(struct backup *b, const char *from, const char *to, struct err_ctx *ec) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A copy of a data folder that a node may be running on: tables as of the last checkpoint, and the
- * log up to a synced record after it. Opened by a node it gives the same blocks, those after the
- * checkpoint by replay. The same function restores: a backup is a data folder. */
+ * log up to a synced record after it, and the keystore. Opened by a node it gives the same blocks,
+ * those after the checkpoint by replay. The same function restores: a backup is a data folder. */
 #ifndef NODE_BACKUP_H
 #define NODE_BACKUP_H
 

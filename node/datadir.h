@@ -4,7 +4,7 @@
  *   store/   LMDB: the tables, a checkpoint of what the log says
  *   log/     blocks-NNNNNNNN.seg    the log, the source of truth
  *            receipts-NNNNNNNN.seg  receipts, derivable again
- *   keystore/ keys of `callipter account`; not in backups */
+ *   keystore/ keys of `callipter account` */
 #ifndef NODE_DATADIR_H
 #define NODE_DATADIR_H
 

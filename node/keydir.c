@@ -139,3 +139,29 @@ enum err keydir_add(char out_path[DATADIR_PATH_MAX], const char *dir, const uint
     buf_clear(&b);
     return e;
 }
+
+/* --- copying --------------------------------------------------------------------------------- */
+struct copying {
+    const char *to;
+    struct err_ctx *ec;
+};
+
+static enum err copy_one(void *ctx, const addr20 *address, const char *path) {
+    const struct copying *c = ctx;
+    char to[DATADIR_PATH_MAX];
+    (void)address;
+    TRY(datadir_path(to, c->to, strrchr(path, '/') + 1, c->ec));
+    struct buf b;
+    buf_init(&b, 2 * KEYSTORE_FILE_MAX_BYTES);
+    enum err e = file_read(&b, path, KEYSTORE_FILE_MAX_BYTES, c->ec);
+    if (e == ERR_OK)
+        e = write_file(c->to, to, buf_bytes(&b), c->ec);
+    buf_clear(&b);
+    return e;
+}
+
+enum err keydir_copy(const char *to, const char *from, struct err_ctx *ec) {
+    struct copying c = {to, ec};
+    TRY(make_folder(to, ec));
+    return keydir_each(from, copy_one, &c, ec);
+}

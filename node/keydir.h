@@ -25,4 +25,8 @@ enum err keydir_add(char out_path[DATADIR_PATH_MAX], const char *dir, const uint
                     const char *password, const struct scrypt_params *params,
                     const uint8_t random[64], uint64_t now_ns, struct err_ctx *ec) MUST_USE;
 
+/* Copies the key files of `from`, as they are, to the folder `to`, which is made. ERR_NOT_FOUND: no
+ * folder `from`; ERR_IO, ERR_TOO_LARGE. */
+enum err keydir_copy(const char *to, const char *from, struct err_ctx *ec) MUST_USE;
+
 #endif

@@ -4,6 +4,8 @@
 #include "node/backup.h"
 
 #include "base/disk.h"
+#include "base/secp.h"
+#include "node/keydir.h"
 #include "tests/lib/node/chain.h"
 
 #include <criterion/criterion.h>
@@ -33,6 +35,33 @@ static void expect_same(struct node_chain *c, const char *to) {
     cr_expect(hash32_eq(&c->ledger.head_hash, &head));
 }
 
+static void add_key(const char *dir) {
+    char keys[DATADIR_PATH_MAX], path[DATADIR_PATH_MAX];
+    struct scrypt_params light = {.n = 4096, .r = 8, .p = 1};
+    struct err_ctx ec = {.text = ""};
+    cr_assert_eq(datadir_path(keys, dir, DATADIR_KEYSTORE, &ec), ERR_OK);
+    cr_assert_eq(keydir_add(path, keys, (const uint8_t[32]){[31] = 1}, "secret", &light,
+                            (const uint8_t[64]){0}, 0, &ec),
+                 ERR_OK, "%s", ec.text);
+}
+
+static enum err count_key(void *ctx, const addr20 *address, const char *path) {
+    addr20 want;
+    (void)path;
+    cr_assert_eq(secp_address_of_key(&want, (const uint8_t[32]){[31] = 1}), ERR_OK);
+    cr_expect(addr20_eq(address, &want));
+    (*(int *)ctx)++;
+    return ERR_OK;
+}
+
+static void expect_key(const char *dir) {
+    char keys[DATADIR_PATH_MAX];
+    int count = 0;
+    cr_assert_eq(datadir_path(keys, dir, DATADIR_KEYSTORE, NULL), ERR_OK);
+    cr_expect_eq(keydir_each(keys, count_key, &count, NULL), ERR_OK);
+    cr_expect_eq(count, 1);
+}
+
 Test(backup, opens_at_the_same_block) {
     struct node_chain c;
     struct backup b;
@@ -45,12 +74,14 @@ Test(backup, opens_at_the_same_block) {
     add_blocks(&c, 5, &nonce);
     cr_assert_eq(ledger_checkpoint(&c.ledger, &ec), ERR_OK);
     add_blocks(&c, 4, &nonce);
+    add_key(c.dir);
     cr_assert_eq(backup_begin(&b, c.dir, to, &ec), ERR_OK, "%s", ec.text);
     cr_expect_eq(access(to, F_OK), -1);
     cr_assert_eq(backup_finish(&b, &ec), ERR_OK, "%s", ec.text);
     cr_expect_eq(access(partial, F_OK), -1);
     cr_expect_eq(backup_begin(&b, c.dir, to, &ec), ERR_EXISTS);
     cr_expect_eq(access(to, F_OK), 0);
+    expect_key(to);
     expect_same(&c, to);
     node_chain_clear(&c);
     datadir_remove_temp(to);
