@@ -6,7 +6,8 @@
 #include <stdio.h>
 
 void op_text(char out[OP_TEXT_MAX], uint8_t op) {
-    const char *name = op_name(op);
+    /* The name from before the merge, which geth has kept. */
+    const char *name = op == OP_PREVRANDAO ? "DIFFICULTY" : op_name(op);
     if (name != NULL)
         snprintf(out, OP_TEXT_MAX, "%s", name);
     else
