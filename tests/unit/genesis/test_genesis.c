@@ -92,8 +92,8 @@ Test(genesis, dev_block) {
     cr_assert(h->base_fee.w[0] == 10000000);
     cr_assert(hash32_eq(&h->tx_root, &KECCAK_EMPTY_TRIE) &&
               hash32_eq(&h->receipt_root, &KECCAK_EMPTY_TRIE));
-    expect_hash(&h->state_root, "de666e1a9a9fa658c9126f84b4f7becaf2c8aafe3fc10432e03da48ccf89acb4");
-    expect_hash(&x.b.hash, "0513e68f4656d67b23aacb57e0a7b060c753c1e761eefb7a69b8b527fa092fa7");
+    expect_hash(&h->state_root, "ea2aa29e901b101c67fb5cb72b5e24f49364bbcce271fd8faf9328e659c6b3fb");
+    expect_hash(&x.b.hash, "0414bf42391e959a63ad58013dac5efcd2ba64ddf9201e9c89a9d107e8463c83");
     /* The flat trie over the same accounts, built from sorted pairs. */
     struct mpt_pair *pairs = arena_alloc(&x.a, x.b.diff.count * sizeof *pairs);
     for (size_t k = 0; k < x.b.diff.count; k++) {
