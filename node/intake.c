@@ -16,27 +16,21 @@
 enum { BATCH = 64 };
 
 /* --- senders ------------------------------------------------------------------------------- */
-/* Recovers all senders, those of a plain signature side by side. */
+/* Recovers all senders, side by side. */
 static void recover_senders(struct pool_tx **txs, size_t n) {
-    hash32 digests[BATCH] = {0};
-    struct secp_sig sigs[BATCH] = {0};
+    hash32 digests[BATCH];
+    struct secp_sig sigs[BATCH];
     addr20 senders[BATCH];
     bool ok[BATCH];
-    size_t idx[BATCH], m = 0;
+    CHECK(n <= BATCH);
     for (size_t i = 0; i < n; i++) {
-        struct tx *tx = &txs[i]->tx;
-        if (tx->type == TX_SET_CODE) { /* its authorizations have signers too */
-            tx->has_sender = tx_recover_sender(tx) == ERR_OK;
-            continue;
-        }
-        digests[m] = tx->sighash;
-        sigs[m] = tx->sig;
-        idx[m++] = i;
+        digests[i] = txs[i]->tx.sighash;
+        sigs[i] = txs[i]->tx.sig;
     }
-    secp_recover_batch(senders, ok, digests, sigs, m);
-    for (size_t k = 0; k < m; k++) {
-        txs[idx[k]]->tx.sender = senders[k];
-        txs[idx[k]]->tx.has_sender = ok[k];
+    secp_recover_batch(senders, ok, digests, sigs, n);
+    for (size_t i = 0; i < n; i++) {
+        txs[i]->tx.sender = senders[i];
+        txs[i]->tx.has_sender = ok[i];
     }
 }
 
@@ -200,9 +194,9 @@ size_t intake_run(struct sequencer *s) {
 }
 
 void intake_rebase(struct sequencer *s, const addr20 *sender) {
-    struct pool_tx *stale, *gapped;
+    struct pool_tx *stale, *gapped, *over;
     uint64_t nonce = world_nonce(chain_world(s->o.ledger->chain), sender);
-    pool_rebase(s->o.pool, sender, nonce, &stale, &gapped);
+    pool_rebase(s->o.pool, sender, nonce, &stale, &gapped, &over);
     for (struct pool_tx *next; stale != NULL; stale = next) {
         next = stale->next_ready;
         refuse_verdict(s, stale, TX_NONCE_TOO_LOW);
@@ -218,6 +212,10 @@ void intake_rebase(struct sequencer *s, const addr20 *sender) {
         } else if (gapped->record_seq == 0) {
             record_gapped(s, gapped);
         }
+    }
+    for (struct pool_tx *next; over != NULL; over = next) {
+        next = over->next_ready;
+        refuse_pool(s, over, POOL_GAPPED_FULL, nonce);
     }
 }
 
@@ -239,11 +237,6 @@ void sequencer_readmit(struct pool *pool, struct ledger *l, bytes envelope, cons
     t->tx.has_sender = true;
     t->added_ms = now_ms;
     t->record_seq = record_seq;
-    if (t->tx.type == TX_SET_CODE &&
-        tx_recover_sender(&t->tx) != ERR_OK) { /* its authorizations' signers */
-        pool_tx_free(t);
-        return;
-    }
     uint64_t nonce = world_nonce(chain_world(l->chain), sender);
     enum pool_verdict v = pool_add(pool, t, nonce, &expected, &replaced);
     pool_tx_free(replaced);

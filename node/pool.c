@@ -183,6 +183,14 @@ static bool pays_more(const struct tx *t, const struct tx *than) {
     return u256_mul_overflow(&offered, &t->max_fee, &hundred) || u256_cmp(&offered, &scaled) >= 0;
 }
 
+/* Whether the bytes of its state have room for `t` where `old` is. */
+static bool fits_in_place(const struct pool *p, const struct pool_tx *t,
+                          const struct pool_tx *old) {
+    bool ready = old->state == POOL_READY;
+    size_t others = (ready ? p->ready_bytes : p->gapped_bytes) - old->tx.raw.len;
+    return others + t->tx.raw.len <= (ready ? POOL_READY_BYTES_MAX : POOL_GAPPED_BYTES_MAX);
+}
+
 /* Takes the place of `old` in every list. */
 static void replace(struct pool *p, struct pool_tx *t, struct pool_tx *old) {
     struct pool_tx *prev = old->prev_of_sender, *prev_ready = old->prev_ready,
@@ -221,11 +229,16 @@ static void promote_after(struct pool *p, struct pool_tx *t) {
     }
 }
 
+/* Whether one more may wait for a nonce, `gapped` of its sender waiting already. */
+static bool gapped_fits(const struct pool *p, const struct pool_tx *t, size_t gapped) {
+    return gapped < p->limits.gapped_per_sender && p->gapped_count < p->limits.gapped_max &&
+           p->gapped_bytes + t->tx.raw.len <= POOL_GAPPED_BYTES_MAX;
+}
+
 static enum pool_verdict add_gapped(struct pool *p, struct pool_tx *t, const struct place *at) {
     if ((t->flags & SUBMIT_NO_QUEUE) != 0)
         return POOL_GAP_REFUSED;
-    if (at->gapped >= p->limits.gapped_per_sender || p->gapped_count >= p->limits.gapped_max ||
-        p->gapped_bytes + t->tx.raw.len > POOL_GAPPED_BYTES_MAX)
+    if (!gapped_fits(p, t, at->gapped))
         return POOL_GAPPED_FULL;
     link_tx(p, t, at->prev);
     gapped_enter(p, t);
@@ -243,6 +256,8 @@ static enum pool_verdict add_locked(struct pool *p, struct pool_tx *t, uint64_t 
     if (at.same != NULL) {
         if (!pays_more(&t->tx, &at.same->tx))
             return POOL_UNDERPRICED;
+        if (!fits_in_place(p, t, at.same))
+            return at.same->state == POOL_READY ? POOL_FULL : POOL_GAPPED_FULL;
         replace(p, t, at.same);
         *out_replaced = at.same;
         return t->state == POOL_READY ? POOL_ADDED_READY : POOL_ADDED_GAPPED;
@@ -296,8 +311,9 @@ static void list_add(struct pool_tx **list, struct pool_tx *t) {
 }
 
 void pool_rebase(struct pool *p, const addr20 *sender, uint64_t state_nonce,
-                 struct pool_tx **out_stale, struct pool_tx **out_gapped) {
-    *out_stale = *out_gapped = NULL;
+                 struct pool_tx **out_stale, struct pool_tx **out_gapped,
+                 struct pool_tx **out_over) {
+    *out_stale = *out_gapped = *out_over = NULL;
     uint64_t expected = state_nonce;
     pthread_mutex_lock(&p->lock);
     for (struct pool_tx *t = first_of(p, sender), *next; t != NULL; t = next) {
@@ -314,6 +330,12 @@ void pool_rebase(struct pool *p, const addr20 *sender, uint64_t state_nonce,
                 ready_push(p, t);
             }
         } else if (t->state == POOL_READY) {
+            /* What has a record was acknowledged: no limit takes it back. */
+            if (t->record_seq == 0 && !gapped_fits(p, t, sender_of(p, sender)->gapped)) {
+                unlink_tx(p, t);
+                list_add(out_over, t);
+                continue;
+            }
             ready_unlink(p, t);
             gapped_enter(p, t);
             list_add(out_gapped, t);

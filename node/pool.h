@@ -93,9 +93,11 @@ void pool_executed(struct pool *p, struct pool_tx *t);
 void pool_remove(struct pool *p, struct pool_tx *t);
 /* Sorts a sender's transactions anew after its nonce in state moved other than by the turn:
  * *out_stale, a list by next_ready, have a nonce that is gone and are the caller's; *out_gapped, a
- * list by next_ready (they stay in the pool), were READY and are not. */
+ * list by next_ready (they stay in the pool), were READY and are not; *out_over, the caller's like
+ * the stale ones, would wait too but are beyond the limits. */
 void pool_rebase(struct pool *p, const addr20 *sender, uint64_t state_nonce,
-                 struct pool_tx **out_stale, struct pool_tx **out_gapped);
+                 struct pool_tx **out_stale, struct pool_tx **out_gapped,
+                 struct pool_tx **out_over);
 /* Takes out GAPPED ones that were added before `before_ms`: a list by next_ready. */
 struct pool_tx *pool_expire(struct pool *p, uint64_t before_ms);
 /* Lowest POOL record of a transaction that is in no block, 0 without. O(transactions). */

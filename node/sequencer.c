@@ -12,6 +12,7 @@ enum {
     INGRESS_RING = SEQUENCER_INGRESS_MAX,
     DURABLE_RING = 4096,
     EXPIRE_EVERY_MS = 60000,
+    INTAKE_GRACE_MS = 5,
 };
 
 static uint64_t now_ns(const struct sequencer *s) {
@@ -52,9 +53,12 @@ static const struct tx *find_next(struct sequencer *s, uint64_t gas_left, size_t
                                   TX_GAS_LIMIT_BLOCK); /* the limit was lowered while it waited */
             continue;
         }
+        uint64_t now = now_ns(s);
+        bool overdue = now >= s->gap_ends_ns + (uint64_t)INTAKE_GRACE_MS * NS_PER_MS;
+        if (overdue && s->in_block_first != NULL)
+            return NULL; /* garbage that keeps coming must not keep the block open */
         if (intake_run(s) > 0)
             continue;
-        uint64_t now = now_ns(s);
         if (now >= s->gap_ends_ns || stopping(s) || atomic_load(&s->failed))
             return NULL;
         ring_wait(&s->ingress, ms_until(now, s->gap_ends_ns));

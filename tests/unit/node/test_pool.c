@@ -135,7 +135,7 @@ Test(pool, limits_of_gapped_ones) {
 Test(pool, rebase) {
     struct pool p;
     init(&p);
-    struct pool_tx *t[6], *stale, *gapped;
+    struct pool_tx *t[6], *stale, *gapped, *over;
     for (uint64_t i = 0; i < 4; i++) {
         t[i] = make(1, i, 10);
         cr_assert_eq(add(&p, t[i], 0), POOL_ADDED_READY);
@@ -145,19 +145,47 @@ Test(pool, rebase) {
     pool_remove(&p, t[1]); /* it was refused: what follows waits again */
     pool_tx_free(t[1]);
     expect_first(&p, t[0]);
-    pool_rebase(&p, &t[0]->tx.sender, 1, &stale, &gapped);
+    pool_rebase(&p, &t[0]->tx.sender, 1, &stale, &gapped, &over);
     cr_expect_null(stale);
     cr_expect_not_null(gapped);
     cr_expect_eq(p.ready_count, 0);
     cr_expect_eq(p.gapped_count, 3);
     /* The account's nonce jumps to 3: one is gone, one is next, one still waits. */
-    pool_rebase(&p, &t[0]->tx.sender, 3, &stale, &gapped);
+    pool_rebase(&p, &t[0]->tx.sender, 3, &stale, &gapped, &over);
     cr_expect_eq(stale, t[2]);
     cr_expect_null(stale->next_ready);
     cr_expect_null(gapped);
     pool_tx_free(t[2]);
     expect_first(&p, t[3]);
     cr_expect_eq(p.gapped_count, 1);
+    pool_clear(&p);
+}
+
+/* One refusal in front of many must not fill the places of those that wait for a nonce; and what
+ * was acknowledged keeps its place. */
+Test(pool, rebase_keeps_the_limits) {
+    struct pool p;
+    init(&p);
+    struct pool_tx *t[9], *stale, *gapped, *over;
+    for (uint64_t i = 0; i < 9; i++) {
+        t[i] = make(1, i, 10);
+        cr_assert_eq(add(&p, t[i], 0), POOL_ADDED_READY);
+    }
+    t[8]->record_seq = 1;
+    pool_remove(&p, t[0]);
+    pool_tx_free(t[0]);
+    pool_rebase(&p, &t[1]->tx.sender, 0, &stale, &gapped, &over);
+    cr_expect_null(stale);
+    cr_expect_eq(p.ready_count, 0);
+    cr_expect_eq(p.gapped_count, 5); /* four a sender, and the acknowledged one */
+    size_t refused = 0;
+    for (struct pool_tx *next; over != NULL; over = next) {
+        next = over->next_ready;
+        cr_expect_neq(over, t[8]);
+        pool_tx_free(over);
+        refused++;
+    }
+    cr_expect_eq(refused, 3);
     pool_clear(&p);
 }
 
