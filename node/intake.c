@@ -18,8 +18,8 @@ enum { BATCH = 64 };
 /* --- senders ------------------------------------------------------------------------------- */
 /* Recovers all senders, side by side. */
 static void recover_senders(struct pool_tx **txs, size_t n) {
-    hash32 digests[BATCH];
-    struct secp_sig sigs[BATCH];
+    hash32 digests[BATCH] = {0};
+    struct secp_sig sigs[BATCH] = {0};
     addr20 senders[BATCH];
     bool ok[BATCH];
     CHECK(n <= BATCH);
