@@ -202,7 +202,11 @@ void rpc_debug_trace_call(struct rpc_call *c) {
     struct call_overrides o;
     struct call_result r;
     struct tracing t;
-    json_t *config = param_at(c, 2);
+    json_t *config = param_at(c, 2), *idx = json_object_get(config, "txIndex");
+    if (idx != NULL && !json_is_null(idx)) {
+        rpc_fail(c, RPC_SERVER_ERROR, "txIndex is not supported: calls run at the block's end");
+        return;
+    }
     if (!param_tx(c, 0, &args, rpc_arena(c)) || !param_block(c, 1, &ref, true) ||
         !overrides_parse(c, 2, json_object_get(config, "stateOverrides"), 2,
                          json_object_get(config, "blockOverrides"), &o, rpc_arena(c)) ||

@@ -316,6 +316,9 @@ Test(trace, errors_and_limits) {
     served_expect_error(&s, -32000,
                         "tracing failed: intrinsic gas too low: gas 5, minimum needed 21000",
                         "debug_traceCall", "[{'to':'%s','gas':'0x5'},'latest']", served_addr(&c));
+    served_expect_error(&s, -32000, "txIndex is not supported: calls run at the block's end",
+                        "debug_traceCall", "[{'to':'%s'},'latest',{'txIndex':'0x0'}]",
+                        served_addr(&c));
     served_expect_error(&s, -32000, "header not found", "debug_traceCall", "[{'to':'%s'},'0x99']",
                         served_addr(&c));
     json_t *r = served_call(&s, "debug_traceBlockByHash", "['%s']", served_hash(&s.head_hash));
