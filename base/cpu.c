@@ -7,9 +7,10 @@
 #include "base/secp.h"
 #include "base/u256.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
-static const char *description = "keccak=portable,portable";
+static const char *keccak_text = "keccak=portable,portable";
 
 #if KECCAK_HAS_X86
 /* __builtin_cpu_supports also asks xgetbv whether the operating system saves the wide registers. */
@@ -37,19 +38,20 @@ static void choose_x86(enum cpu_level level) {
         keccak_variant.x8 = keccak256_x8_avx512;
         keccak_variant.x8_from = 5;
     }
-    description = texts[bmi][wide];
+    keccak_text = texts[bmi][wide];
 }
 #endif
 
 void cpu_choose(enum cpu_level level) {
     keccak_variant = (struct keccak_variant){.f1600 = keccak_f1600};
-    description = "keccak=portable,portable";
+    keccak_text = "keccak=portable,portable";
 #if KECCAK_HAS_X86
     if (level != CPU_PORTABLE)
         choose_x86(level);
 #else
     (void)level;
 #endif
+    secp_recover_use(level == CPU_BEST ? SECP_RECOVERY_VECTORISED : SECP_RECOVERY_LIBRARY);
 }
 
 /* Before main and so before any thread, and ahead of other constructors (priorities up to 100 are
@@ -62,10 +64,16 @@ __attribute__((constructor(101))) static void choose_at_start(void) {
     else if (forced != NULL && strcmp(forced, "avx2") == 0)
         level = CPU_AVX2;
     cpu_choose(level);
+    const char *recover = getenv("CALLIPTER_RECOVER");
+    if (recover != NULL && strcmp(recover, "libsecp256k1") == 0)
+        secp_recover_use(SECP_RECOVERY_LIBRARY);
 }
 
 const char *cpu_describe(void) {
-    return description;
+    static _Thread_local char text[96];
+    snprintf(text, sizeof(text), "%s recover=%s", keccak_text,
+             secp_recovery_in_use() == SECP_RECOVERY_VECTORISED ? "ifma8" : "libsecp256k1");
+    return text;
 }
 
 /* Known answers as hexadecimal text; the texts are constants, so a failure to read one is a failure
@@ -124,6 +132,32 @@ static enum err test_secp(struct err_ctx *ec) {
     return ERR_OK;
 }
 
+/* Good and bad signatures in a batch that does not fill its last group, against one by one. */
+static enum err test_recovery(struct err_ctx *ec) {
+    enum { COUNT = 11 };
+    hash32 digests[COUNT];
+    struct secp_sig sigs[COUNT];
+    addr20 out[COUNT];
+    bool ok[COUNT];
+    for (size_t i = 0; i < COUNT; i++) {
+        hash32 key;
+        keccak256(&key, &i, sizeof(i));
+        keccak256(&digests[i], key.b, sizeof(key.b));
+        if (secp_sign(&sigs[i], &digests[i], key.b) != ERR_OK)
+            FAIL(ec, ERR_MISMATCH, "self-test: secp256k1 does not sign");
+        if (i % 4 == 3)
+            sigs[i].r.w[0] ^= i;
+    }
+    secp_recover_batch(out, ok, digests, sigs, COUNT);
+    for (size_t i = 0; i < COUNT; i++) {
+        addr20 one;
+        bool one_ok = secp_recover(&one, &digests[i], &sigs[i]) == ERR_OK;
+        if (ok[i] != one_ok || (one_ok && !addr20_eq(&out[i], &one)))
+            FAIL(ec, ERR_MISMATCH, "self-test: vectorised recovery differs from libsecp256k1's");
+    }
+    return ERR_OK;
+}
+
 static enum err test_u256(struct err_ctx *ec) {
     /* (q d + r) / d for divisors of one to four limbs. */
     const u256 one = U256_ONE, q = u256_from_u64(0xfedcba9876543210);
@@ -147,16 +181,19 @@ static enum err test_u256(struct err_ctx *ec) {
 
 enum err cpu_self_test(struct err_ctx *ec) {
     struct keccak_variant chosen = keccak_variant;
-    const char *chosen_description = description;
+    const char *chosen_text = keccak_text;
+    enum secp_recovery chosen_recovery = secp_recovery_in_use();
     static const enum cpu_level levels[] = {CPU_PORTABLE, CPU_AVX2, CPU_BEST};
     enum err e = ERR_OK;
     for (size_t i = 0; i < ARRAY_LEN(levels) && e == ERR_OK; i++) {
         cpu_choose(levels[i]);
-        e = test_keccak(ec, description);
+        e = test_keccak(ec, keccak_text);
     }
     keccak_variant = chosen;
-    description = chosen_description;
+    keccak_text = chosen_text;
+    secp_recover_use(chosen_recovery);
     TRY(e);
     TRY(test_secp(ec));
+    TRY(test_recovery(ec));
     return test_u256(ec);
 }

@@ -17,8 +17,9 @@ enum cpu_level {
 /* Chooses again. For tests and self-tests: other threads must not be hashing meanwhile. */
 void cpu_choose(enum cpu_level level);
 
-/* What was chosen, for the log and the version text: "keccak=bmi2,avx512x8" or
- * "keccak=portable,portable": one digest, many digests. Static string. */
+/* What was chosen, for the log and the version text: "keccak=bmi2,avx512x8 recover=ifma8" or
+ * "keccak=portable,portable recover=libsecp256k1": one digest, many digests, many recoveries.
+ * Static string. */
 const char *cpu_describe(void);
 
 /* Runs known answers through every variant that this machine can run: Keccak alone and in batches,

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/keccak.h"
+#include "base/secp_ifma.h"
 
 #include <pthread.h>
 #include <secp256k1.h>
@@ -74,20 +75,81 @@ enum err secp_recover(addr20 *out, const hash32 *digest, const struct secp_sig *
     return ERR_OK;
 }
 
-/* Keys of one batch are hashed side by side; more than this at once gains nothing. */
-enum { RECOVER_CHUNK = 32 };
+/* --- many ---------------------------------------------------------------------------------------
+ */
+static enum secp_recovery recovery = SECP_RECOVERY_LIBRARY;
+
+#if SECP_HAS_IFMA
+static pthread_once_t table_once = PTHREAD_ONCE_INIT;
+
+static void make_table(void) {
+    uint8_t powers[SECP_G_WINDOWS][64];
+    for (size_t i = 0; i < SECP_G_WINDOWS; i++) {
+        uint8_t key[32] = {0}, text[65];
+        size_t len = sizeof(text);
+        secp256k1_pubkey pub;
+        _Static_assert(SECP_G_WINDOW == 8, "one byte of the key for one window");
+        key[31 - i] = 1;
+        CHECK(secp256k1_ec_pubkey_create(get_signing_ctx(), &pub, key) == 1);
+        CHECK(secp256k1_ec_pubkey_serialize(secp256k1_context_static, text, &len, &pub,
+                                            SECP256K1_EC_UNCOMPRESSED) == 1);
+        memcpy(powers[i], text + 1, 64);
+    }
+    secp_ifma_init(powers);
+}
+
+static bool machine_has_ifma(void) {
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("avx512f") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512ifma") &&
+           __builtin_cpu_supports("avx512vbmi2");
+}
+
+static void recover_vectorised(uint8_t (*keys)[64], bool *done, const hash32 *digests,
+                               const struct secp_sig *sigs, size_t n) {
+    CHECK(pthread_once(&table_once, make_table) == 0);
+    secp_ifma_recover(keys, done, digests, sigs, n);
+}
+#else
+static bool machine_has_ifma(void) {
+    return false;
+}
+
+static void recover_vectorised(uint8_t (*keys)[64], bool *done, const hash32 *digests,
+                               const struct secp_sig *sigs, size_t n) {
+    (void)keys, (void)digests, (void)sigs;
+    memset(done, 0, n * sizeof(*done));
+}
+#endif
+
+enum secp_recovery secp_recover_use(enum secp_recovery how) {
+    recovery = machine_has_ifma() ? how : SECP_RECOVERY_LIBRARY;
+    return recovery;
+}
+
+enum secp_recovery secp_recovery_in_use(void) {
+    return recovery;
+}
+
+/* Keys of one chunk share an inversion and are hashed side by side; eight lanes cost as much as one
+ * or two calls of the library. */
+enum { RECOVER_CHUNK = SECP_LANES * SECP_GROUPS_MAX, VECTORISED_FROM = 3 };
 
 void secp_recover_batch(addr20 *out, bool *out_ok, const hash32 *digests,
                         const struct secp_sig *sigs, size_t n) {
     for (size_t from = 0; from < n; from += RECOVER_CHUNK) {
         size_t count = n - from < RECOVER_CHUNK ? n - from : RECOVER_CHUNK;
         uint8_t keys[RECOVER_CHUNK][64];
+        bool done[RECOVER_CHUNK] = {false};
         bytes inputs[RECOVER_CHUNK];
         hash32 hashes[RECOVER_CHUNK];
+        if (recovery == SECP_RECOVERY_VECTORISED && count >= VECTORISED_FROM)
+            recover_vectorised(keys, done, digests + from, sigs + from, count);
         for (size_t i = 0; i < count; i++) {
             inputs[i] = bytes_of(keys[i], 64);
-            out_ok[from + i] =
-                secp_recover_pubkey(keys[i], &digests[from + i], &sigs[from + i]) == ERR_OK;
+            out_ok[from + i] = done[i] || secp_recover_pubkey(keys[i], &digests[from + i],
+                                                              &sigs[from + i]) == ERR_OK;
             if (!out_ok[from + i])
                 memset(keys[i], 0, 64);
         }

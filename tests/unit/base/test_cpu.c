@@ -5,15 +5,17 @@
 
 #include "base/keccak.h"
 #include "base/keccak_variants.h"
+#include "base/secp.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 Test(cpu, choice) {
     cpu_choose(CPU_PORTABLE);
-    cr_expect_str_eq(cpu_describe(), "keccak=portable,portable");
+    cr_expect_str_eq(cpu_describe(), "keccak=portable,portable recover=libsecp256k1");
     cr_expect(keccak_variant.f1600 == keccak_f1600);
     cr_expect(keccak_variant.x4 == NULL && keccak_variant.x8 == NULL);
     cpu_choose(CPU_AVX2);
@@ -26,7 +28,7 @@ Test(cpu, self_test_passes_and_keeps_the_choice) {
     struct err_ctx ec = {.text = "nothing"};
     cpu_choose(CPU_PORTABLE);
     cr_expect_eq(cpu_self_test(&ec), ERR_OK, "%s", ec.text);
-    cr_expect_str_eq(cpu_describe(), "keccak=portable,portable");
+    cr_expect_str_eq(cpu_describe(), "keccak=portable,portable recover=libsecp256k1");
     cpu_choose(CPU_BEST);
     struct keccak_variant best = keccak_variant;
     cr_expect_eq(cpu_self_test(&ec), ERR_OK, "%s", ec.text);
@@ -61,7 +63,7 @@ static void expect_forced(const char *value, const char *expected) {
         _exit(1);
     }
     close(ends[1]);
-    char text[64] = "";
+    char text[96] = "";
     size_t len = 0;
     ssize_t n;
     while (len < sizeof(text) - 1 && (n = read(ends[0], text + len, sizeof(text) - 1 - len)) > 0)
@@ -82,11 +84,16 @@ __attribute__((constructor)) static void describe_and_leave(void) {
 }
 
 Test(cpu, environment) {
+    char best[96], avx2[96];
     cpu_choose(CPU_AVX2);
-    const char *avx2 = cpu_describe();
+    snprintf(avx2, sizeof(avx2), "%s", cpu_describe());
     cpu_choose(CPU_BEST);
-    const char *best = cpu_describe();
-    expect_forced("portable", "keccak=portable,portable");
+    snprintf(best, sizeof(best), "%s", cpu_describe());
+    expect_forced("portable", "keccak=portable,portable recover=libsecp256k1");
     expect_forced("avx2", avx2);
     expect_forced("anything else", best);
+    setenv("CALLIPTER_RECOVER", "libsecp256k1", 1);
+    secp_recover_use(SECP_RECOVERY_LIBRARY);
+    snprintf(best, sizeof(best), "%s", cpu_describe());
+    expect_forced("best", best);
 }
