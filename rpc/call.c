@@ -10,7 +10,7 @@
 
 enum {
     ERROR_TEXT_MAX = 4096,
-    ERROR_DATA_MAX = 2 << 20, /* hex of the longest revert data that is passed on */
+    ERROR_DATA_MAX = 2 << 20,            /* hex of the longest revert data that is passed on */
     ENVELOPE_MAX = LIMIT_RPC_BODY_BYTES, /* the node has a lower limit of its own and says so */
 };
 
