@@ -51,6 +51,9 @@ struct tx_rules {
     void (*on_create)(struct exec *x, const addr20 *created, const addr20 *creator);
     /* SELFDESTRUCT to itself just destroyed a balance (not 0); NULL if nobody counts. */
     void (*on_burn)(struct exec *x, const u256 *amount);
+    /* Balances may be made up (calls with overrides) and add up to more than 256 bits hold: they
+     * wrap around then, as in geth, instead of being a bug. */
+    bool made_up_balances;
 };
 
 /* One block in the making. Filled by the profile's block code; also used for calls (chain_call). */

@@ -81,6 +81,17 @@ static void host_revert(void *h, uint32_t snapshot) {
     world_revert(world_of(h), snapshot);
 }
 
+static void credit(struct exec *x, const addr20 *a, const u256 *value) {
+    if (!x->rules->made_up_balances) {
+        world_add_balance(x->world, a, value);
+        return;
+    }
+    u256 balance = world_balance(x->world, a);
+    balance = u256_add(&balance, value);
+    world_touch(x->world, a);
+    world_set_balance(x->world, a, &balance);
+}
+
 static bool host_transfer(void *h, const addr20 *from, const addr20 *to, const u256 *value) {
     struct world *w = world_of(h);
     if (u256_is_zero(value)) {
@@ -89,7 +100,7 @@ static bool host_transfer(void *h, const addr20 *from, const addr20 *to, const u
     }
     if (!world_sub_balance(w, from, value))
         return false;
-    world_add_balance(w, to, value);
+    credit(h, to, value);
     return true;
 }
 
@@ -127,7 +138,7 @@ static void host_selfdestruct(void *h, const addr20 *a, const addr20 *beneficiar
     if (!to_itself) {
         bool covered = world_sub_balance(w, a, &balance);
         CHECK(covered);
-        world_add_balance(w, beneficiary, &balance);
+        credit(x, beneficiary, &balance);
     } else if (destroyed) {
         world_set_balance(w, a, &U256_ZERO);
         if (x->rules->on_burn != NULL && !u256_is_zero(&balance))

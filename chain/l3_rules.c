@@ -114,4 +114,5 @@ const struct tx_rules l3_call_rules = {
     .buy_gas = call_buy_gas,
     .settle = call_settle,
     .system_call = system_call,
+    .made_up_balances = true,
 };

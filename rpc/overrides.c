@@ -3,6 +3,7 @@
 
 #include "base/hex.h"
 #include "base/keccak.h"
+#include "chain/system_state.h"
 #include "evm/precompile.h"
 
 const char *addr_text_eip55(char out[ADDR_TEXT_MAX], const addr20 *a) {
@@ -92,6 +93,15 @@ static bool may_override(struct rpc_call *c, json_t *o, const struct account_ove
     if (acc->has_code && precompile_find(EVM_OSAKA, &acc->addr) >= 0) {
         rpc_fail(c, RPC_SERVER_ERROR,
                  "account %s is a precompile: overriding its code is not supported",
+                 addr_text_eip55(text, &acc->addr));
+        return false;
+    }
+    /* Their storage has invariants that the chain relies on, and the chain answers for their code.
+     */
+    bool deep = acc->has_code || member(o, "state") != NULL || member(o, "stateDiff") != NULL;
+    if (deep && system_address_find(&acc->addr) >= 0) {
+        rpc_fail(c, RPC_SERVER_ERROR,
+                 "account %s is the chain's own: overriding its code and storage is not supported",
                  addr_text_eip55(text, &acc->addr));
         return false;
     }

@@ -5,10 +5,11 @@
  *   block  {number, time, gasLimit, feeRecipient, prevRandao, baseFeePerGas, blobBaseFee,
  * difficulty}
  *
- * Refused with a sentence: movePrecompileToAddress, code at a precompile's address, beaconRoot,
- * withdrawals. `difficulty` is read and has no effect, as after Ethereum's merge. Members of other
- * names are passed over. What one request may override is bounded by its size
- * (LIMIT_RPC_BODY_BYTES): at most some 37,000 slots or 100,000 accounts. */
+ * Refused with a sentence: movePrecompileToAddress, code at a precompile's address, code and
+ * storage of the chain's system addresses, beaconRoot, withdrawals. `difficulty` is read and has no
+ * effect, as after Ethereum's merge. Members of other names are passed over. What one request may
+ * override is bounded by its size (LIMIT_RPC_BODY_BYTES): at most some 37,000 slots or 100,000
+ * accounts. */
 #ifndef RPC_OVERRIDES_H
 #define RPC_OVERRIDES_H
 

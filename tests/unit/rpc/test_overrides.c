@@ -11,6 +11,7 @@
 #define AA "0x00000000000000000000000000000000000000aa"
 #define ZERO63 "000000000000000000000000000000000000000000000000000000000000000"
 #define WORD(digit) "0x" ZERO63 #digit
+#define Z48 "000000000000000000000000000000000000000000000000"
 #define ZERO56 "00000000000000000000000000000000000000000000000000000000"
 /* Returns the word on the stack. */
 #define RETURN_WORD "5f5260205ff3"
@@ -110,6 +111,9 @@ Test(overrides, refusals) {
         {-32000, "{'0x0000000000000000000000000000000000000001':{'code':'0x00'}}", "null",
          "account 0x0000000000000000000000000000000000000001 is a precompile: overriding its code "
          "is not supported"},
+        {-32000, "{'0x0000000000000000000000000000000000000064':{'code':'0x'}}", "null",
+         "account 0x0000000000000000000000000000000000000064 is the chain's own: overriding its "
+         "code and storage is not supported"},
         {-32602, "{'0xaa':{}}", "null", "invalid argument 2: 0xaa is not a common.Address"},
         {-32602, "[]", "null",
          "invalid argument 2: json: cannot unmarshal value into Go value of type "
@@ -185,6 +189,45 @@ Test(overrides, failures) {
     cr_expect_eq(json_integer_value(json_object_get(e, "code")), 3);
     cr_expect_str_eq(json_string_value(json_object_get(e, "message")), "execution reverted: nope");
     cr_expect_str_eq(json_string_value(json_object_get(e, "data")), "0x" NOPE);
+    json_decref(r);
+    served_close(&s);
+}
+
+/* What no real state can hold must not bring the node down. */
+Test(overrides, impossible_states) {
+    struct served s;
+    served_open(&s);
+#define MAX64 "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"
+    /* Two accounts with all the money there could be: the sum wraps around, as in geth. */
+    served_expect(&s, "'" WORD(4) "'", "eth_call",
+                  "[{'from':'0x00000000000000000000000000000000000000bb','to':'" AA
+                  "','value':'0x5'},'latest',{'" AA "':{'balance':'0x" MAX64
+                  "','code':'0x47" RETURN_WORD
+                  "'},'0x00000000000000000000000000000000000000bb':{'balance':'0x" MAX64 "'}}]");
+    /* The same by SELFDESTRUCT, and to itself. */
+    served_expect(&s, "'0x'", "eth_call",
+                  "[{'to':'" AA "'},'latest',{'" AA "':{'balance':'0x" MAX64
+                  "','code':'0x60bbff'},'0x00000000000000000000000000000000000000bb':{'balance':"
+                  "'0x" MAX64 "'}}]");
+    served_expect(&s, "'0x'", "eth_call",
+                  "[{'from':'" AA "','to':'" AA "','value':'0x" MAX64 "'},'latest',{'" AA
+                  "':{'balance':'0x" MAX64 "'}}]");
+    /* The last nonce there is, of a sender and of a contract that creates. */
+    served_expect_error(&s, -32000, "err: nonce has max value (supplied gas 50000000)", "eth_call",
+                        "[{'from':'" AA "','to':'" AA "'},'latest',{'" AA
+                        "':{'nonce':'0xffffffffffffffff'}}]");
+    served_expect(&s, "'" WORD(0) "'", "eth_call",
+                  "[{'to':'" AA "'},'latest',{'" AA
+                  "':{'nonce':'0xffffffffffffffff','code':'0x5f5f5ff0" RETURN_WORD "'}}]");
+    /* Numbers of blocks and times at their ends; a fee cap beyond all money. */
+    served_expect(&s, "'0x" Z48 "ffffffffffffffff'", "eth_call",
+                  "[{'to':'" AA "'},'latest',{'" AA "':{'code':'0x5f4050"
+                  "43" RETURN_WORD "'}},{'number':'0xffffffffffffffff','time':'0xffffffffffffffff',"
+                  "'gasLimit':'0xffffffffffffffff'}]");
+    json_t *r = served_call(&s, "eth_call",
+                            "[{'to':'" AA "','maxFeePerGas':'0x" MAX64 "'},'latest',{},"
+                            "{'baseFeePerGas':'0x" MAX64 "'}]");
+    cr_expect_not_null(json_object_get(r, "error"));
     json_decref(r);
     served_close(&s);
 }
