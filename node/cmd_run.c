@@ -3,6 +3,7 @@
 #include "base/cpu.h"
 #include "base/hex.h"
 #include "base/log.h"
+#include "base/secp.h"
 #include "node/commands.h"
 #include "node/config.h"
 #include "node/datadir.h"
@@ -210,6 +211,8 @@ static enum err start_events(struct run *r, struct err_ctx *ec) {
 static enum err start(struct run *r, struct err_ctx *ec) {
     TRY(set_up_log(&r->config, ec));
     TRY(cpu_self_test(ec));
+    if (strcmp(r->config.recover, "libsecp256k1") == 0)
+        secp_recover_use(SECP_RECOVERY_LIBRARY);
     log_info("node", "starting", log_str("version", callipter_client_version()),
              log_str("cpu", cpu_describe()));
     node_metrics_register();

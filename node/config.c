@@ -186,6 +186,8 @@ static enum err check_together(struct config *c, struct err_ctx *ec) {
         FAIL(ec, ERR_CONFIG, "--tls-cert and --tls-key go together");
     if (strcmp(c->tier, "fast") != 0 && strcmp(c->tier, "reference") != 0)
         FAIL(ec, ERR_CONFIG, "--tier: '%s' is neither fast nor reference", c->tier);
+    if (strcmp(c->recover, "vectorised") != 0 && strcmp(c->recover, "libsecp256k1") != 0)
+        FAIL(ec, ERR_CONFIG, "--recover: '%s' is neither vectorised nor libsecp256k1", c->recover);
     return ERR_OK;
 }
 

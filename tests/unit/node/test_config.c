@@ -80,6 +80,7 @@ Test(config, refusals) {
         {NULL, NULL, NULL, "--chain FILE is needed"},
         {"--chain", "g.json", NULL, "--datadir DIR is needed"},
         {"--dev=maybe", NULL, NULL, "neither true nor false"},
+        {"--dev", "--recover", "nope", "neither vectorised nor libsecp256k1"},
     };
     env_name = NULL;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
