@@ -100,7 +100,7 @@ void chain_drop_block(struct chain *c);
 /* Executes the block of message `m` on top of `parent` once more, each of its transactions
  * (deposits included) under `w`'s eyes, and drops it: the world is at the parent's end before and
  * afterwards. Candidates with a bad verdict, which are not in the block, are shown too. Ends early
- * when the watch asks. Receipts live in `a`. Errors as chain_derive_block. */
+ * when the watch asks. `a` holds one transaction at a time. Errors as chain_derive_block. */
 enum err chain_replay_block(struct chain *c, struct arena *a, const struct header *parent,
                             const struct message *m, const struct exec_watch *w,
                             struct err_ctx *ec) MUST_USE;

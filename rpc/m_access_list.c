@@ -41,9 +41,11 @@ static bool find_list(struct rpc_call *c, struct access_tracer *t, struct simula
     access_tracer_add(t, s->tx->access, s->tx->access_count);
     if (s->tx->type == TX_LEGACY)
         s->tx->type = TX_ACCESS_LIST;
+    struct arena_mark mark = arena_mark(rpc_arena(c));
     size_t before;
     do {
         before = access_tracer_count(t);
+        arena_reset_to(rpc_arena(c), mark); /* the last run's list and output */
         if (t->full || !access_tracer_list(t, rpc_arena(c), &s->tx->access, &s->tx->access_count)) {
             rpc_fail_err(c, ERR_TOO_LARGE, NULL);
             return false;
