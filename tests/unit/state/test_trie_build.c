@@ -63,7 +63,7 @@ Test(trie_build, random_tries) {
     uint64_t seed = rng_seed(7);
     for (uint64_t round = 0; round < 3000; round++) {
         struct rng r = {seed + round};
-        make_pairs(&r, rng_below(&r, 20), 0, 6, rng_below(&r, 4) == 0 ? 100 : 3);
+        make_pairs(&r, 20, 0, 6, rng_below(&r, 4) == 0 ? 100 : 3);
         compare(rng_below(&r, 20), seed + round);
         make_pairs(&r, 60, 32, 32, 40);
         compare(1 + rng_below(&r, 60), seed + round);
