@@ -290,10 +290,16 @@ export async function run() {
   console.log(`     SEED=${SEED} CASES=${CASES} SLOW=${SLOW} SECONDS=${SECONDS}`);
 
   await check("hostile: bad requests get the right error and leave no memory behind", async () => {
-    const warm = await storm(node, cx, SEED + 1, Math.min(2000, CASES));
-    assert.deepEqual(warm.failures, [], warm.failures.join("\n"));
-    await sleep(1500); // refused connections are read on for a second
-    const first = memory(node);
+    // warm is a node whose memory a storm no longer moves: what it needs at its busiest it keeps
+    let first = { anonymous: 0 };
+    for (let i = 1, grown = Infinity; i <= 5 && grown > 2 ** 20; i++) {
+      const warm = await storm(node, cx, SEED + i, Math.min(2000, CASES));
+      assert.deepEqual(warm.failures, [], warm.failures.join("\n"));
+      await sleep(1500); // refused connections are read on for a second
+      const now = memory(node);
+      grown = now.anonymous - first.anonymous;
+      first = now;
+    }
     const { failures, names } = await storm(node, cx, SEED, CASES);
     assert.deepEqual(failures, [], failures.join("\n"));
     await sleep(1500);
