@@ -77,6 +77,18 @@ static struct rpc_payload *payload(const char *s) {
     return rpc_payload_new(bytes_of((const uint8_t *)s, strlen(s)));
 }
 
+/* What the feed does with an item of its own once it is told. */
+static void drop_payloads(struct rpc_feed_item *m) {
+    rpc_payload_drop(m->head);
+    rpc_payload_drop(m->receipts);
+    for (size_t i = 0; i < m->log_count; i++)
+        rpc_payload_drop(m->logs[i].json);
+    for (size_t i = 0; i < m->pending_count; i++) {
+        rpc_payload_drop(m->pending[i].hash);
+        rpc_payload_drop(m->pending[i].full);
+    }
+}
+
 static void head(struct fixture *f, uint64_t block) {
     char text[32];
     snprintf(text, sizeof(text), "head %llu", (unsigned long long)block);
@@ -151,6 +163,7 @@ Test(subs, logs_and_receipts_by_their_criteria) {
     m.block = 10;
     rpc_subs_on_item(f.h, &m);
     cr_expect_eq(sent_count, 4);
+    drop_payloads(&m);
     fixture_clear(&f);
     cr_expect_eq(atomic_load(&used), 0);
 }
@@ -172,6 +185,7 @@ Test(subs, pending_and_failure) {
     struct rpc_feed_item bad = {.is_block = true, .failed = true, .block = 12};
     rpc_subs_on_item(f.h, &bad);
     cr_expect_eq(failed_count, 3);
+    drop_payloads(&m);
     fixture_clear(&f);
 }
 
