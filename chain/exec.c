@@ -292,6 +292,8 @@ void tx_execute(struct exec *x, const struct tx *tx, const struct tx_charge *cha
     memset(out, 0, sizeof *out);
     out->charge = *charge;
 
+    x->tx = tx;
+    x->charge = charge;
     world_tx_begin(w);
     x->rules->buy_gas(x, tx, charge);
     uint64_t nonce = world_nonce(w, &tx->sender);
@@ -324,6 +326,8 @@ void tx_execute(struct exec *x, const struct tx *tx, const struct tx_charge *cha
     x->blob_gas_used += blob_gas;
     fill_receipt(x, tx, out, a, out_receipt);
     world_tx_end(w);
+    x->tx = NULL;
+    x->charge = NULL;
 }
 
 enum tx_verdict apply_tx(struct exec *x, const struct tx *tx, struct arena *a,

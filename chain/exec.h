@@ -78,6 +78,9 @@ struct exec {
     hash32 (*block_hash)(void *ctx, uint64_t number);
     void *block_hash_ctx;
     struct evm_result last; /* result of the last run, output borrowed from vm */
+    /* The transaction in execution and its charge; NULL outside of one. */
+    const struct tx *tx;
+    const struct tx_charge *charge;
 };
 
 struct tx_result {

@@ -10,6 +10,8 @@ enum {
     GAS_MEMORY_WORD = 3,            /* YP H.1 */
     GAS_COPY_WORD = 3,              /* YP G_copy */
     GAS_KECCAK_WORD = 6,            /* YP G_keccak256word */
+    GAS_LOG = 375,                  /* YP G_log */
+    GAS_LOG_TOPIC = 375,            /* YP G_logtopic */
     GAS_LOG_BYTE = 8,               /* YP G_logdata */
     GAS_EXP_BYTE = 50,              /* EIP-160 */
     GAS_INITCODE_WORD = 2,          /* EIP-3860 */
@@ -43,6 +45,30 @@ static inline int64_t gas_fail(enum evm_status s) {
 }
 static inline enum evm_status gas_fail_status(int64_t g) {
     return (enum evm_status)(-2 - g);
+}
+
+/* Price and refund by {original, current, new} value: EIP-2200 with the constants of EIP-2929 and
+ * EIP-3529. */
+static inline int64_t gas_sstore(int64_t *refund, const u256 *original, const u256 *current,
+                                 const u256 *value) {
+    if (u256_eq(current, value))
+        return GAS_WARM_READ;
+    if (u256_eq(original, current)) {
+        if (u256_is_zero(original))
+            return GAS_SSTORE_SET;
+        if (u256_is_zero(value))
+            *refund += GAS_SSTORE_CLEAR_REFUND;
+        return GAS_SSTORE_RESET;
+    }
+    if (!u256_is_zero(original)) {
+        if (u256_is_zero(current))
+            *refund -= GAS_SSTORE_CLEAR_REFUND;
+        else if (u256_is_zero(value))
+            *refund += GAS_SSTORE_CLEAR_REFUND;
+    }
+    if (u256_eq(original, value))
+        *refund += (u256_is_zero(original) ? GAS_SSTORE_SET : GAS_SSTORE_RESET) - GAS_WARM_READ;
+    return GAS_WARM_READ;
 }
 
 /* Words of 32 bytes that hold len bytes; len <= 2^64 - 32. */

@@ -1,30 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "evm/machine.h"
 
-/* Price and refund by {original, current, new} value: EIP-2200 with the constants of EIP-2929 and
- * EIP-3529. */
-static int64_t sstore_price(int64_t *refund, const u256 *original, const u256 *current,
-                            const u256 *value) {
-    if (u256_eq(current, value))
-        return GAS_WARM_READ;
-    if (u256_eq(original, current)) {
-        if (u256_is_zero(original))
-            return GAS_SSTORE_SET;
-        if (u256_is_zero(value))
-            *refund += GAS_SSTORE_CLEAR_REFUND;
-        return GAS_SSTORE_RESET;
-    }
-    if (!u256_is_zero(original)) {
-        if (u256_is_zero(current))
-            *refund -= GAS_SSTORE_CLEAR_REFUND;
-        else if (u256_is_zero(value))
-            *refund += GAS_SSTORE_CLEAR_REFUND;
-    }
-    if (u256_eq(original, value))
-        *refund += (u256_is_zero(original) ? GAS_SSTORE_SET : GAS_SSTORE_RESET) - GAS_WARM_READ;
-    return GAS_WARM_READ;
-}
-
 int64_t op_sstore_charge(struct evm *vm, struct frame *f, const u256 *sp, int64_t gas) {
     if (f->is_static)
         return gas_fail(EVM_STATIC_VIOLATION);
@@ -34,7 +10,7 @@ int64_t op_sstore_charge(struct evm *vm, struct frame *f, const u256 *sp, int64_
     if (vm->ops->sstore_peek(vm->ctx, &original, &current, &f->self, &sp[-1]))
         gas -= GAS_COLD_SLOAD;
     int64_t refund = 0;
-    gas -= sstore_price(&refund, &original, &current, &sp[-2]);
+    gas -= gas_sstore(&refund, &original, &current, &sp[-2]);
     if (gas < 0)
         return gas_fail(EVM_OUT_OF_GAS);
     f->refund += refund;

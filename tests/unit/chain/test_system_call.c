@@ -5,6 +5,7 @@
 
 #include "base/keccak.h"
 #include "chain/l3_rules.h"
+#include "chain/system_call_internal.h"
 #include "chain/system_state.h"
 #include "tests/lib/chain/l3_fixture.h"
 
@@ -169,4 +170,89 @@ Test(system_call, from_the_machine) {
     bytes got = world_code(chain_world(f.main.chain), &d.result.created);
     cr_assert(got.len == 32 && got.ptr[31] == 2);
     fixture_clear(&f);
+}
+
+/* What handlers decode arguments with, at its bounds. */
+Test(system_call, arguments) {
+    uint8_t in[4 * 32] = {0};
+    struct call c = {.args = bytes_of(in, sizeof in)};
+    addr20 a;
+    uint64_t n;
+    bool flag;
+    bytes got;
+    size_t count;
+    in[12] = 1; /* the highest byte of an address */
+    cr_assert(arg_addr(&c, 0, &a) && a.b[0] == 1 && !arg_u64(&c, 0, &n));
+    in[11] = 1;
+    cr_assert(!arg_addr(&c, 0, &a));
+    memset(in, 0, sizeof in);
+    in[31] = 1;
+    cr_assert(arg_bool(&c, 0, &flag) && flag && arg_u64(&c, 0, &n) && n == 1);
+    in[31] = 2;
+    cr_assert(!arg_bool(&c, 0, &flag));
+
+    /* offset 64: the length lies in word 2, one word of content follows */
+    in[31] = 64;
+    for (unsigned len = 0; len <= 32; len++) {
+        in[95] = (uint8_t)len;
+        cr_assert(arg_bytes(&c, 0, &got) && got.len == len && got.ptr == in + 96);
+    }
+    in[95] = 33;
+    cr_assert(!arg_bytes(&c, 0, &got));
+    in[95] = 1;
+    cr_assert(arg_array(&c, 0, &got, &count) && count == 1 && got.len == 32);
+    in[95] = 2;
+    cr_assert(!arg_array(&c, 0, &got, &count));
+    memset(in + 64, 0xff, 32); /* a length that multiplied would wrap */
+    cr_assert(!arg_bytes(&c, 0, &got) && !arg_array(&c, 0, &got, &count));
+    in[31] = 96; /* the length is the last word */
+    cr_assert(arg_bytes(&c, 0, &got) && got.len == 0);
+    in[31] = 97;
+    cr_assert(!arg_bytes(&c, 0, &got));
+    memset(in, 0xff, 32);
+    cr_assert(!arg_bytes(&c, 0, &got) && !arg_array(&c, 0, &got, &count));
+}
+
+/* Fields cost what SLOAD and SSTORE of their slots would, refunds included. */
+Test(system_call, storage_prices) {
+    struct rig r;
+    rig_init(&r);
+    struct call c = {.x = &r.x, .block = &r.block, .gas = 100000, .out = &r.out};
+    u256 key = u256_from_u64(7);
+    (void)call_get(&c, SYS_SEND_PARTIAL, &key);
+    cr_assert_eq(c.gas, 100000 - 2100);
+    call_set_u64(&c, SYS_SEND_PARTIAL, &key, 5); /* 0 -> 5, warm */
+    cr_assert_eq(c.gas, 100000 - 2100 - 20000);
+    call_set_u64(&c, SYS_SEND_PARTIAL, &key, 5);
+    cr_assert_eq(c.gas, 100000 - 2100 - 20000 - 100);
+    call_set_u64(&c, SYS_SEND_PARTIAL, &key, 0); /* back to what it was */
+    cr_assert_eq(c.gas, 100000 - 2100 - 20000 - 200);
+    cr_assert_eq(c.refund, 19900);
+    world_tx_end(r.w);
+    world_tx_begin(r.w);
+    sys_set_u64(r.w, SYS_SPEED_LIMIT, NULL, 9); /* shares its slot with two others */
+    world_tx_end(r.w);
+    world_tx_begin(r.w);
+    c.gas = 100000, c.refund = 0;
+    call_set_u64(&c, SYS_TOLERANCE, NULL, 3);
+    cr_assert(c.gas == 100000 - 2100 - 2900 && c.refund == 0);
+    call_set_u64(&c, SYS_SPEED_LIMIT, NULL, 0);
+    call_set_u64(&c, SYS_TOLERANCE, NULL, 0);
+    cr_assert_eq(c.gas, 100000 - 2100 - 2900 - 200);
+    cr_assert_eq(c.refund, 4800); /* the slot is empty now */
+    cr_assert_eq(call_get_u64(&c, SYS_TOLERANCE, NULL), 0);
+
+    const hash32 topics[2] = {{{1}}, {{2}}};
+    c.gas = 1000;
+    emit_log(&c, topics, 2, bytes_of("abc", 3));
+    cr_assert(c.gas < 0);
+    size_t count;
+    (void)world_logs(r.w, &count);
+    cr_assert_eq(count, 0); /* it was not paid for */
+    c.gas = 2000;
+    emit_log(&c, topics, 2, bytes_of("abc", 3));
+    (void)world_logs(r.w, &count);
+    cr_assert(count == 1 && c.gas == 2000 - 375 * 3 - 24);
+    buf_clear(&r.out);
+    world_free(r.w);
 }
