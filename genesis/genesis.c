@@ -49,6 +49,31 @@ static struct genesis_account *account_find(struct genesis *g, const addr20 *a) 
     return NULL;
 }
 
+static void add_slots(struct genesis *g, struct genesis_account *acc, enum predeploy_id id) {
+    struct genesis_slot slot;
+    size_t n = 0;
+    while (predeploy_slot(id, n, &slot.key, &slot.value))
+        n++;
+    acc->slots = arena_zalloc(&g->arena, n * sizeof *acc->slots + 1);
+    for (acc->slot_count = 0; acc->slot_count < n; acc->slot_count++) {
+        struct genesis_slot *s = &acc->slots[acc->slot_count];
+        (void)predeploy_slot(id, acc->slot_count, &s->key, &s->value);
+    }
+}
+
+/* Whether each slot of the file is one that the predeploy has. */
+static bool slots_agree(const struct genesis_account *acc, enum predeploy_id id) {
+    for (size_t i = 0; i < acc->slot_count; i++) {
+        u256 key, value;
+        size_t n = 0;
+        while (predeploy_slot(id, n, &key, &value) && !u256_eq(&key, &acc->slots[i].key))
+            n++;
+        if (!predeploy_slot(id, n, &key, &value) || !u256_eq(&value, &acc->slots[i].value))
+            return false;
+    }
+    return true;
+}
+
 /* An account of the file where a predeploy stands may be the same thing, as files written by other
  * tools have it. */
 static enum err add_predeploy(struct genesis *g, enum predeploy_id id, struct err_ctx *ec) {
@@ -58,7 +83,7 @@ static enum err add_predeploy(struct genesis *g, enum predeploy_id id, struct er
     if (acc == NULL) {
         acc = &g->alloc[g->alloc_count++];
         *acc = (struct genesis_account){.addr = addr};
-    } else if (acc->slot_count != 0 ||
+    } else if (!slots_agree(acc, id) ||
                (acc->code.len != 0 &&
                 (acc->code.len != code.len || memcmp(acc->code.ptr, code.ptr, code.len) != 0))) {
         FAIL(ec, ERR_CONFIG,
@@ -67,6 +92,7 @@ static enum err add_predeploy(struct genesis *g, enum predeploy_id id, struct er
     }
     acc->code = code;
     acc->nonce = predeploy_nonce(id);
+    add_slots(g, acc, id);
     return ERR_OK;
 }
 

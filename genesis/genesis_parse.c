@@ -86,14 +86,14 @@ static enum err parse_predeploys(const struct gvalue *v, bool *wanted) {
     for (size_t i = 0; i < json_array_size(v->json); i++) {
         struct gvalue e = gvalue_element(v, i);
         const char *name = json_is_string(e.json) ? json_string_value(e.json) : "";
-        int id = 0;
+        bool known = false;
         char shown[64];
-        while (id < PREDEPLOY_COUNT && strcmp(predeploy_name((enum predeploy_id)id), name) != 0)
-            id++;
-        if (id == PREDEPLOY_COUNT)
+        for (int id = 0; id < PREDEPLOY_COUNT; id++)
+            if (strcmp(predeploy_name((enum predeploy_id)id), name) == 0)
+                known = wanted[id] = true;
+        if (!known)
             FAIL(v->ec, ERR_CONFIG, "genesis: %s is %s, which is no predeploy of this program",
                  e.path, gvalue_text(&e, shown));
-        wanted[id] = true;
     }
     return ERR_OK;
 }

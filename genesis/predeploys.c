@@ -19,8 +19,10 @@
             ".byte 0\n"                                                                            \
             ".previous\n");                                                                        \
     extern const char predeploy_##id##_begin[], predeploy_##id##_end[];
+#define PREDEPLOY_SLOT(id, key, value)
 #include "genesis/predeploys.def"
 #undef PREDEPLOY
+#undef PREDEPLOY_SLOT
 
 struct row {
     const char *name, *address, *code_hash;
@@ -31,8 +33,21 @@ struct row {
 static const struct row rows[] = {
 #define PREDEPLOY(id, name, address, nonce, optional, code_hash, file)                             \
     {name, address, code_hash, predeploy_##id##_begin, predeploy_##id##_end, nonce, optional},
+#define PREDEPLOY_SLOT(id, key, value)
 #include "genesis/predeploys.def"
 #undef PREDEPLOY
+#undef PREDEPLOY_SLOT
+};
+
+static const struct {
+    enum predeploy_id id;
+    uint64_t key, value;
+} slots[] = {
+#define PREDEPLOY(id, name, address, nonce, optional, code_hash, file)
+#define PREDEPLOY_SLOT(id, key, value) {PREDEPLOY_##id, key, value},
+#include "genesis/predeploys.def"
+#undef PREDEPLOY
+#undef PREDEPLOY_SLOT
 };
 
 static const struct row *row_of(enum predeploy_id id) {
@@ -74,4 +89,15 @@ bytes predeploy_code(enum predeploy_id id, struct arena *a) {
     keccak256(&have, code, code_len);
     CHECK(hash32_eq(&have, &want));
     return bytes_of(code, code_len);
+}
+
+bool predeploy_slot(enum predeploy_id id, size_t idx, u256 *out_key, u256 *out_value) {
+    for (size_t i = 0; i < ARRAY_LEN(slots); i++) {
+        if (slots[i].id != id || idx-- != 0)
+            continue;
+        *out_key = u256_from_u64(slots[i].key);
+        *out_value = u256_from_u64(slots[i].value);
+        return true;
+    }
+    return false;
 }

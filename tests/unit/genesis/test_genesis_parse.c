@@ -4,6 +4,7 @@
 #include "base/hex.h"
 #include "chain/system_state.h"
 #include "genesis/genesis_internal.h"
+#include "genesis/predeploys.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -154,6 +155,39 @@ Test(genesis_parse, refusals) {
         enum err e = genesis_parse(&g, text, strlen(text), &ec);
         cr_expect_eq(e, wrong[i].err, "%s: %s %s", text, err_name(e), ec.text);
         cr_expect_not_null(strstr(ec.text, wrong[i].words), "%s: %s", text, ec.text);
+    }
+}
+
+static const struct genesis_account *account_of(const struct genesis *g, enum predeploy_id id) {
+    addr20 a = predeploy_address(id);
+    for (size_t i = 0; i < g->alloc_count; i++)
+        if (addr20_eq(&g->alloc[i].addr, &a))
+            return &g->alloc[i];
+    return NULL;
+}
+
+/* A name brings every contract that carries it, with its storage; what is not optional comes
+ * anyway. An account of the file with the same storage is the same account. */
+Test(genesis_parse, predeploys) {
+    static const char *const alloc[] = {
+        "", ",\"alloc\":{\"0x0000000071727De22E5E9d8BAf0edAc6f37da032\":{\"balance\":\"7\","
+            "\"storage\":{\"0x2\":\"0x1\"}}}"};
+    for (size_t i = 0; i < ARRAY_LEN(alloc); i++) {
+        char text[600];
+        (void)snprintf(text, sizeof text,
+                       "{\"config\":{\"chainId\":1},\"callipter\":{" OWNER
+                       ",\"predeploys\":[\"entry-point-0.7\"]}%s}",
+                       alloc[i]);
+        struct genesis g;
+        struct err_ctx ec = {0};
+        cr_assert_eq(genesis_parse(&g, text, strlen(text), &ec), ERR_OK, "%s", ec.text);
+        cr_assert_eq(g.alloc_count, 3);
+        cr_assert_not_null(account_of(&g, PREDEPLOY_HISTORY));
+        cr_assert_not_null(account_of(&g, PREDEPLOY_SENDER_CREATOR_V07));
+        const struct genesis_account *e = account_of(&g, PREDEPLOY_ENTRY_POINT_V07);
+        cr_assert(e != NULL && e->nonce == 2 && e->slot_count == 1 && e->balance.w[0] == 7 * i);
+        cr_assert(e->slots[0].key.w[0] == 2 && e->slots[0].value.w[0] == 1);
+        genesis_clear(&g);
     }
 }
 
