@@ -72,6 +72,15 @@ static void put_counters(struct buf *b, const struct metric_row *r) {
     }
 }
 
+static void put_gauges(struct buf *b, const struct metric_row *r) {
+    const struct metric_gauge *g = r->metric;
+    for (size_t i = 0; i < r->label_count; i++) {
+        buf_printf(b, "callipter_%s{%s=\"", r->name, r->label);
+        put_escaped(b, r->label_name(i), true);
+        buf_printf(b, "\"} %lld\n", (long long)metric_level(&g[i]));
+    }
+}
+
 static void put_histogram(struct buf *b, const struct metric_row *r) {
     const struct metric_histogram *h = r->metric;
     uint64_t below = 0;
@@ -107,6 +116,10 @@ static void put_row(struct buf *b, const struct metric_row *r) {
     case METRIC_KIND_COUNTER_BY:
         put_head(b, r, "_total", "counter");
         put_counters(b, r);
+        break;
+    case METRIC_KIND_GAUGE_BY:
+        put_head(b, r, "", "gauge");
+        put_gauges(b, r);
         break;
     }
 }

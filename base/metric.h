@@ -7,8 +7,11 @@
  *     COUNTER(name, help)                      only grows; exported with _total
  *     GAUGE(name, help)                        goes up and down
  *     HISTOGRAM(name, bounds, help)            how many values were <= each bound, their sum and
- * count; `bounds` is one of the lists below COUNTER_BY(name, label, count, names, help)   `count`
- * counters, told apart by a label whose value for index i is names(i): a function of size_t to text
+ *                                              count; `bounds` is one of the lists below
+ *     COUNTER_BY(name, label, count, names, help)
+ *     GAUGE_BY(name, label, count, names, help)
+ *                                              `count` of them, told apart by a label whose value
+ *                                              for index i is names(i): size_t to text
  *
  * whose header is  #define METRIC_DEF "<folder>/metrics.def"  and  #include
  * "base/metric_declare.inc", and whose one source file adds  #define METRIC_TABLE <folder>_metrics
@@ -69,6 +72,7 @@ enum metric_kind {
     METRIC_KIND_GAUGE,
     METRIC_KIND_HISTOGRAM,
     METRIC_KIND_COUNTER_BY,
+    METRIC_KIND_GAUGE_BY,
 };
 
 /* One row of a table: made by base/metric_define.inc. */
@@ -77,7 +81,7 @@ struct metric_row {
     const char *name;
     const char *help;
     const void *metric; /* struct metric_counter (an array for COUNTER_BY), _gauge, ... */
-    const char *label;  /* COUNTER_BY only */
+    const char *label;  /* COUNTER_BY and GAUGE_BY only */
     size_t label_count;
     const char *(*label_name)(size_t idx);
 };

@@ -43,6 +43,7 @@ Test(metric, counts_and_prints) {
     cr_expect_eq(metric_level(&test_level), 10000);
     metric_set(&test_level, -5);
     metric_add(&test_calls[1], 2);
+    metric_move(&test_levels[0], -3);
     metric_register(&test_metrics);
     metric_register(&test_metrics);
     struct buf b;
@@ -67,7 +68,11 @@ Test(metric, counts_and_prints) {
                      "# HELP callipter_test_calls_total Calls.\n"
                      "# TYPE callipter_test_calls_total counter\n"
                      "callipter_test_calls_total{method=\"eth_call\"} 0\n"
-                     "callipter_test_calls_total{method=\"a\\\"b\\\\c\"} 2\n");
+                     "callipter_test_calls_total{method=\"a\\\"b\\\\c\"} 2\n"
+                     "# HELP callipter_test_levels Levels.\n"
+                     "# TYPE callipter_test_levels gauge\n"
+                     "callipter_test_levels{method=\"eth_call\"} -3\n"
+                     "callipter_test_levels{method=\"a\\\"b\\\\c\"} 0\n");
     buf_clear(&b);
 }
 

@@ -1,0 +1,2 @@
+bridge_LIBS := -lcurl -lbrotlienc -lbrotlidec -lbrotlicommon -ljansson
+bridge_TEST_LIBS := -ljansson -levent
