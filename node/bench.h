@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Measurements: `callipter bench [NAME...] [--json]`. A bench prints figures, and where it has one
- * the peer or limit that it compares with, taken in the same run, and the ratio. It judges nothing:
- * it is not a test. */
+/* Measurements: `callipter bench [NAME...] [--json] [--peer URL] [--count N]`. A bench prints
+ * figures, and where it has one the peer or limit that it compares with, taken in the same run, and
+ * the ratio. It judges nothing: it is not a test. */
 #ifndef NODE_BENCH_H
 #define NODE_BENCH_H
 
@@ -13,6 +13,8 @@ struct bench_report {
     struct buf text;   /* table rows or JSON objects so far */
     const char *bench; /* name of the running bench */
     size_t row_count;
+    const char *peer_url; /* of a node to measure in the same run, where a bench does; or NULL */
+    size_t count;         /* of what a bench counts; 0: its own choice */
 };
 
 /* One figure. peer may be NULL: then peer_value is not used. Ratios are written so that more is
@@ -32,8 +34,10 @@ void bench_add(struct bench_report *r, const struct bench_row *row);
 #include "node/benches.def"
 #undef BENCH
 
-/* Monotonic time in nanoseconds, and the middle of n values (which are sorted in place). */
+/* Monotonic time in nanoseconds; the middle of n values, and that below which the part `q` of them
+ * lies, 1 for the largest (both sort in place). */
 double bench_now_ns(void);
 double bench_median(double *values, size_t n);
+double bench_quantile(double *values, size_t n, double q);
 
 #endif

@@ -6,18 +6,16 @@
 
 #include "base/check.h"
 #include "base/keccak.h"
-#include "node/datadir.h"
+#include "node/bench_node.h"
 #include "state/store.h"
 
 #include <stdlib.h>
-#include <sys/vfs.h>
 
 enum {
     ACCOUNTS = 1000000,
     BUILD_STEP = 25000,
     BLOCKS = 100,
     UPDATES_PER_BLOCK = 200,
-    TMPFS_MAGIC_NUMBER = 0x01021994,
 };
 
 struct bench_store {
@@ -144,13 +142,9 @@ static enum err run_in(struct bench_report *r, const char *dir, struct err_ctx *
 
 enum err bench_checkpoint(struct bench_report *r, struct err_ctx *ec) {
     char dir[DATADIR_PATH_MAX];
-    struct statfs fs;
     TRY(datadir_make_temp(dir, ec));
-    enum err e;
-    if (statfs(dir, &fs) != 0 || fs.f_type == TMPFS_MAGIC_NUMBER)
-        e = err_set(ec, ERR_CONFIG, __FILE__, __LINE__,
-                    "%s is on a file system in memory: set TMPDIR to a folder on a disk", dir);
-    else
+    enum err e = bench_need_disk(dir, ec);
+    if (e == ERR_OK)
         e = run_in(r, dir, ec);
     datadir_remove_temp(dir);
     return e;

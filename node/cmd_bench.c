@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+enum { BENCH_COUNT_MAX = 10000000 };
+
 static const struct bench_entry {
     const char *name;
     enum err (*run)(struct bench_report *r, struct err_ctx *ec);
@@ -33,6 +35,12 @@ static int compare_doubles(const void *a, const void *b) {
 double bench_median(double *values, size_t n) {
     qsort(values, n, sizeof *values, compare_doubles);
     return n % 2 == 1 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
+}
+
+double bench_quantile(double *values, size_t n, double q) {
+    qsort(values, n, sizeof *values, compare_doubles);
+    size_t i = (size_t)((double)n * q);
+    return values[i < n ? i : n - 1];
 }
 
 void bench_add(struct bench_report *r, const struct bench_row *row) {
@@ -75,7 +83,7 @@ static void machine_name(char *out, size_t cap) {
 }
 
 static void usage(FILE *f) {
-    fprintf(f, "usage: callipter bench [NAME...] [--json]\n\n");
+    fprintf(f, "usage: callipter bench [NAME...] [--json] [--peer URL] [--count N]\n\n");
     for (size_t i = 0; i < ARRAY_LEN(benches); i++)
         fprintf(f, "  %-12s %s\n", benches[i].name, benches[i].help);
 }
@@ -109,24 +117,41 @@ static int run_all(struct bench_report *r, char **names, int name_count) {
     return failed;
 }
 
+/* False after a complaint. Names are gathered at the front of argv. */
+static bool parse(struct bench_report *r, int *out_names, int argc, char **argv) {
+    for (int i = 1; i < argc; i++) {
+        char *end = NULL;
+        if (strcmp(argv[i], "--json") == 0) {
+            r->json = true;
+        } else if (strcmp(argv[i], "--peer") == 0 && i + 1 < argc) {
+            r->peer_url = argv[++i];
+        } else if (strcmp(argv[i], "--count") == 0 && i + 1 < argc) {
+            r->count = strtoul(argv[++i], &end, 10);
+            if (*end != '\0' || r->count == 0 || r->count > BENCH_COUNT_MAX) {
+                fprintf(stderr, "callipter bench: --count wants 1 to %d\n", BENCH_COUNT_MAX);
+                return false;
+            }
+        } else if (known(argv[i])) {
+            argv[++*out_names] = argv[i];
+        } else {
+            fprintf(stderr, "callipter bench: no bench '%s'\n", argv[i]);
+            return false;
+        }
+    }
+    return true;
+}
+
 int cmd_bench(int argc, char **argv) {
     struct bench_report r = {0};
     char machine[128];
     int name_count = 0;
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0) {
-            usage(stdout);
-            return 0;
-        }
-        if (strcmp(argv[i], "--json") == 0) {
-            r.json = true;
-        } else if (known(argv[i])) {
-            argv[++name_count] = argv[i];
-        } else {
-            fprintf(stderr, "callipter bench: no bench '%s'\n", argv[i]);
-            usage(stderr);
-            return 2;
-        }
+    if (argc > 1 && strcmp(argv[1], "--help") == 0) {
+        usage(stdout);
+        return 0;
+    }
+    if (!parse(&r, &name_count, argc, argv)) {
+        usage(stderr);
+        return 2;
     }
     machine_name(machine, sizeof machine);
     buf_init(&r.text, 1 << 20);

@@ -150,6 +150,7 @@ static enum err start_sequencer(struct run *r, struct err_ctx *ec) {
         .pool = &r->pool,
         .clock = clock_posix(),
         .block_gap_ms = r->config.block_gap_ms,
+        .tx_fee_cap_milli = r->config.tx_fee_cap,
         .failed = on_failed,
         .failed_ctx = r,
     };

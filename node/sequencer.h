@@ -33,6 +33,9 @@ struct sequencer_options {
     struct pool *pool;
     struct clock *clock;
     uint64_t block_gap_ms;
+    /* Largest gas limit times fee cap of a submission, in thousandths of an ether; 0: any. Guards
+     * whoever mistyped a price: it is policy, no rule of the chain. */
+    uint64_t tx_fee_cap_milli;
     void (*failed)(void *ctx); /* any thread */
     void *failed_ctx;
 };

@@ -10,6 +10,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+enum { ETHER_TEXT_MAX = 84 };
+#define WEI_PER_MILLIETHER UINT64_C(1000000000000000)
+#define WEI_PER_CENT (10 * WEI_PER_MILLIETHER) /* a hundredth of an ether */
+
 void submit_answer(struct pool_tx *t, const struct submit_result *r) {
     submit_done_fn done = t->done;
     t->done = NULL;
@@ -43,6 +47,36 @@ static void refuse_envelope(struct submit_result *r, enum err e, const struct er
         snprintf(r->text, sizeof(r->text), "rlp: %.500s", ec->err == e ? ec->text : err_text(e));
 }
 
+/* Wei as ether with two digits after the point, rounded. */
+static void put_ether(char out[ETHER_TEXT_MAX], const u256 *wei) {
+    u256 half = u256_from_u64(WEI_PER_CENT / 2), unit = u256_from_u64(WEI_PER_CENT), sum, cents,
+         rest;
+    char digits[79];
+    if (u256_add_overflow(&sum, wei, &half))
+        sum = *wei;
+    cents = u256_div(&sum, &unit);
+    unit = u256_from_u64(100);
+    u256_divmod(&cents, &rest, &cents, &unit);
+    snprintf(out, ETHER_TEXT_MAX, "%s.%02u", u256_to_dec(digits, &cents), (unsigned)rest.w[0]);
+}
+
+/* False: refused, since it offers more than anybody means to pay. */
+static bool check_fee_cap(const struct sequencer *s, struct pool_tx *t) {
+    u256 gas = u256_from_u64(t->tx.gas_limit), unit = u256_from_u64(WEI_PER_MILLIETHER),
+         cap = u256_from_u64(s->o.tx_fee_cap_milli), fee;
+    char have[ETHER_TEXT_MAX], most[ETHER_TEXT_MAX];
+    cap = u256_mul(&cap, &unit);
+    if (u256_mul_overflow(&fee, &gas, &t->tx.max_fee))
+        fee = U256_MAX;
+    if (s->o.tx_fee_cap_milli == 0 || u256_cmp(&fee, &cap) <= 0)
+        return true;
+    put_ether(have, &fee);
+    put_ether(most, &cap);
+    submit_refuse(t, RPC_SERVER_ERROR, "tx fee (%s ether) exceeds the configured cap (%s ether)",
+                  have, most);
+    return false;
+}
+
 /* False: refused. */
 static bool check_form(const struct sequencer *s, struct pool_tx *t) {
     char text[TX_ERROR_TEXT_MAX];
@@ -57,7 +91,7 @@ static bool check_form(const struct sequencer *s, struct pool_tx *t) {
         submit_refuse(t, RPC_SERVER_ERROR, "%s", text);
         return false;
     }
-    return true;
+    return check_fee_cap(s, t);
 }
 
 static void submit(void *ctx, bytes envelope, unsigned flags, submit_done_fn done, void *done_ctx,

@@ -23,6 +23,7 @@ struct fixture {
     bool has_answer[ANSWERS_MAX];
     bool early[ANSWERS_MAX]; /* answered as durable before readers could see it */
     size_t count;
+    uint64_t tx_fee_cap_milli; /* of the next start */
 };
 
 static void on_failed(void *ctx) {
@@ -36,6 +37,7 @@ static void start(struct fixture *f) {
                                   .pool = &f->pool,
                                   .clock = clock_posix(),
                                   .block_gap_ms = 1,
+                                  .tx_fee_cap_milli = f->tx_fee_cap_milli,
                                   .failed = on_failed};
     cr_assert_eq(sequencer_start(&f->sequencer, &o, &ec), ERR_OK, "%s", ec.text);
     sequencer_commands(f->sequencer, &f->commands);
@@ -160,6 +162,38 @@ Test(sequencer, refusals, .timeout = 60) {
     expect_refused(f, 8, "exceeds block gas limit");
     stop(f);
     cr_expect_eq(c->ledger.head.number, 1);
+    fixture_free(f);
+}
+
+/* 21,000 gas at a price whose fee is a little over 1.23 ether, and one at the very cap. */
+Test(sequencer, fee_cap, .timeout = 60) {
+    struct fixture *f = fixture_new();
+    struct node_chain *c = &f->chain;
+    stop(f);
+    f->tx_fee_cap_milli = 1000;
+    start(f);
+    struct tx tx = *node_chain_transfer(c, 0, 1, 0, 10);
+    cr_assert_eq(tx.gas_limit, 21000);
+    tx.gas_limit = 25000;
+    tx.max_fee = u256_from_u64(UINT64_C(49240000000000));
+    cr_assert_eq(tx_sign(&tx, &c->arena, c->keys[0]), ERR_OK);
+    submit(f, &tx, 0, 0);
+    expect_refused(f, 0, "tx fee (1.23 ether) exceeds the configured cap (1.00 ether)");
+    tx.max_fee = u256_from_u64(UINT64_C(40000000000000) + 1);
+    cr_assert_eq(tx_sign(&tx, &c->arena, c->keys[0]), ERR_OK);
+    submit(f, &tx, 0, 1);
+    expect_refused(f, 1, "tx fee (1.00 ether) exceeds the configured cap (1.00 ether)");
+    tx.max_fee = U256_MAX;
+    cr_assert_eq(tx_sign(&tx, &c->arena, c->keys[0]), ERR_OK);
+    submit(f, &tx, 0, 2);
+    expect_refused(f, 2,
+                   "tx fee (115792089237316195423570985008687907853269984665640564039457.58 ether) "
+                   "exceeds the configured cap (1.00 ether)");
+    tx.max_fee = u256_from_u64(UINT64_C(40000000000000));
+    cr_assert_eq(tx_sign(&tx, &c->arena, c->keys[0]), ERR_OK);
+    submit(f, &tx, 0, 3);
+    cr_assert_neq(answer(f, 3)->status, SUBMIT_REFUSED, "%s", answer(f, 3)->text);
+    stop(f);
     fixture_free(f);
 }
 
