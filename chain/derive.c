@@ -9,6 +9,9 @@
 
 #include <stdlib.h>
 
+/* A creation costs 32,000 gas: with genesis' bound of 2^40 on the gas limit a block has fewer. */
+#define ATTRIBUTED_MAX_BYTES ((size_t)1 << 32)
+
 /* --- the executor ------------------------------------------------------------------------ */
 
 struct chain *chain_new(const struct chain_options *o) {
@@ -22,6 +25,8 @@ struct chain *chain_new(const struct chain_options *o) {
     CHECK(c->vm != NULL);
     buf_init(&c->frame, MESSAGE_SEQUENCED_MAX_BYTES);
     buf_init(&c->call_output, L3_CALL_OUTPUT_MAX_BYTES);
+    buf_init(&c->attributed, ATTRIBUTED_MAX_BYTES);
+    universe_run_init(&c->l3.run);
     return c;
 }
 
@@ -33,6 +38,8 @@ void chain_free(struct chain *c) {
     world_free(c->world);
     buf_clear(&c->frame);
     buf_clear(&c->call_output);
+    buf_clear(&c->attributed);
+    universe_run_clear(&c->l3.run);
     free(c);
 }
 
@@ -62,6 +69,8 @@ void exec_prepare(struct chain *c, const struct header *h, const struct tx_rules
     c->l3.number = h->number;
     c->l3.l1_block = info.l1_block_number;
     c->l3.call_output = &c->call_output;
+    c->l3.attributed = rules == &l3_tx_rules ? &c->attributed : NULL;
+    buf_reset(&c->attributed);
     struct exec *x = &c->x;
     *x = (struct exec){
         .world = c->world,
@@ -168,6 +177,16 @@ static void close_send_tree(struct header *h, struct world *w) {
     l3_header_info_set(h, &info);
 }
 
+/* What the registry holds for others is there (PROTOCOL §3). */
+static void check_registry(struct world *w) {
+    addr20 registry = system_address(SYSTEM_REGISTRY);
+    u256 held = sys_get(w, SYS_GAS_ACCOUNTS_TOTAL, NULL), bonds = sys_get(w, SYS_BONDS_TOTAL, NULL);
+    bool overflow = u256_add_overflow(&held, &held, &bonds);
+    u256 balance = world_balance(w, &registry);
+    CHECK(!overflow);
+    CHECK(!u256_lt(&balance, &held));
+}
+
 void block_close(struct derived_block *b, struct chain *c) {
     struct world *w = c->world;
     struct header *h = &b->header;
@@ -181,7 +200,13 @@ void block_close(struct derived_block *b, struct chain *c) {
         sys_set_u64(w, SYS_DA_BACKLOG, NULL, fee_backlog_add(da_backlog, b->message.data.len));
     }
     close_send_tree(h, w);
+    check_registry(w);
     world_tx_end(w);
+    CHECK(!c->attributed.overflow);
+    b->attribution_count = c->attributed.len / sizeof *b->attributions;
+    b->attributions = arena_alloc(c->arena, c->attributed.len + 1);
+    if (c->attributed.len != 0)
+        memcpy(b->attributions, c->attributed.ptr, c->attributed.len);
 }
 
 void block_abandon(struct chain *c) {

@@ -17,6 +17,7 @@
 #include "chain/header.h"
 #include "chain/message.h"
 #include "chain/overrides.h"
+#include "chain/universe.h"
 #include "chain/watch.h"
 #include "state/trie.h"
 
@@ -44,6 +45,10 @@ struct derived_block {
     struct derived_tx *txs;
     size_t tx_count;
     struct message message; /* the message that makes this block; data lives in the arena */
+    /* Contracts that came to belong to a universe, in order; they are there at the end of their
+     * transaction. */
+    struct attribution *attributions;
+    size_t attribution_count;
     struct world_diff diff;
 };
 

@@ -27,6 +27,7 @@ struct chain {
     struct l3_block l3;
     struct buf frame;       /* data of the message in the making */
     struct buf call_output; /* of system calls */
+    struct buf attributed;  /* struct attribution of the open block */
     /* The open block: */
     bool is_open;
     struct arena *arena;

@@ -21,6 +21,7 @@ static struct derived_tx *tx_slot(struct derived_block *b, struct chain *c) {
     struct derived_tx *d = &b->txs[b->tx_count];
     memset(d, 0, sizeof *d);
     check_progress.tx_idx = b->tx_count;
+    c->l3.tx_idx = b->tx_count;
     return d;
 }
 

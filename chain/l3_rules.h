@@ -8,6 +8,7 @@
 #include "base/limits.h"
 #include "chain/derive.h"
 #include "chain/exec.h"
+#include "chain/universe.h"
 
 /* Block hashes in state (EIP-2935): the contract's address, and Nitro's ring in place of 8,191.
  * Slot n % ring holds the hash of block n. */
@@ -25,6 +26,9 @@ struct l3_block {
     uint64_t number, l1_block;
     uint64_t version;        /* state-transition version */
     struct buf *call_output; /* of the last system call */
+    struct universe_run run; /* the running transaction, as universes see it */
+    size_t tx_idx;           /* in the block */
+    struct buf *attributed;  /* array of struct attribution of the block; NULL: nobody asks */
 };
 
 extern const struct tx_rules l3_tx_rules;

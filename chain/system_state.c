@@ -100,14 +100,18 @@ static u256 low_mask(unsigned bits) {
     return u256_shr(&shift, &all);
 }
 
-u256 sys_get(struct world *w, enum system_field f, const u256 *key) {
+u256 system_part(enum system_field f, const u256 *word) {
     const struct system_field_info *i = system_field_info(f);
-    addr20 a = system_address(i->address);
+    u256 shift = u256_from_u64(i->shift), mask = low_mask(i->bits);
+    u256 v = u256_shr(&shift, word);
+    return u256_and(&v, &mask);
+}
+
+u256 sys_get(struct world *w, enum system_field f, const u256 *key) {
+    addr20 a = system_address(system_field_info(f)->address);
     u256 slot = system_slot(f, key);
     u256 v = world_storage(w, &a, &slot);
-    u256 shift = u256_from_u64(i->shift), mask = low_mask(i->bits);
-    v = u256_shr(&shift, &v);
-    return u256_and(&v, &mask);
+    return system_part(f, &v);
 }
 
 uint64_t sys_get_u64(struct world *w, enum system_field f, const u256 *key) {

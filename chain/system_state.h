@@ -56,6 +56,9 @@ int system_address_find(const addr20 *a);
 /* The storage slot that holds a field. `key` has the map's key words; NULL for scalars. */
 u256 system_slot(enum system_field f, const u256 *key);
 
+/* A field's value out of the word of its slot, for who reads a record word by word. */
+u256 system_part(enum system_field f, const u256 *word);
+
 /* Reads; sys_get_u64 only for fields of at most 64 bits. */
 u256 sys_get(struct world *w, enum system_field f, const u256 *key);
 uint64_t sys_get_u64(struct world *w, enum system_field f, const u256 *key);

@@ -124,6 +124,9 @@ void world_set_storage_roots(struct world *w, const struct world_diff *diff);
 /* Sum of the balances that world_tx_end would delete with the accounts destroyed so far in the
  * running transaction. */
 u256 world_doomed_balance(const struct world *w);
+/* Those accounts, in the order of their destruction. */
+size_t world_doomed_count(const struct world *w);
+addr20 world_doomed_at(const struct world *w, size_t idx);
 /* Drops the block's changes: back to the state at world_block_begin. */
 void world_block_abandon(struct world *w);
 

@@ -51,6 +51,16 @@ u256 world_doomed_balance(const struct world *w) {
     return sum;
 }
 
+size_t world_doomed_count(const struct world *w) {
+    return w->destroyed.count;
+}
+
+addr20 world_doomed_at(const struct world *w, size_t idx) {
+    CHECK(idx < w->destroyed.count);
+    const struct wacct *acct = w->destroyed.at[idx];
+    return acct->addr;
+}
+
 void world_tx_end(struct world *w) {
     for (size_t i = 0; i < w->destroyed.count; i++)
         wacct_delete(w, w->destroyed.at[i]);
