@@ -253,3 +253,61 @@ enum err record_unpack_seal(struct record_seal *out, bytes payload) {
     *out = s;
     return ERR_OK;
 }
+
+/* --- KV ------------------------------------------------------------------------------------ */
+enum { KV_PUT = 0, KV_DELETE = 1 };
+
+void record_pack_kv(struct buf *out, const struct record_kv *changes, size_t count) {
+    CHECK(count > 0 && count <= RECORD_KV_CHANGES_MAX);
+    uint8_t n[2] = {(uint8_t)(count >> 8), (uint8_t)count};
+    buf_append_byte(out, RECORD_VERSION);
+    buf_append(out, n, sizeof(n));
+    for (size_t i = 0; i < count; i++) {
+        const struct record_kv *c = &changes[i];
+        CHECK(c->key.len > 0 && c->key.len <= RECORD_KV_KEY_MAX_BYTES);
+        CHECK(!c->del || c->value.len == 0);
+        buf_append_byte(out, c->space);
+        buf_append_byte(out, c->del ? KV_DELETE : KV_PUT);
+        buf_append_byte(out, (uint8_t)c->key.len);
+        buf_append(out, c->key.ptr, c->key.len);
+        put_u32(out, (uint32_t)c->value.len);
+        buf_append(out, c->value.ptr, c->value.len);
+    }
+}
+
+static enum err take_kv(bytes *in, struct record_kv *out) {
+    uint8_t kind = 0, key_len = 0;
+    uint32_t value_len = 0;
+    TRY(take_u8(in, &out->space));
+    TRY(take_u8(in, &kind));
+    TRY(take_u8(in, &key_len));
+    const uint8_t *key = take(in, key_len);
+    if (key == NULL || key_len == 0 || key_len > RECORD_KV_KEY_MAX_BYTES || kind > KV_DELETE)
+        return ERR_CORRUPT;
+    TRY(take_u32(in, &value_len));
+    const uint8_t *value = take(in, value_len);
+    if (value == NULL || (kind == KV_DELETE && value_len != 0))
+        return ERR_CORRUPT;
+    out->del = kind == KV_DELETE;
+    out->key = bytes_of(key, key_len);
+    out->value = bytes_of(value, value_len);
+    return ERR_OK;
+}
+
+enum err record_each_kv(bytes payload, record_kv_fn fn, void *ctx) {
+    struct record_kv change;
+    TRY(take_version(&payload));
+    const uint8_t *n = take(&payload, 2);
+    if (n == NULL)
+        return ERR_CORRUPT;
+    size_t count = (size_t)n[0] << 8 | n[1];
+    bytes rest = payload;
+    for (size_t i = 0; i < count; i++)
+        TRY(take_kv(&rest, &change));
+    TRY(take_end(rest));
+    for (size_t i = 0; i < count; i++) {
+        TRY(take_kv(&payload, &change));
+        fn(ctx, &change);
+    }
+    return count > 0 ? ERR_OK : ERR_CORRUPT;
+}

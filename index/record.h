@@ -11,6 +11,8 @@
  * 20 | envelope to the end EPOCH     version u8 | epoch u64 | chain id u64 | genesis block hash 32
  *   REWIND    version u8 | epoch u64 | last block that stands u64 | reason u8
  *   SEAL      version u8 | number u64 | header hash 32 | receipts root 32
+ *   KV        version u8 | count u16 | per change: space u8 | kind u8 (0 put, 1 delete) | key
+ * length u8 | key | value length u32 | value
  *
  * Senders are side data: those of the block's signed transactions (types 0 to 4) in block order, so
  * that reading a block back needs no signature recovery. They never influence derivation. */
@@ -80,5 +82,19 @@ struct record_seal {
 };
 void record_pack_seal(struct buf *out, const struct record_seal *s);
 enum err record_unpack_seal(struct record_seal *out, bytes payload) MUST_USE;
+
+/* A change of the node's own values (rpc/kv.h): what no message says and no block depends on. */
+enum { RECORD_KV_CHANGES_MAX = 4096, RECORD_KV_KEY_MAX_BYTES = 128 };
+struct record_kv {
+    uint8_t space;
+    bool del;
+    bytes key;   /* 1 to RECORD_KV_KEY_MAX_BYTES */
+    bytes value; /* empty when deleted */
+};
+void record_pack_kv(struct buf *out, const struct record_kv *changes, size_t count);
+/* Calls fn for each change in order; what it points to is borrowed from the payload. Nothing is
+ * called before the whole payload is known to be good. */
+typedef void (*record_kv_fn)(void *ctx, const struct record_kv *change);
+enum err record_each_kv(bytes payload, record_kv_fn fn, void *ctx) MUST_USE;
 
 #endif

@@ -45,6 +45,8 @@ static void handle(struct sequencer *s, const struct durable_item *item) {
         struct submit_result r = {.status = SUBMIT_QUEUED, .hash = item->hash};
         item->done(item->done_ctx, item->token, &r);
     }
+    if (item->kind == DURABLE_KV)
+        item->kv_done(item->done_ctx, item->token, ERR_OK);
 }
 
 void *durable_main(void *arg) {

@@ -179,6 +179,7 @@ static void admit(struct sequencer *s, struct pool_tx *t) {
 
 size_t intake_run(struct sequencer *s) {
     struct pool_tx *txs[BATCH];
+    kv_queue_run(s);
     size_t n = ring_pop_many(&s->ingress, txs, BATCH);
     if (n == 0)
         return 0;

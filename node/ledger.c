@@ -37,7 +37,8 @@ static enum err open_store(struct ledger *l, const struct ledger_options *o, str
     enum err e = store_view_open(&l->newest, l->store, UINT64_MAX);
     if (e != ERR_OK)
         FAIL(ec, e, "cannot read the store in %s", dir);
-    return ERR_OK;
+    l->kv = kv_new(l->store);
+    return l->kv != NULL ? ERR_OK : ERR_NOMEM;
 }
 
 /* How the memory is shared out: most to the trie's branches and the accounts beside it, some to
@@ -109,6 +110,7 @@ static void commit_rows(struct ledger *l, struct derived_block *b,
                   bytes_of(value, 8));
         l->stored_pool_floor = l->pool_floor;
     }
+    kv_put_rows(l->kv, l->newest, b->header.number);
     store_block_commit(l->store, at);
     state_trie_trim(l->trie);
     l->head = b->header;
@@ -256,6 +258,7 @@ void ledger_close(struct ledger *l) {
         wal_close(l->log);
     if (l->receipts != NULL)
         wal_close(l->receipts);
+    kv_free(l->kv);
     store_close(l->store);
     arena_clear(&l->arena);
     buf_clear(&l->record);
@@ -318,12 +321,33 @@ enum err ledger_apply(struct ledger *l, struct derived_block *b, const struct lo
     return ERR_OK;
 }
 
+enum err ledger_write_kv(struct ledger *l, const struct kv_op *ops, size_t count,
+                         struct log_record *out, struct err_ctx *ec) {
+    TRY(kv_check(l->kv, ops, count));
+    buf_reset(&l->record);
+    kv_pack(&l->record, ops, count);
+    TRY(ledger_append_record(l, LOG_KV, out, ec));
+    CHECK(kv_take(l->kv, buf_bytes(&l->record)) == ERR_OK);
+    return ERR_OK;
+}
+
 enum err ledger_seal(struct ledger *l, struct err_ctx *ec) {
     struct record_seal s = {
         .number = l->head.number, .hash = l->head_hash, .receipt_root = l->head.receipt_root};
     buf_reset(&l->record);
     record_pack_seal(&l->record, &s);
     return ledger_append_record(l, LOG_SEAL, NULL, ec);
+}
+
+/* Changes that no block has taken to the store yet go with a block that ends at once: after the
+ * unwind the store says that it has the effect of every record before the REWIND. */
+static void keep_kv(struct ledger *l) {
+    if (!kv_waiting(l->kv))
+        return;
+    struct store_applied at = {.block = l->head.number + 1};
+    store_block_begin(l->store, at.block);
+    kv_put_rows(l->kv, l->newest, at.block);
+    store_block_commit(l->store, &at);
 }
 
 enum err ledger_rewind(struct ledger *l, uint64_t to_block, uint64_t epoch, uint64_t seq,
@@ -342,7 +366,9 @@ enum err ledger_rewind(struct ledger *l, uint64_t to_block, uint64_t epoch, uint
                                .block = to_block,
                                .state_root = h.header.state_root,
                                .block_hash = h.hash};
+    keep_kv(l);
     TRY(store_unwind(l->store, to_block, &at, ec));
+    kv_rewound(l->kv, to_block);
     chain_reset(l->chain, store_state_reader(l->newest));
     state_trie_reset(l->trie);
     l->head = h.header;

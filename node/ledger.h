@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "chain/derive.h"
 #include "genesis/genesis.h"
+#include "node/kv.h"
 #include "state/log.h"
 #include "state/store.h"
 #include "state/trie.h"
@@ -47,6 +48,7 @@ struct ledger {
     uint64_t epoch;
     uint64_t pool_floor; /* lowest record of a transaction that still waits in the pool; 0 none */
     uint64_t stored_pool_floor; /* as the store has it */
+    struct kv *kv;              /* the node's own values */
     struct arena arena;         /* of the block in the making */
     struct buf record;          /* payload in the making */
 };
@@ -67,6 +69,10 @@ enum err ledger_apply(struct ledger *l, struct derived_block *b, const struct lo
 /* Appends another record whose payload is in l->record; *out may be NULL. */
 enum err ledger_append_record(struct ledger *l, enum log_kind kind, struct log_record *out,
                               struct err_ctx *ec) MUST_USE;
+/* Makes changes of the node's own values: appends their KV record, not synced; reads see them at
+ * once. As kv_check and ledger_append_record. */
+enum err ledger_write_kv(struct ledger *l, const struct kv_op *ops, size_t count,
+                         struct log_record *out, struct err_ctx *ec) MUST_USE;
 /* Appends the SEAL of the head; not synced. */
 enum err ledger_seal(struct ledger *l, struct err_ctx *ec) MUST_USE;
 /* Back to the end of block `to_block`, as a REWIND record says. */

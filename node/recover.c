@@ -100,6 +100,14 @@ static enum err replay_epoch(struct recovery *r, const struct log_record *rec) {
     return ERR_OK;
 }
 
+static enum err replay_kv(struct recovery *r, const struct log_record *rec) {
+    enum err e = kv_take(r->l->kv, rec->payload);
+    if (e != ERR_OK)
+        FAIL(r->ec, e, "record %" PRIu64 " of the log: the node's own values cannot be read",
+             rec->seq);
+    return ERR_OK;
+}
+
 static enum err on_record(void *ctx, const struct log_record *rec) {
     struct recovery *r = ctx;
     if (rec->kind == LOG_POOL)
@@ -116,9 +124,10 @@ static enum err on_record(void *ctx, const struct log_record *rec) {
         return replay_rewind(r, rec);
     case LOG_EPOCH:
         return replay_epoch(r, rec);
-    case LOG_POOL:
     case LOG_KV:
-    case LOG_INTENT: /* neither has an effect on blocks */
+        return replay_kv(r, rec);
+    case LOG_POOL:
+    case LOG_INTENT: /* has no effect on blocks */
         return ERR_OK;
     case LOG_RECEIPTS:
     case LOG_KIND_END:

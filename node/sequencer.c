@@ -232,6 +232,7 @@ static void *sequencer_main(void *arg) {
             make_block(s);
     }
     refuse_rest(s);
+    kv_queue_close(&s->kv);
     if (s->seal_due && !atomic_load(&s->failed))
         write_seal(s);
     struct durable_item end = {.kind = DURABLE_END};
@@ -265,6 +266,7 @@ enum err sequencer_start(struct sequencer **out, const struct sequencer_options 
     if (s == NULL)
         FAIL(ec, ERR_NOMEM, "out of memory");
     s->o = *o;
+    kv_queue_init(&s->kv);
     s->block.header = o->ledger->head; /* whose price errors quote before the first block */
     s->expire_ns = now_ns(s) + (uint64_t)EXPIRE_EVERY_MS * NS_PER_MS;
     enum err e = start(s, ec);
@@ -290,6 +292,7 @@ bool sequencer_stop(struct sequencer *s) {
         pthread_join(s->durable_thread, NULL);
     if (s->has_thread)
         refuse_rest(s); /* what came between the thread's end and now */
+    kv_queue_close(&s->kv);
     s->has_thread = s->has_durable_thread = false;
     checkpointer_stop(s->checkpointer);
     s->checkpointer = NULL;
@@ -301,5 +304,6 @@ void sequencer_free(struct sequencer *s) {
         return;
     ring_clear(&s->ingress);
     ring_clear(&s->durable);
+    kv_queue_clear(&s->kv);
     free(s);
 }

@@ -51,7 +51,8 @@ void sequencer_free(struct sequencer *s);
 void sequencer_readmit(struct pool *pool, struct ledger *l, bytes envelope, const addr20 *sender,
                        uint64_t record_seq, uint64_t now_ms);
 
-/* The commands that are the sequencer's: fills submit, pending_nonce, pooled, now and ctx. */
+/* The commands that are the sequencer's: fills submit, pending_nonce, pooled, kv_..., now and ctx.
+ */
 void sequencer_commands(struct sequencer *s, struct node_commands *out);
 
 #endif

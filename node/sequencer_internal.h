@@ -15,6 +15,7 @@ enum durable_kind {
     DURABLE_SYNC,   /* a record was written: sync it soon */
     DURABLE_BLOCK,  /* block `block` is sealed; its transactions are `txs` */
     DURABLE_QUEUED, /* a POOL record: answer its client */
+    DURABLE_KV,     /* a KV record: answer whoever wrote it */
     DURABLE_END,
 };
 struct durable_item {
@@ -23,13 +24,27 @@ struct durable_item {
     uint64_t block;
     struct pool_tx *txs; /* by next_ready */
     submit_done_fn done; /* of DURABLE_QUEUED */
+    kv_done_fn kv_done;  /* of DURABLE_KV */
     void *done_ctx;
     uint64_t token;
     hash32 hash;
 };
 
+/* Changes of the node's own values that wait for the sequencer's thread. */
+struct kv_write;
+struct kv_queue {
+    pthread_mutex_t lock;
+    struct kv_write *first, **last;
+    size_t count, bytes;
+    bool closed;
+};
+void kv_queue_init(struct kv_queue *q);
+/* Nothing waits any more. */
+void kv_queue_clear(struct kv_queue *q);
+
 struct sequencer {
     struct sequencer_options o;
+    struct kv_queue kv;
     struct ring ingress; /* struct pool_tx *, from any thread */
     struct ring durable; /* struct durable_item */
     pthread_t thread, durable_thread;
@@ -65,6 +80,16 @@ size_t intake_run(struct sequencer *s);
 void intake_refuse_verdict(struct sequencer *s, struct pool_tx *t, enum tx_verdict v);
 /* The sender's nonce moved other than by its turn. */
 void intake_rebase(struct sequencer *s, const addr20 *sender);
+
+/* The commands of struct node_commands, `ctx` is the sequencer. Any thread. */
+void kv_queue_write(void *ctx, const struct kv_op *ops, size_t count, kv_done_fn done,
+                    void *done_ctx, uint64_t token);
+bool kv_queue_get(void *ctx, enum kv_space space, bytes key, struct buf *out);
+void kv_queue_each(void *ctx, enum kv_space space, bytes from, kv_each_fn fn, void *fn_ctx);
+/* Logs what waits. Sequencer's thread. */
+void kv_queue_run(struct sequencer *s);
+/* Refuses what waits and all that comes. */
+void kv_queue_close(struct kv_queue *q);
 
 void *durable_main(void *sequencer);
 /* Hands an item over; waits while the ring is full. Sequencer's thread. */

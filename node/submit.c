@@ -158,6 +158,9 @@ void sequencer_commands(struct sequencer *s, struct node_commands *out) {
     out->pending_nonce = pending_nonce;
     out->pooled = pooled;
     out->watch = watch;
+    out->kv_write = kv_queue_write;
+    out->kv_get = kv_queue_get;
+    out->kv_each = kv_queue_each;
     out->metrics = node_metrics_print;
     out->now = now;
 }

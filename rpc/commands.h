@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/types.h"
+#include "rpc/kv.h"
 
 enum submit_status {
     SUBMIT_DURABLE, /* in a block that no crash undoes */
@@ -55,6 +56,15 @@ struct node_commands {
     uint64_t (*pending_nonce)(void *ctx, const addr20 *a, uint64_t latest);
     /* A transaction that waits in the pool: appends its envelope. False: not there. Thread-safe. */
     bool (*pooled)(void *ctx, const hash32 *hash, struct buf *out_envelope, addr20 *out_sender);
+    /* The node's own values. A write (copied) is atomic and durable when `done` says so; writes
+     * take effect in the order in which they were asked for, and before what is submitted after
+     * them. Reads see it at once. Thread-safe. NULL: this node keeps none. */
+    void (*kv_write)(void *ctx, const struct kv_op *ops, size_t count, kv_done_fn done,
+                     void *done_ctx, uint64_t token);
+    /* Appends the value (out may be NULL); false: there is none. */
+    bool (*kv_get)(void *ctx, enum kv_space space, bytes key, struct buf *out);
+    /* Every key of the space from `from` (of the space's length) on, in order. */
+    void (*kv_each)(void *ctx, enum kv_space space, bytes from, kv_each_fn fn, void *fn_ctx);
     /* From now on tells `w`, which stays where it is until the node has stopped. At most once. */
     void (*watch)(void *ctx, const struct node_watcher *w);
     /* Appends all metrics in Prometheus' text format. Thread-safe. NULL: there are none. */

@@ -129,9 +129,12 @@ static int move_rows(struct move *m, const struct store_set *set) {
         bytes raw = next_key(m, &v);
         if (raw.ptr == NULL)
             return move_history(m);
-        if (v == NULL || v->tick <= m->from)
+        if (v == NULL)
             continue;
         enum table_id table = (enum table_id)raw.ptr[0];
+        /* Rows of NONE tables that outlived an unwind stand at the very block that LMDB is at. */
+        if (v->tick <= m->from && table_info[table].unwind != TABLE_UNWIND_NONE)
+            continue;
         bytes key = raw_key_strip(raw);
         int rc = m->table == (int)table ? 0 : enter_table(m, table);
         if (rc == 0)

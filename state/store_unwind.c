@@ -79,6 +79,37 @@ static int unwind_range(struct store *s, MDB_txn *txn, enum table_id table, uint
     return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
+/* Rows of a NONE table that only the deltas have: LMDB is about to say that it has the effect of
+ * every record before the unwind's. */
+static int keep_rows(struct store *s, MDB_txn *txn, const struct store_set *set,
+                     enum table_id table) {
+    struct raw_key first;
+    bytes from = raw_key(&first, table, bytes_of(NULL, 0));
+    for (size_t i = 0; i < set->count; i++)
+        for (const struct delta_node *n = delta_seek(set->deltas[i], from);
+             n != NULL && delta_key(n).ptr[0] == (uint8_t)table; n = delta_next(n)) {
+            const struct delta_version *v = delta_at(n, UINT64_MAX);
+            if (v == NULL)
+                continue;
+            int rc = set_row(s, txn, table, raw_key_strip(delta_key(n)), v->absent,
+                             bytes_of(v->data, v->len));
+            if (rc != 0)
+                return rc;
+        }
+    return 0;
+}
+
+static int keep_none_tables(struct store *s, MDB_txn *txn) {
+    uint64_t seq;
+    struct store_set *set = store_set_get(s, &seq);
+    int rc = 0;
+    for (int t = 0; t < TABLE_COUNT && rc == 0; t++)
+        if (table_info[t].unwind == TABLE_UNWIND_NONE)
+            rc = keep_rows(s, txn, set, (enum table_id)t);
+    store_set_drop(set);
+    return rc;
+}
+
 static int unwind_lmdb(struct store *s, uint64_t tick, const struct store_applied *at) {
     MDB_txn *txn;
     int rc = mdb_txn_begin(s->env, NULL, 0, &txn);
@@ -87,6 +118,8 @@ static int unwind_lmdb(struct store *s, uint64_t tick, const struct store_applie
     for (int t = 0; t < TABLE_COUNT && rc == 0; t++)
         if (table_info[t].unwind == TABLE_UNWIND_RANGE)
             rc = unwind_range(s, txn, (enum table_id)t, tick);
+    if (rc == 0)
+        rc = keep_none_tables(s, txn);
     if (rc == 0)
         rc = store_applied_save(s, txn, at);
     if (rc != 0) {

@@ -117,3 +117,39 @@ Test(record, small_ones) {
     cr_expect_eq(record_unpack_pool(&p2, bytes_of(b.ptr, 10)), ERR_CORRUPT);
     buf_clear(&b);
 }
+
+struct kv_seen {
+    size_t count;
+    uint8_t spaces[4];
+    bool del[4];
+};
+
+static void see_kv(void *ctx, const struct record_kv *c) {
+    struct kv_seen *s = ctx;
+    s->spaces[s->count] = c->space;
+    s->del[s->count++] = c->del;
+}
+
+/* Goal: KV records come back; every truncation of one is refused before anything is handed out. */
+Test(record, kv) {
+    struct buf b = packed();
+    struct record_kv changes[] = {
+        {.space = 1, .key = bytes_of("12345678", 8), .value = bytes_of("value", 5)},
+        {.space = 2, .del = true, .key = bytes_of("k", 1)},
+        {.space = 3, .key = bytes_of("k", 1)},
+    };
+    record_pack_kv(&b, changes, ARRAY_LEN(changes));
+    struct kv_seen s = {0};
+    cr_assert_eq(record_each_kv(buf_bytes(&b), see_kv, &s), ERR_OK);
+    cr_expect_eq(s.count, 3);
+    cr_expect_eq(s.spaces[2], 3);
+    cr_expect(s.del[1]);
+    cr_expect_not(s.del[2]);
+    struct kv_seen none = {0};
+    for (size_t len = 0; len < b.len; len++)
+        cr_expect_eq(record_each_kv(bytes_of(b.ptr, len), see_kv, &none), ERR_CORRUPT);
+    cr_expect_eq(none.count, 0);
+    b.ptr[0]++;
+    cr_expect_eq(record_each_kv(buf_bytes(&b), see_kv, &none), ERR_VERSION);
+    buf_clear(&b);
+}
