@@ -15,10 +15,10 @@ check() { # name, command...
 unmount() { for m in proc sys dev; do umount -l "$root/$m" 2>/dev/null || true; done; }
 trap unmount EXIT
 
+mkdir -p build
 [ -d "$base/usr" ] || debootstrap --variant=minbase bookworm "$base" >build/debootstrap.log
 unmount
 rm -rf "$root"
-mkdir -p build
 cp -a "$base" "$root"
 for m in proc sys dev; do mount --rbind "/$m" "$root/$m" && mount --make-rslave "$root/$m"; done
 # The machine's own way to its package registries.
