@@ -35,6 +35,7 @@ enum {
     BATCH_SEGMENTS_MAX = 100 * 1024,            /* later segments of a batch are not read */
     BATCH_UNCOMPRESSED_MAX_BYTES = 16 << 20,    /* a batch that holds more has no segments */
     BATCH_MAX_BYTES = LIMIT_PARENT_BATCH_BYTES, /* header and payload of one that we post */
+    BATCH_LEAST_BYTES = 256,                    /* least bound that a builder takes */
     BATCH_QUALITY = 6,                          /* brotli's, while building */
     BATCH_QUALITY_AGED = 11,                    /* when a batch closes by age */
     BATCH_WINDOW_BITS = 22,
@@ -137,6 +138,8 @@ enum err batch_reader_new(struct batch_reader **out, const struct batch_header *
                           uint64_t delayed_before, bytes payload) MUST_USE;
 void batch_reader_free(struct batch_reader *r);
 /* The next message; false when the batch is used up. A batch has at least one.
+ * - A payload whose brotli stream is cut short, damaged or over BATCH_UNCOMPRESSED_MAX_BYTES has no
+ *   segments; bytes after the stream's end do not matter.
  * - A tail that is no RLP byte string, and segments past BATCH_SEGMENTS_MAX, are not there.
  * - An empty segment, and an advance that is no RLP u64, are skipped. Advances wrap at 2^64.
  * - Kind 1 that does not uncompress into MESSAGE_DATA_MAX_BYTES, kind 2 with no delayed message
@@ -156,7 +159,7 @@ bool batch_item_is(const struct batch_item *item, const struct message *m);
 struct batch_builder;
 
 /* delayed_before: delayed messages read before the batch. max_bytes: bound of header and payload,
- * in (BATCH_HEADER_BYTES + 64, 1 MiB]; BATCH_MAX_BYTES but for tests. ERR_NOMEM, ERR_INVALID. */
+ * in [BATCH_LEAST_BYTES, 1 MiB]; BATCH_MAX_BYTES but for tests. ERR_NOMEM, ERR_INVALID. */
 enum err batch_builder_new(struct batch_builder **out, uint64_t delayed_before,
                            size_t max_bytes) MUST_USE;
 void batch_builder_free(struct batch_builder *b);
@@ -166,7 +169,7 @@ void batch_builder_free(struct batch_builder *b);
  *                within MESSAGE_SEQUENCED_MAX_BYTES always fits an empty batch.
  * ERR_INVALID    not the message that can come next: delayed_read is not the batch's, or stamps
  *                that are below those before it in the batch.
- * ERR_NOMEM. */
+ * ERR_NOMEM      the builder can only be freed. */
 enum err batch_builder_add(struct batch_builder *b, const struct message *m) MUST_USE;
 
 struct batch_builder_state {
