@@ -81,7 +81,7 @@ enum tx_outcome {
     TX_OUTCOME_UNDERPRICED, /* refused: the base fee rose over its cap. Prepare again */
     TX_OUTCOME_NO_FUNDS,    /* refused: the account cannot pay */
 };
-struct tx_result {
+struct tx_flight {
     enum tx_outcome outcome;
     struct parent_receipt receipt; /* MINED, REVERTED */
     char reason[256];
@@ -89,11 +89,11 @@ struct tx_result {
 /* Gives the bytes to the parent and sets it in flight; TX_OUTCOME_PENDING when taken or known.
  * A refusal for its nonce looks for the receipt: MINED, REVERTED or REPLACED. ERR_IO: it may have
  * been taken; it counts as in flight. */
-enum err tx_sender_submit(struct tx_sender *s, const struct tx_signed *tx, struct tx_result *out,
+enum err tx_sender_submit(struct tx_sender *s, const struct tx_signed *tx, struct tx_flight *out,
                           struct err_ctx *ec) MUST_USE;
 /* Until the transaction in flight is mined, replaced, or timeout_ms have passed. Everything but
  * PENDING ends the flight. ERR_INVALID: none is in flight. */
-enum err tx_sender_wait(struct tx_sender *s, uint64_t timeout_ms, struct tx_result *out,
+enum err tx_sender_wait(struct tx_sender *s, uint64_t timeout_ms, struct tx_flight *out,
                         struct err_ctx *ec) MUST_USE;
 /* A dearer copy of the transaction in flight, same nonce, signed and not sent; submit it after it
  * is durable. Both may be mined from then on: wait looks for either. ERR_UNSUPPORTED on an Arbitrum
