@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@ static struct log_config config = {
     .fd = STDERR_FILENO,
     .rate_per_s = LOG_RATE_DEFAULT,
 };
+static _Atomic(enum log_level) lowest = LOG_LEVEL_INFO; /* config.level is not read */
 static pthread_mutex_t write_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
@@ -25,6 +27,11 @@ _Static_assert(ARRAY_LEN(level_texts) == LOG_LEVEL_ERROR + 1, "one text per leve
 
 void log_configure(const struct log_config *c) {
     config = *c;
+    log_set_level(c->level);
+}
+
+void log_set_level(enum log_level level) {
+    atomic_store_explicit(&lowest, level, memory_order_relaxed);
 }
 
 enum err log_level_parse(enum log_level *out, const char *name) {
@@ -38,7 +45,7 @@ enum err log_level_parse(enum log_level *out, const char *name) {
 }
 
 bool log_enabled(enum log_level level) {
-    return level >= config.level;
+    return level >= atomic_load_explicit(&lowest, memory_order_relaxed);
 }
 
 static struct clock *get_clock(void) {

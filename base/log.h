@@ -41,6 +41,8 @@ struct log_config {
 /* Until called: level info, text, standard error, LOG_RATE_DEFAULT. At start, or while no other
  * thread logs. */
 void log_configure(const struct log_config *c);
+/* Any thread, at any time. */
+void log_set_level(enum log_level level);
 /* "debug", "info", "warn", "error". ERR_INVALID. */
 enum err log_level_parse(enum log_level *out, const char *name) MUST_USE;
 

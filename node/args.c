@@ -46,3 +46,10 @@ enum err args_parse(int argc, char **argv, const struct arg *args, size_t count,
     }
     return ERR_OK;
 }
+
+bool args_help(int argc, char **argv) {
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--help") == 0)
+            return true;
+    return false;
+}

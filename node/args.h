@@ -20,4 +20,7 @@ struct arg {
 enum err args_parse(int argc, char **argv, const struct arg *args, size_t count, const char **plain,
                     struct err_ctx *ec) MUST_USE;
 
+/* Whether --help is among argv[1..]. */
+bool args_help(int argc, char **argv);
+
 #endif

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "node/args.h"
 #include "node/bench.h"
 #include "node/commands.h"
 
@@ -145,7 +146,7 @@ int cmd_bench(int argc, char **argv) {
     struct bench_report r = {0};
     char machine[128];
     int name_count = 0;
-    if (argc > 1 && strcmp(argv[1], "--help") == 0) {
+    if (args_help(argc, argv)) {
         usage(stdout);
         return 0;
     }

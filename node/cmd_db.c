@@ -225,7 +225,7 @@ int cmd_db(int argc, char **argv) {
         {"datadir", &datadir, NULL}, {"to", &to, NULL}, {"from", &from, NULL}};
     const char *what = argc >= 2 ? argv[1] : "";
     struct err_ctx ec = {0};
-    if (strcmp(what, "--help") == 0 || strcmp(what, "help") == 0) {
+    if (args_help(argc, argv) || strcmp(what, "help") == 0) {
         fputs(usage_text, stdout);
         return 0;
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `callipter evm run`: one piece of code over an otherwise empty world. */
 #include "node/commands.h"
+#include "node/args.h"
 
 #include "base/check.h"
 #include "base/hex.h"
@@ -328,7 +329,7 @@ static bool parse(struct options *o, int argc, char **argv) {
 }
 
 int cmd_evm(int argc, char **argv) {
-    if (argc >= 2 && strcmp(argv[argc - 1], "--help") == 0) {
+    if (args_help(argc, argv)) {
         usage(stdout);
         return 0;
     }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `callipter run`: wires the parts together, serves until told to stop. */
+#include "base/check.h"
 #include "base/cpu.h"
 #include "base/hex.h"
 #include "base/log.h"
@@ -9,6 +10,7 @@
 #include "node/datadir.h"
 #include "node/metrics.h"
 #include "node/recover.h"
+#include "node/reload.h"
 #include "node/replay.h"
 #include "node/sequencer.h"
 #include "node/version.h"
@@ -40,7 +42,8 @@ struct run {
     struct node_commands commands;
     struct dev_account dev_accounts[GENESIS_DEV_ACCOUNTS];
     struct event_base *base;
-    struct event *events[3]; /* SIGTERM, SIGINT, failure */
+    struct event *events[4]; /* SIGTERM, SIGINT, failure, SIGHUP */
+    struct reload reload;
     int failed_fd;
     bool has_genesis, has_ledger, has_pool, is_temp;
     char dir[DATADIR_PATH_MAX];
@@ -49,16 +52,13 @@ struct run {
 };
 
 /* --- starting ------------------------------------------------------------------------------ */
-static enum err set_up_log(const struct config *c, struct err_ctx *ec) {
+static void set_up_log(const struct config *c) {
     struct log_config lc = {.fd = STDERR_FILENO, .rate_per_s = LOG_RATE_DEFAULT};
-    if (log_level_parse(&lc.level, c->log_level) != ERR_OK)
-        FAIL(ec, ERR_CONFIG, "--log-level: '%s' is none of debug, info, warn, error", c->log_level);
+    enum err e = log_level_parse(&lc.level, c->log_level);
+    CHECK(e == ERR_OK); /* config_parse saw to it */
     if (strcmp(c->log_format, "json") == 0)
         lc.format = LOG_FORMAT_JSON;
-    else if (strcmp(c->log_format, "text") != 0)
-        FAIL(ec, ERR_CONFIG, "--log-format: '%s' is neither text nor json", c->log_format);
     log_configure(&lc);
-    return ERR_OK;
 }
 
 static enum err load_genesis(struct run *r, struct err_ctx *ec) {
@@ -129,9 +129,7 @@ static enum err open_chain(struct run *r, struct err_ctx *ec) {
         log_warn("recover", "too many transactions waited for a nonce: the latest are forgotten");
     log_info("recover", "at the log's end", log_u64("block", r->ledger.head.number),
              log_u64("replayed_blocks", stats.blocks), log_u64("took_ms", stats.took_ms));
-    pool_init(&r->pool,
-              (struct pool_limits){.gapped_max = (size_t)r->config.pool_queued,
-                                   .gapped_per_sender = (size_t)r->config.pool_per_sender});
+    pool_init(&r->pool, config_pool_limits(&r->config));
     r->has_pool = true;
     readmit_pool(r);
     return ERR_OK;
@@ -149,8 +147,7 @@ static enum err start_sequencer(struct run *r, struct err_ctx *ec) {
         .ledger = &r->ledger,
         .pool = &r->pool,
         .clock = clock_posix(),
-        .block_gap_ms = r->config.block_gap_ms,
-        .tx_fee_cap_milli = r->config.tx_fee_cap,
+        .policy = config_sequencer_policy(&r->config),
         .failed = on_failed,
         .failed_ctx = r,
     };
@@ -170,15 +167,11 @@ static enum err start_rpc(struct run *r, struct err_ctx *ec) {
     struct rpc_options ro = {
         .base = r->base,
         .listen = c->http,
-        .vhosts = c->http_vhosts,
-        .cors_origins = c->http_cors,
         .tls_cert = c->tls_cert,
         .tls_key = c->tls_key,
         .connections_max = (size_t)c->http_connections,
         .readers = (size_t)c->http_readers,
-        .reply_bytes_max = (size_t)c->http_reply_mib * MIB,
-        .call_gas_cap = c->call_gas,
-        .call_time_ms = (uint32_t)c->call_ms,
+        .policy = config_rpc_policy(c),
         .store = r->ledger.store,
         .source = {.log = r->ledger.log, .receipts = r->ledger.receipts},
         .chain = r->genesis.config,
@@ -194,6 +187,16 @@ static void on_stop(evutil_socket_t fd, short what, void *ctx) {
     event_base_loopbreak(ctx);
 }
 
+/* Without a file there is nothing to read again, and a hang-up is that of the terminal: it ends the
+ * node as SIGTERM does. Before it serves and while it stops, the signal is forgotten. */
+static void on_hang_up(evutil_socket_t fd, short what, void *ctx) {
+    struct run *r = ctx;
+    if (r->config.config[0] == '\0')
+        on_stop(fd, what, r->base);
+    else if (r->reload.rpc != NULL)
+        (void)reload_config(&r->reload);
+}
+
 static enum err start_events(struct run *r, struct err_ctx *ec) {
     r->base = event_base_new();
     r->failed_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -202,6 +205,7 @@ static enum err start_events(struct run *r, struct err_ctx *ec) {
     r->events[0] = evsignal_new(r->base, SIGTERM, on_stop, r->base);
     r->events[1] = evsignal_new(r->base, SIGINT, on_stop, r->base);
     r->events[2] = event_new(r->base, r->failed_fd, EV_READ, on_stop, r->base);
+    r->events[3] = evsignal_new(r->base, SIGHUP, on_hang_up, r);
     for (size_t i = 0; i < ARRAY_LEN(r->events); i++)
         if (r->events[i] == NULL || event_add(r->events[i], NULL) != 0)
             FAIL(ec, ERR_NOMEM, "cannot register the node's events");
@@ -210,7 +214,7 @@ static enum err start_events(struct run *r, struct err_ctx *ec) {
 }
 
 static enum err start(struct run *r, struct err_ctx *ec) {
-    TRY(set_up_log(&r->config, ec));
+    set_up_log(&r->config);
     TRY(cpu_self_test(ec));
     if (strcmp(r->config.recover, "libsecp256k1") == 0)
         secp_recover_use(SECP_RECOVERY_LIBRARY);
@@ -224,7 +228,11 @@ static enum err start(struct run *r, struct err_ctx *ec) {
         return open_ledger(r, ec);
     TRY(open_chain(r, ec));
     TRY(start_sequencer(r, ec));
-    return start_rpc(r, ec);
+    TRY(start_rpc(r, ec));
+    r->reload.rpc = r->rpc;
+    r->reload.sequencer = r->sequencer;
+    r->reload.pool = &r->pool;
+    return ERR_OK;
 }
 
 /* --- serving ------------------------------------------------------------------------------- */
@@ -258,6 +266,7 @@ static void drain(struct run *r) {
 static bool stop(struct run *r) {
     bool ok = true;
     struct err_ctx ec;
+    r->reload.rpc = NULL;
     if (r->rpc != NULL)
         rpc_server_drain(r->rpc);
     if (r->sequencer != NULL)
@@ -289,6 +298,7 @@ static bool stop(struct run *r) {
     if (r->is_temp)
         datadir_remove_temp(r->dir);
     buf_clear(&r->pool_records);
+    reload_clear(&r->reload);
     config_clear(&r->config);
     return ok;
 }
@@ -349,6 +359,7 @@ int cmd_run(int argc, char **argv) {
         config_clear(&r.config);
         return 0;
     }
+    r.reload = (struct reload){.argc = argc, .argv = argv, .env = getenv, .started = &r.config};
     raise_descriptor_limit();
     e = start(&r, &ec);
     if (e != ERR_OK) {

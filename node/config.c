@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "node/config.h"
 
+#include "base/log.h"
 #include "node/file.h"
 
 #include <ctype.h>
@@ -14,22 +15,27 @@ enum config_type { TYPE_FLAG, TYPE_U64, TYPE_TEXT };
 static const struct config_row {
     const char *key;
     enum config_type type;
+    bool live;
     size_t offset; /* in struct config */
     uint64_t def, min, max;
     const char *def_text;
     const char *form; /* of the value */
     const char *help;
 } rows[CONFIG_COUNT] = {
-#define CONFIG_FLAG(id, key, help)                                                                 \
-    {key, TYPE_FLAG, offsetof(struct config, id), 0, 0, 1, NULL, NULL, help},
-#define CONFIG_U64(id, key, def, min, max, unit, help)                                             \
-    {key, TYPE_U64, offsetof(struct config, id), def, min, max, NULL, unit, help},
-#define CONFIG_TEXT(id, key, def, form, help)                                                      \
-    {key, TYPE_TEXT, offsetof(struct config, id), 0, 0, 0, def, form, help},
+#define when_live true
+#define when_start false
+#define CONFIG_FLAG(id, key, when, help)                                                           \
+    {key, TYPE_FLAG, when_##when, offsetof(struct config, id), 0, 0, 1, NULL, NULL, help},
+#define CONFIG_U64(id, key, when, def, min, max, unit, help)                                       \
+    {key, TYPE_U64, when_##when, offsetof(struct config, id), def, min, max, NULL, unit, help},
+#define CONFIG_TEXT(id, key, when, def, form, help)                                                \
+    {key, TYPE_TEXT, when_##when, offsetof(struct config, id), 0, 0, 0, def, form, help},
 #include "node/config.def"
 #undef CONFIG_FLAG
 #undef CONFIG_U64
 #undef CONFIG_TEXT
+#undef when_live
+#undef when_start
 };
 
 enum { DEV_BLOCK_GAP_MS = 1 };
@@ -184,6 +190,11 @@ static enum err check_together(struct config *c, struct err_ctx *ec) {
         FAIL(ec, ERR_CONFIG, "--datadir DIR is needed without --dev");
     if ((c->tls_cert[0] == '\0') != (c->tls_key[0] == '\0'))
         FAIL(ec, ERR_CONFIG, "--tls-cert and --tls-key go together");
+    enum log_level level;
+    if (log_level_parse(&level, c->log_level) != ERR_OK)
+        FAIL(ec, ERR_CONFIG, "--log-level: '%s' is none of debug, info, warn, error", c->log_level);
+    if (strcmp(c->log_format, "text") != 0 && strcmp(c->log_format, "json") != 0)
+        FAIL(ec, ERR_CONFIG, "--log-format: '%s' is neither text nor json", c->log_format);
     if (strcmp(c->tier, "fast") != 0 && strcmp(c->tier, "reference") != 0)
         FAIL(ec, ERR_CONFIG, "--tier: '%s' is neither fast nor reference", c->tier);
     if (strcmp(c->recover, "vectorised") != 0 && strcmp(c->recover, "libsecp256k1") != 0)
@@ -236,12 +247,31 @@ void config_clear(struct config *c) {
     buf_clear(&c->file);
 }
 
+const char *config_key(enum config_id id) {
+    return rows[id].key;
+}
+
+bool config_is_live(enum config_id id) {
+    return rows[id].live;
+}
+
+bool config_same(const struct config *a, const struct config *b, enum config_id id) {
+    const struct config_row *r = &rows[id];
+    const char *x = (const char *)a + r->offset, *y = (const char *)b + r->offset;
+    if (r->type == TYPE_TEXT)
+        return strcmp(*(const char *const *)(const void *)x,
+                      *(const char *const *)(const void *)y) == 0;
+    return memcmp(x, y, r->type == TYPE_U64 ? sizeof(uint64_t) : sizeof(bool)) == 0;
+}
+
 void config_print_help(FILE *f) {
     fprintf(f, "usage: callipter run [FLAGS]\n\n"
                "Each flag --some-key can also be given as the environment variable "
                "CALLIPTER_SOME_KEY, or as a\n"
                "line `some-key = value` of the file that --config names. Flags win over variables, "
-               "variables over the file.\n\n");
+               "variables over the file.\n"
+               "At SIGHUP the node reads the file again and takes up the keys that are marked "
+               "[live].\n\n");
     for (size_t i = 0; i < CONFIG_COUNT; i++) {
         char left[64];
         snprintf(left, sizeof(left), "--%s%s%s", rows[i].key, rows[i].form != NULL ? " " : "",
@@ -251,6 +281,8 @@ void config_print_help(FILE *f) {
             fprintf(f, " (%" PRIu64 ")", rows[i].def);
         else if (rows[i].type == TYPE_TEXT && rows[i].def_text[0] != '\0')
             fprintf(f, " (%s)", rows[i].def_text);
+        if (rows[i].live)
+            fputs(" [live]", f);
         fputc('\n', f);
     }
 }
@@ -262,6 +294,8 @@ static void print_row(FILE *f, const struct config *c, size_t idx) {
     fprintf(f, "# %s", r->help);
     if (r->type == TYPE_U64)
         fprintf(f, "; %s, %" PRIu64 " to %" PRIu64, r->form, r->min, r->max);
+    if (r->live)
+        fputs(" [live]", f);
     fprintf(f, "\n%s%s =", c->given[idx] ? "" : "#", r->key);
     if (r->type == TYPE_FLAG)
         fprintf(f, " %s", *(const bool *)at ? "true" : "false");
@@ -273,8 +307,9 @@ static void print_row(FILE *f, const struct config *c, size_t idx) {
 }
 
 void config_print_sample(FILE *f, const struct config *c) {
-    fprintf(f, "# Configuration of callipter run: callipter run --config FILE.\n"
-               "# Lines behind # show what is in force without them.\n\n");
+    fprintf(f,
+            "# Configuration of callipter run: callipter run --config FILE.\n"
+            "# Lines behind # show what is in force without them. [live]: taken up at SIGHUP.\n\n");
     for (size_t i = 0; i < CONFIG_COUNT; i++)
         if (!only_flag(i))
             print_row(f, c, i);

@@ -12,9 +12,9 @@
 enum { CONFIG_FILE_MAX_BYTES = 1 << 20 };
 
 enum config_id {
-#define CONFIG_FLAG(id, key, help) CONFIG_##id,
-#define CONFIG_U64(id, key, def, min, max, unit, help) CONFIG_##id,
-#define CONFIG_TEXT(id, key, def, form, help) CONFIG_##id,
+#define CONFIG_FLAG(id, key, when, help) CONFIG_##id,
+#define CONFIG_U64(id, key, when, def, min, max, unit, help) CONFIG_##id,
+#define CONFIG_TEXT(id, key, when, def, form, help) CONFIG_##id,
 #include "node/config.def"
 #undef CONFIG_FLAG
 #undef CONFIG_U64
@@ -23,9 +23,9 @@ enum config_id {
 };
 
 struct config {
-#define CONFIG_FLAG(id, key, help) bool id;
-#define CONFIG_U64(id, key, def, min, max, unit, help) uint64_t id;
-#define CONFIG_TEXT(id, key, def, form, help) const char *id;
+#define CONFIG_FLAG(id, key, when, help) bool id;
+#define CONFIG_U64(id, key, when, def, min, max, unit, help) uint64_t id;
+#define CONFIG_TEXT(id, key, when, def, form, help) const char *id;
 #include "node/config.def"
 #undef CONFIG_FLAG
 #undef CONFIG_U64
@@ -44,6 +44,11 @@ struct config {
 enum err config_parse(struct config *out, int argc, char **argv, char *(*env)(const char *name),
                       struct err_ctx *ec) MUST_USE;
 void config_clear(struct config *c);
+/* The key as it is written; whether a running node takes up a new value of it; whether two
+ * configurations have the same. */
+const char *config_key(enum config_id id);
+bool config_is_live(enum config_id id);
+bool config_same(const struct config *a, const struct config *b, enum config_id id);
 void config_print_help(FILE *f);
 /* A configuration file with every key: what was given as a line, the rest behind #. */
 void config_print_sample(FILE *f, const struct config *c);

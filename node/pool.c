@@ -45,6 +45,12 @@ void pool_init(struct pool *p, struct pool_limits limits) {
     map_init(&p->by_sender, sizeof(addr20), sizeof(struct sender), POOL_ENTRIES_MAX, seed);
 }
 
+void pool_set_limits(struct pool *p, struct pool_limits limits) {
+    pthread_mutex_lock(&p->lock);
+    p->limits = limits;
+    pthread_mutex_unlock(&p->lock);
+}
+
 void pool_clear(struct pool *p) {
     const void *key;
     void *value;

@@ -66,6 +66,8 @@ struct pool {
     size_t ready_count, ready_bytes, gapped_count, gapped_bytes;
 };
 void pool_init(struct pool *p, struct pool_limits limits);
+/* Limits from now on; what is in the pool stays. Any thread. */
+void pool_set_limits(struct pool *p, struct pool_limits limits);
 /* Frees all transactions in it; nobody is answered. */
 void pool_clear(struct pool *p);
 

@@ -139,7 +139,7 @@ static void make_block(struct sequencer *s) {
     struct err_ctx ec;
     struct tx_feed feed = {.ctx = s, .next = feed_next, .done = feed_done};
     uint64_t opened = now_ns(s), timestamp = clock_realtime_ms(s->o.clock) / 1000;
-    s->gap_ends_ns = s->last_block_ns + s->o.block_gap_ms * NS_PER_MS;
+    s->gap_ends_ns = s->last_block_ns + atomic_load(&s->block_gap_ms) * NS_PER_MS;
     s->in_block_first = NULL;
     s->in_block_last = &s->in_block_first;
     s->fed_ns = 0;
@@ -260,12 +260,18 @@ static enum err start(struct sequencer *s, struct err_ctx *ec) {
     return ERR_OK;
 }
 
+void sequencer_set_policy(struct sequencer *s, const struct sequencer_policy *p) {
+    atomic_store(&s->block_gap_ms, p->block_gap_ms);
+    atomic_store(&s->tx_fee_cap_milli, p->tx_fee_cap_milli);
+}
+
 enum err sequencer_start(struct sequencer **out, const struct sequencer_options *o,
                          struct err_ctx *ec) {
     struct sequencer *s = calloc(1, sizeof(*s));
     if (s == NULL)
         FAIL(ec, ERR_NOMEM, "out of memory");
     s->o = *o;
+    sequencer_set_policy(s, &o->policy);
     kv_queue_init(&s->kv);
     s->block.header = o->ledger->head; /* whose price errors quote before the first block */
     s->expire_ns = now_ns(s) + (uint64_t)EXPIRE_EVERY_MS * NS_PER_MS;

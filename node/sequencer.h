@@ -28,20 +28,26 @@ enum {
     SEQUENCER_STOP_MS = 400, /* for executing what is ready when told to stop */
 };
 
-struct sequencer_options {
-    struct ledger *ledger; /* at the log's end; the sequencer's until sequencer_stop returns */
-    struct pool *pool;
-    struct clock *clock;
+/* What may change while it runs. */
+struct sequencer_policy {
     uint64_t block_gap_ms;
     /* Largest gas limit times fee cap of a submission, in thousandths of an ether; 0: any. Guards
      * whoever mistyped a price: it is policy, no rule of the chain. */
     uint64_t tx_fee_cap_milli;
+};
+struct sequencer_options {
+    struct ledger *ledger; /* at the log's end; the sequencer's until sequencer_stop returns */
+    struct pool *pool;
+    struct clock *clock;
+    struct sequencer_policy policy;
     void (*failed)(void *ctx); /* any thread */
     void *failed_ctx;
 };
 struct sequencer;
 enum err sequencer_start(struct sequencer **out, const struct sequencer_options *o,
                          struct err_ctx *ec) MUST_USE;
+/* From the next block and the next submission on. Any thread. */
+void sequencer_set_policy(struct sequencer *s, const struct sequencer_policy *p);
 /* Refuses new transactions, finishes what is ready, seals, syncs, answers; then ends the threads.
  * False if it had failed. */
 bool sequencer_stop(struct sequencer *s);

@@ -43,7 +43,8 @@ void kv_queue_init(struct kv_queue *q);
 void kv_queue_clear(struct kv_queue *q);
 
 struct sequencer {
-    struct sequencer_options o;
+    struct sequencer_options o; /* but for its policy, which is in the two below */
+    _Atomic uint64_t block_gap_ms, tx_fee_cap_milli;
     struct kv_queue kv;
     struct ring ingress; /* struct pool_tx *, from any thread */
     struct ring durable; /* struct durable_item */

@@ -62,13 +62,14 @@ static void put_ether(char out[ETHER_TEXT_MAX], const u256 *wei) {
 
 /* False: refused, since it offers more than anybody means to pay. */
 static bool check_fee_cap(const struct sequencer *s, struct pool_tx *t) {
+    uint64_t milli = atomic_load(&s->tx_fee_cap_milli);
     u256 gas = u256_from_u64(t->tx.gas_limit), unit = u256_from_u64(WEI_PER_MILLIETHER),
-         cap = u256_from_u64(s->o.tx_fee_cap_milli), fee;
+         cap = u256_from_u64(milli), fee;
     char have[ETHER_TEXT_MAX], most[ETHER_TEXT_MAX];
     cap = u256_mul(&cap, &unit);
     if (u256_mul_overflow(&fee, &gas, &t->tx.max_fee))
         fee = U256_MAX;
-    if (s->o.tx_fee_cap_milli == 0 || u256_cmp(&fee, &cap) <= 0)
+    if (milli == 0 || u256_cmp(&fee, &cap) <= 0)
         return true;
     put_ether(have, &fee);
     put_ether(most, &cap);

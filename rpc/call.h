@@ -60,16 +60,17 @@ struct rpc_dev_nonces {
     uint64_t next[RPC_DEV_ACCOUNTS_MAX];
 };
 
-/* What all threads of the server share; constant while it runs, but for the nonces. */
+/* What all threads of the server share; constant while it runs, but for the nonces and the limits
+ * that are atomic. */
 struct rpc_context {
     struct store *store;
     struct index_source source;
     struct chain_config chain;
     const struct node_commands *node;
     const char *client_version;
-    uint64_t call_gas_cap; /* of eth_call and estimates */
-    uint32_t call_time_ms; /* of one call's work as far as it can be interrupted */
-    size_t reply_bytes_max;
+    _Atomic uint64_t call_gas_cap; /* of eth_call and estimates */
+    _Atomic uint32_t call_time_ms; /* of one call's work as far as it can be interrupted */
+    _Atomic size_t reply_bytes_max;
     bool dev;
     struct rpc_dev_nonces *dev_nonces;
     struct rpc_live

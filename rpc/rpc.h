@@ -29,18 +29,22 @@ enum {
 struct event_base;
 struct rpc_server;
 
-struct rpc_options {
-    struct event_base *base;
-    const char *listen; /* "ADDRESS:PORT", IPv6 in brackets; port 0: a free one */
+/* What may change while the server runs. */
+struct rpc_policy {
     const char *vhosts; /* host names that may be asked for, by commas; "*": any. IP addresses and
                            localhost always */
-    const char *cors_origins;       /* by commas; "*": any; "": none */
-    const char *tls_cert, *tls_key; /* PEM files; tls_cert "": plain HTTP */
-    size_t connections_max;         /* HTTP and WebSocket together */
-    size_t readers;                 /* threads */
+    const char *cors_origins; /* by commas; "*": any; "": none */
     size_t reply_bytes_max;
     uint64_t call_gas_cap;
     uint32_t call_time_ms;
+};
+struct rpc_options {
+    struct event_base *base;
+    const char *listen;             /* "ADDRESS:PORT", IPv6 in brackets; port 0: a free one */
+    const char *tls_cert, *tls_key; /* PEM files; tls_cert "": plain HTTP */
+    size_t connections_max;         /* HTTP and WebSocket together */
+    size_t readers;                 /* threads */
+    struct rpc_policy policy;
     struct store *store;
     struct index_source source;
     struct chain_config chain;
@@ -51,6 +55,11 @@ struct rpc_options {
 /* Listens and serves. Strings are copied. ERR_CONFIG (address), ERR_IO, ERR_NOMEM. */
 enum err rpc_server_open(struct rpc_server **out, const struct rpc_options *o,
                          struct err_ctx *ec) MUST_USE;
+/* Takes up a new policy, and reads the TLS files that it was opened with again; connections that
+ * are open keep their certificate, calls in work may keep their limits. On the event base's thread.
+ * On error nothing has changed: ERR_CONFIG (a TLS file), ERR_NOMEM. */
+enum err rpc_server_set_policy(struct rpc_server *s, const struct rpc_policy *p,
+                               struct err_ctx *ec) MUST_USE;
 /* "ADDRESS:PORT" as bound; lives as long as the server. */
 const char *rpc_server_address(const struct rpc_server *s);
 /* Takes no more connections and requests; what is in work is answered. */

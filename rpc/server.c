@@ -67,6 +67,7 @@ struct rpc_server {
     struct rpc_ws *ws;
     struct rpc_gzip *gzip;
     struct rpc_tls *tls; /* NULL: plain sockets */
+    char *tls_cert, *tls_key;
     struct event_base *base;
     struct evconnlistener *listener;
     struct event *tick;
@@ -626,9 +627,9 @@ static enum err start_engine(struct rpc_server *s, const struct rpc_options *o,
         .chain = o->chain,
         .node = o->commands,
         .client_version = o->client_version,
-        .call_gas_cap = o->call_gas_cap,
-        .call_time_ms = o->call_time_ms,
-        .reply_bytes_max = o->reply_bytes_max,
+        .call_gas_cap = o->policy.call_gas_cap,
+        .call_time_ms = o->policy.call_time_ms,
+        .reply_bytes_max = o->policy.reply_bytes_max,
         .dev = o->commands->dev_account_count > 0,
         .dev_nonces = &s->dev_nonces,
         .live = &s->live,
@@ -669,12 +670,17 @@ static enum err start_server(struct rpc_server *s, const struct rpc_options *o,
         FAIL(ec, ERR_NOMEM, "out of memory for %zu connections", s->conn_max);
     for (size_t i = 0; i < s->conn_max; i++)
         s->free_idx[s->free_count++] = (uint32_t)(s->conn_max - 1 - i);
-    if (o->tls_cert[0] != '\0')
-        TRY(rpc_tls_new(&s->tls, o->tls_cert, o->tls_key, ec));
+    if (o->tls_cert[0] != '\0') {
+        s->tls_cert = strdup(o->tls_cert);
+        s->tls_key = strdup(o->tls_key);
+        if (s->tls_cert == NULL || s->tls_key == NULL)
+            FAIL(ec, ERR_NOMEM, "out of memory");
+        TRY(rpc_tls_new(&s->tls, s->tls_cert, s->tls_key, ec));
+    }
     s->gzip = rpc_gzip_new(s->base, on_body, s, ec);
     if (s->gzip == NULL)
         return ERR_NOMEM;
-    TRY(rpc_access_init(&s->access, o->vhosts, o->cors_origins, ec));
+    TRY(rpc_access_init(&s->access, o->policy.vhosts, o->policy.cors_origins, ec));
     TRY(start_engine(s, o, ec));
     TRY(bind_address(s, o->listen, ec));
     rpc_live_start(&s->live, o->commands);
@@ -695,6 +701,28 @@ enum err rpc_server_open(struct rpc_server **out, const struct rpc_options *o, s
     }
     log_info("rpc", "listening", log_str("address", s->address));
     *out = s;
+    return ERR_OK;
+}
+
+enum err rpc_server_set_policy(struct rpc_server *s, const struct rpc_policy *p,
+                               struct err_ctx *ec) {
+    struct rpc_tls *tls = NULL;
+    struct rpc_access access = {0};
+    if (s->tls != NULL)
+        TRY(rpc_tls_new(&tls, s->tls_cert, s->tls_key, ec));
+    enum err e = rpc_access_init(&access, p->vhosts, p->cors_origins, ec);
+    if (e != ERR_OK) {
+        rpc_access_clear(&access);
+        rpc_tls_free(tls);
+        return e;
+    }
+    rpc_tls_free(s->tls);
+    s->tls = tls;
+    rpc_access_clear(&s->access);
+    s->access = access;
+    s->cx.call_gas_cap = p->call_gas_cap;
+    s->cx.call_time_ms = p->call_time_ms;
+    s->cx.reply_bytes_max = p->reply_bytes_max;
     return ERR_OK;
 }
 
@@ -745,6 +773,8 @@ void rpc_server_close(struct rpc_server *s) {
         event_free(s->tick);
     rpc_live_clear(&s->live);
     rpc_tls_free(s->tls);
+    free(s->tls_cert);
+    free(s->tls_key);
     rpc_access_clear(&s->access);
     pthread_mutex_destroy(&s->dev_nonces.lock);
     free(s->conns);

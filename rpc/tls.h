@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* TLS for the server's sockets (1.2 and up): a certificate chain and its key from PEM files, read
- * once at the start. */
+ * when it is made. */
 #ifndef RPC_TLS_H
 #define RPC_TLS_H
 

@@ -1,6 +1,8 @@
 // What an operator does: watch, replay, back up, configure, keep keys.
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import plainHttp from "node:http";
+import https from "node:https";
 import { Wallet, encryptKeystoreJson } from "ethers";
 import { createPublicClient, createWalletClient, defineChain, http } from "viem";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
@@ -262,6 +264,136 @@ async function configured() {
   assert.deepEqual([bad.status, /line 2: unknown key 'http-reader'/.test(bad.stderr)], [2, true]);
 }
 
+const HOST = "game.example";
+
+/** The status of a request under a host name, the origin that it allows, and the issuer of the certificate. */
+function ask(node, { secure = true, origin = "https://play.example" } = {}) {
+  const [hostname, port] = node.address.split(":");
+  return new Promise((resolve, reject) => {
+    const headers = { host: HOST, origin, "content-type": "application/json" };
+    const req = (secure ? https : plainHttp).request(
+      { hostname, port, method: "POST", headers, agent: false, rejectUnauthorized: false },
+      (res) => {
+        const name = secure ? res.socket.getPeerCertificate().subject.CN : undefined;
+        res.resume().on("end", () => resolve([res.statusCode, res.headers["access-control-allow-origin"], name]));
+      },
+    );
+    req.on("error", reject).end(JSON.stringify({ jsonrpc: "2.0", id: 1, method: "eth_chainId", params: [] }));
+  });
+}
+
+function certificate(dir, name) {
+  const args = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", `/CN=${name}`];
+  const made = spawnSync("openssl", [...args, "-keyout", `${dir}/key.pem`, "-out", `${dir}/cert.pem`]);
+  assert.equal(made.status, 0);
+}
+
+/** Sends SIGHUP and waits for what the node says about it. */
+async function hangUp(node) {
+  const from = node.err.length;
+  node.child.kill("SIGHUP");
+  const said = /node: (configuration read again.*|the configuration stays as it was.*)\n/;
+  for (;;) {
+    if (said.test(node.err.slice(from))) return node.err.slice(from);
+    await new Promise((resolve, reject) => {
+      node.child.stderr.once("data", resolve);
+      node.exited.then((e) => reject(new Error(`exited with ${JSON.stringify(e)}`)));
+    });
+  }
+}
+
+async function reconfigured() {
+  const dir = tempDir();
+  certificate(dir, "first");
+  const fixed = ["dev = true", `tls-cert = ${dir}/cert.pem`, `tls-key = ${dir}/key.pem`, `datadir = ${dir}/data`];
+  const write = (...lines) => writeFileSync(`${dir}/config`, [...fixed, ...lines, ""].join("\n"));
+  write("call-ms = 4000");
+  const node = await Node.start(undefined, ["--config", `${dir}/config`, "--call-ms", "4500"]);
+  node.url = `https://${node.address}`;
+  assert.deepEqual(await ask(node), [403, "*", "first"]); // a name that is not listed
+
+  write("call-ms = 4100", `http-vhosts = ${HOST}`, "http-cors = https://play.example", "log-level = debug", "cache = 600", "http-readers = 3");
+  certificate(dir, "second");
+  const said = await hangUp(node);
+  // What a flag says stays; what needs a start is named.
+  assert.match(said, /configuration read again changed=http-vhosts,http-cors,log-level\n/);
+  assert.match(said, /WARN .*at the next start alone keys=http-readers,cache\n/);
+  assert.deepEqual(await ask(node), [200, "https://play.example", "second"]);
+  assert.deepEqual(await ask(node, { origin: "https://other.example" }), [200, undefined, "second"]);
+
+  // A bad line, a bad value, a certificate without its key, no file at all: nothing changes, nothing ends.
+  const refused = async (why) => {
+    const text = await hangUp(node);
+    assert.match(text, /the configuration stays as it was/);
+    assert.match(text, why);
+    assert.deepEqual(await ask(node), [200, "https://play.example", "second"]);
+  };
+  write("http-vhosts = other", "no-such-key = 1");
+  await refused(/line 6: unknown key 'no-such-key'/);
+  write("http-vhosts = other", "call-gas = 5");
+  await refused(/call-gas: 5 is not between/);
+  write("http-vhosts = other", "log-level = loud");
+  await refused(/loud/);
+  writeFileSync(`${dir}/cert.pem`, "nothing");
+  write("http-vhosts = other");
+  await refused(/tls-cert/);
+  rmSync(`${dir}/config`);
+  await refused(/No such file/);
+  certificate(dir, "third");
+  write(`http-vhosts = ${HOST}`, "log-level = error");
+  node.child.kill("SIGHUP"); // says nothing at that level: only its effect can be seen
+  for (let end = Date.now() + 5000; (await ask(node))[2] !== "third"; ) assert.ok(Date.now() < end, node.err);
+  assert.deepEqual(await ask(node), [200, "*", "third"]);
+  const { code } = await node.stop();
+  assert.equal(code, 0);
+}
+
+/** Limits of calls, fees and waiting transactions follow the file; without a file the signal is a closed terminal. */
+async function limitsMove() {
+  const dir = tempDir();
+  const write = (...lines) => writeFileSync(`${dir}/config`, [...lines, ""].join("\n"));
+  write("");
+  const node = await Node.start(undefined, ["--config", `${dir}/config`]);
+  const [alice, bob] = devAccounts(node);
+  const run = (code) => node.call("eth_call", [{ to: bob.address, gas: "0x2faf080" }, "latest", { [bob.address]: { code } }]);
+  const gas = async () => Number((await run("0x5a5f5260205ff3")).result); // what a call has left at its first instruction
+  const large = () => run("0x620800005ff3"); // 512 KiB of zeros: more than 1 MiB in text
+  assert.equal((await large()).result.length, 2 + 2 * 0x80000);
+  const free = await gas();
+  assert.ok(free > 49900000 && free < 50000000, `${free}`);
+  const send = (nonce) => ({ from: alice.address, to: bob.address, gas: "0x5208", gasPrice: "0x2540be400", nonce });
+  const waits = await node.call("eth_sendTransaction", [send("0x5")]);
+  assert.ok(waits.result, JSON.stringify(waits));
+  write("tx-fee-cap = 0", "pool-queued = 1", "call-gas = 30000000", "http-reply-mib = 1");
+  assert.match(await hangUp(node), /changed=http-reply-mib,call-gas,tx-fee-cap,pool-queued\n/);
+  const full = await node.call("eth_sendTransaction", [send("0x7")]);
+  assert.ok(full.error, JSON.stringify(full));
+  assert.equal(await gas(), free - 20000000);
+  assert.match((await large()).error.message, /too large/);
+  write("");
+  assert.match(await hangUp(node), /changed=http-reply-mib,call-gas,tx-fee-cap,pool-queued\n/);
+  assert.equal(await gas(), free);
+  assert.equal((await large()).result.length, 2 + 2 * 0x80000);
+  assert.ok((await node.call("eth_sendTransaction", [send("0x7")])).result);
+  await node.stop();
+
+  const bare = await Node.start();
+  const { code, signal } = await bare.stop("SIGHUP");
+  assert.deepEqual([code, signal], [0, null]);
+}
+
+async function helped() {
+  const commands = ["run", "init", "account", "account new", "account list", "account import", "db", "db verify", "db stat", "db backup"];
+  commands.push("db restore", "bench", "bench keccak", "evm", "evm run", "statetest", "blocktest");
+  for (const c of commands) {
+    const r = callipter([...c.split(" "), "--help"]);
+    assert.deepEqual([r.status, r.stderr, /^usage: callipter /.test(r.stdout)], [0, "", true], c);
+  }
+  const table = callipter(["run", "--help"]).stdout;
+  assert.match(table, /--log-level .*\[live\]$/m);
+  assert.doesNotMatch(table, /--datadir .*\[live\]$/m);
+}
+
 export async function run() {
   process.setMaxListeners(50); // a listener per temporary folder
   await check("ops: metrics, livez, readyz", watched);
@@ -270,4 +402,7 @@ export async function run() {
   await check("ops: init makes block 0", initialised);
   await check("ops: accounts are made, imported and listed", keys);
   await check("ops: a configuration file", configured);
+  await check("ops: SIGHUP takes up the file's live keys and a new certificate, and no bad file", reconfigured);
+  await check("ops: SIGHUP moves limits; without a file it stops the node", limitsMove);
+  await check("ops: every command explains itself", helped);
 }

@@ -178,3 +178,14 @@ Test(log, threads_do_not_mix_lines) {
     }
     cr_expect_eq(n, 1000u);
 }
+
+Test(log, level_moves) {
+    set_up(LOG_FORMAT_TEXT, 0);
+    log_debug("x", "one");
+    log_set_level(LOG_LEVEL_DEBUG);
+    cr_expect(log_enabled(LOG_LEVEL_DEBUG));
+    log_debug("x", "two");
+    log_set_level(LOG_LEVEL_ERROR);
+    log_warn("x", "three");
+    cr_expect_str_eq(written(), "2025-01-02T03:04:05.678Z DEBUG x: two\n");
+}

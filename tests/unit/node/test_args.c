@@ -54,3 +54,12 @@ Test(args, refused) {
     }
     cr_expect_eq(parse(&p, &ec, false, (const char *[4]){"x"}), ERR_CONFIG);
 }
+
+Test(args, help) {
+    char *none[] = {(char *)(uintptr_t) "verify", (char *)(uintptr_t) "--helper"};
+    char *some[] = {(char *)(uintptr_t) "verify", (char *)(uintptr_t) "--datadir",
+                    (char *)(uintptr_t) "--help"};
+    cr_expect_not(args_help(2, none));
+    cr_expect(args_help(3, some));
+    cr_expect_not(args_help(2, some));
+}

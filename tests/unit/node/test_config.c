@@ -190,3 +190,54 @@ Test(config, sample) {
     free(text);
     config_clear(&c);
 }
+
+/* What may change while a node runs is a matter of the table, and it is told. */
+Test(config, live_keys) {
+    static const enum config_id live[] = {CONFIG_log_level, CONFIG_http_cors, CONFIG_call_gas,
+                                          CONFIG_block_gap_ms},
+                                start[] = {CONFIG_datadir, CONFIG_http, CONFIG_tier, CONFIG_dev,
+                                           CONFIG_http_readers};
+    for (size_t i = 0; i < ARRAY_LEN(live); i++)
+        cr_expect(config_is_live(live[i]), "%s", config_key(live[i]));
+    for (size_t i = 0; i < ARRAY_LEN(start); i++)
+        cr_expect_not(config_is_live(start[i]), "%s", config_key(start[i]));
+
+    struct config a, b;
+    struct err_ctx ec;
+    env_name = NULL;
+    cr_assert_eq(parse(&a, &ec, "--dev", "--call-gas=30000", "--http-cors=x"), ERR_OK);
+    cr_assert_eq(parse(&b, &ec, "--dev", "--http-cors=y", NULL), ERR_OK);
+    for (int id = 0; id < CONFIG_COUNT; id++)
+        cr_expect_eq(config_same(&a, &b, (enum config_id)id),
+                     id != CONFIG_call_gas && id != CONFIG_http_cors, "%s",
+                     config_key((enum config_id)id));
+    cr_assert_eq(parse(&a, &ec, "--chain=g", "--datadir=d", NULL), ERR_OK);
+    cr_expect_not(config_same(&a, &b, CONFIG_dev));
+    config_clear(&a);
+    config_clear(&b);
+
+    char *text = NULL;
+    size_t len = 0;
+    FILE *f = open_memstream(&text, &len);
+    config_print_help(f);
+    fclose(f);
+    size_t marked = 0, want = 0;
+    for (const char *at = text; (at = strstr(at, " [live]\n")) != NULL; at++)
+        marked++;
+    for (int id = 0; id < CONFIG_COUNT; id++)
+        want += config_is_live((enum config_id)id);
+    cr_expect_eq(marked, want);
+    free(text);
+}
+
+/* A bad level is refused before anything else happens, at a start and when read again. */
+Test(config, log_words) {
+    struct config c;
+    struct err_ctx ec;
+    env_name = NULL;
+    cr_assert_eq(parse(&c, &ec, "--dev", "--log-level=loud", NULL), ERR_CONFIG);
+    cr_expect_not_null(strstr(ec.text, "loud"));
+    cr_assert_eq(parse(&c, &ec, "--dev", "--log-format=xml", NULL), ERR_CONFIG);
+    cr_expect_not_null(strstr(ec.text, "xml"));
+    cr_assert_eq(parse(&c, &ec, "--dev", "--log-level=warn", "--log-format=json"), ERR_OK);
+}

@@ -46,7 +46,7 @@ Test(node_metrics, stages, .timeout = 60) {
     struct sequencer_options o = {.ledger = &c.ledger,
                                   .pool = &pool,
                                   .clock = clock_posix(),
-                                  .block_gap_ms = 0,
+                                  .policy = {.block_gap_ms = 0},
                                   .failed = on_failed};
     node_metrics_register();
     sem_init(&answered, 0, 0);

@@ -227,3 +227,21 @@ Test(pool, many_of_one_sender_stay_cheap, .timeout = 60) {
     pool_tx_free(t);
     pool_clear(&p);
 }
+
+Test(pool, limits_move) {
+    struct pool p;
+    init(&p);
+    pool_set_limits(&p, (struct pool_limits){.gapped_max = 10, .gapped_per_sender = 1});
+    cr_expect_eq(add(&p, make(1, 7, 10), 5), POOL_ADDED_GAPPED);
+    struct pool_tx *second = make(1, 8, 10);
+    cr_expect_eq(add(&p, second, 5), POOL_GAPPED_FULL);
+    pool_set_limits(&p, (struct pool_limits){.gapped_max = 2, .gapped_per_sender = 2});
+    cr_expect_eq(add(&p, second, 5), POOL_ADDED_GAPPED);
+    /* What is in it stays under a lower limit. */
+    pool_set_limits(&p, (struct pool_limits){.gapped_max = 0, .gapped_per_sender = 0});
+    struct pool_tx *third = make(2, 8, 10);
+    cr_expect_eq(add(&p, third, 5), POOL_GAPPED_FULL);
+    cr_expect_eq(p.gapped_count, 2);
+    pool_tx_free(third);
+    pool_clear(&p);
+}

@@ -33,12 +33,12 @@ static void on_failed(void *ctx) {
 
 static void start(struct fixture *f) {
     struct err_ctx ec = {.text = ""};
-    struct sequencer_options o = {.ledger = &f->chain.ledger,
-                                  .pool = &f->pool,
-                                  .clock = clock_posix(),
-                                  .block_gap_ms = 1,
-                                  .tx_fee_cap_milli = f->tx_fee_cap_milli,
-                                  .failed = on_failed};
+    struct sequencer_options o = {
+        .ledger = &f->chain.ledger,
+        .pool = &f->pool,
+        .clock = clock_posix(),
+        .policy = {.block_gap_ms = 1, .tx_fee_cap_milli = f->tx_fee_cap_milli},
+        .failed = on_failed};
     cr_assert_eq(sequencer_start(&f->sequencer, &o, &ec), ERR_OK, "%s", ec.text);
     sequencer_commands(f->sequencer, &f->commands);
 }
@@ -193,6 +193,17 @@ Test(sequencer, fee_cap, .timeout = 60) {
     cr_assert_eq(tx_sign(&tx, &c->arena, c->keys[0]), ERR_OK);
     submit(f, &tx, 0, 3);
     cr_assert_neq(answer(f, 3)->status, SUBMIT_REFUSED, "%s", answer(f, 3)->text);
+    /* The cap moves while it runs. */
+    const struct sequencer_policy lower = {.block_gap_ms = 1, .tx_fee_cap_milli = 500},
+                                  none = {.block_gap_ms = 1};
+    tx.nonce++;
+    cr_assert_eq(tx_sign(&tx, &c->arena, c->keys[0]), ERR_OK);
+    sequencer_set_policy(f->sequencer, &lower);
+    submit(f, &tx, 0, 4);
+    expect_refused(f, 4, "tx fee (1.00 ether) exceeds the configured cap (0.50 ether)");
+    sequencer_set_policy(f->sequencer, &none);
+    submit(f, &tx, 0, 5);
+    cr_assert_neq(answer(f, 5)->status, SUBMIT_REFUSED, "%s", answer(f, 5)->text);
     stop(f);
     fixture_free(f);
 }
