@@ -25,6 +25,8 @@ enum {
                                              each 32,000 gas of at most 2^24 */
 };
 
+#define UNIVERSE_UPGRADE_DELAY_MAX_S (UINT64_C(1) << 32)
+
 enum sponsor_rule {
 #define SPONSOR_RULE(id, name) SPONSOR_##id,
 #include "chain/sponsor_rules.def"

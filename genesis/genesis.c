@@ -219,6 +219,8 @@ static void write_registry(struct world *w, const struct genesis *g) {
         u256 creator = u256_from_addr(&p->creators[i]);
         sys_set_u64(w, SYS_CREATOR_FLAG, &creator, 1);
     }
+    addr20 factory = predeploy_address(PREDEPLOY_UNIVERSE_FACTORY);
+    sys_set_addr(w, SYS_REGISTRY_FACTORY, NULL, &factory);
     /* What all universes share belongs to none of them. */
     for (int id = 0; id < PREDEPLOY_COUNT; id++) {
         addr20 a = predeploy_address((enum predeploy_id)id);

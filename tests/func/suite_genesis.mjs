@@ -1,5 +1,6 @@
 // Block 0 recomputed by a second implementation (lib/genesis.mjs, @ethereumjs/mpt), and the contracts that stand in it used by viem.
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
+import solc from "solc";
 import { concat, createPublicClient, createWalletClient, defineChain, encodeFunctionData, http, keccak256 } from "viem";
 import { entryPoint07Abi, entryPoint07Address, entryPoint08Abi, entryPoint08Address } from "viem/account-abstraction";
 import { getUserOperationHash, toPackedUserOperation } from "viem/account-abstraction";
@@ -71,6 +72,21 @@ async function otherChain() {
   } finally {
     await node.stop();
   }
+}
+
+/** Runtime code of the factory, compiled as genesis/predeploys.def says. */
+function factoryRuntime() {
+  const folder = new URL("../../genesis/contracts/src/", import.meta.url);
+  const sources = {};
+  for (const name of ["IUniverseRegistry.sol", "UniverseFactory.sol"]) sources[name] = { content: readFileSync(new URL(name, folder), "utf8") };
+  const settings = {
+    optimizer: { enabled: true, runs: 200 },
+    evmVersion: "cancun",
+    metadata: { bytecodeHash: "none", appendCBOR: false },
+    outputSelection: { "UniverseFactory.sol": { UniverseFactory: ["evm.deployedBytecode.object"] } },
+  };
+  const output = JSON.parse(solc.compile(JSON.stringify({ language: "Solidity", sources, settings })));
+  return output.contracts["UniverseFactory.sol"].UniverseFactory.evm.deployedBytecode.object;
 }
 
 const MULTICALL3 = predeploys.find((p) => p.id === "MULTICALL3").address;
@@ -145,6 +161,9 @@ export async function run() {
   await check("genesis: so has the block 0 of a file with everything", otherChain);
   await check("genesis: every predeploy has the code of its table", async () => {
     for (const p of predeploys) assert.equal(keccak256(await node.rpc("eth_getCode", [p.address, "latest"])), p.codeHash, p.id);
+  });
+  await check("genesis: the universe factory is what its source compiles to", () => {
+    assert.equal(`0x${factoryRuntime()}`, predeploys.find((p) => p.id === "UNIVERSE_FACTORY").code);
   });
   await check("genesis: viem reads through Multicall3", () => multicall(node));
   for (const [version, address, abi] of [["0.7", entryPoint07Address, entryPoint07Abi], ["0.8", entryPoint08Address, entryPoint08Abi]])

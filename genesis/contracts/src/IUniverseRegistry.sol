@@ -225,7 +225,7 @@ interface IUniverseRegistry {
     /// @notice Shared factories: what they create belongs to nobody, and they to nobody.
     function setUnattributable(address account, bool unattributable) external;
 
-    // --- views -------------------------------------------------------------------------------------------------------
+    // --- views: zeros about what does not exist ------------------------------------------------------------------------
 
     function universeCount() external view returns (uint64);
     /// @notice 0 if no universe has this slug.

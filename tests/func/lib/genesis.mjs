@@ -93,6 +93,7 @@ function writeChain(s, file, owners) {
   s.set("CREATOR_COUNT", creators.length);
   for (const a of creators) s.set("CREATOR_FLAG", 1, a);
   for (const p of predeploys) s.set("UNATTRIBUTABLE_FLAG", 1, p.address);
+  s.set("REGISTRY_FACTORY", predeploys.find((p) => p.id === "UNIVERSE_FACTORY").address);
 }
 
 /** Map from address to {nonce, balance, code, storage: Map from slot to value} of a parsed genesis file. */

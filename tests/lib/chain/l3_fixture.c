@@ -173,6 +173,9 @@ static void derive_on_twin(struct fixture *f, const struct derived_block *b) {
     chain_seal_block(&twin, f->twin.chain, f->twin.trie);
     CHECK(twin.tx_count == b->tx_count);
     CHECK(hash32_eq(&twin.hash, &b->hash));
+    CHECK(twin.attribution_count == b->attribution_count);
+    CHECK(memcmp(twin.attributions, b->attributions,
+                 b->attribution_count * sizeof *b->attributions) == 0);
     buf_clear(&packed);
 }
 

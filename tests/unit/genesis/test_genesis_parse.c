@@ -181,8 +181,9 @@ Test(genesis_parse, predeploys) {
         struct genesis g;
         struct err_ctx ec = {0};
         cr_assert_eq(genesis_parse(&g, text, strlen(text), &ec), ERR_OK, "%s", ec.text);
-        cr_assert_eq(g.alloc_count, 3);
+        cr_assert_eq(g.alloc_count, 4);
         cr_assert_not_null(account_of(&g, PREDEPLOY_HISTORY));
+        cr_assert_not_null(account_of(&g, PREDEPLOY_UNIVERSE_FACTORY));
         cr_assert_not_null(account_of(&g, PREDEPLOY_SENDER_CREATOR_V07));
         const struct genesis_account *e = account_of(&g, PREDEPLOY_ENTRY_POINT_V07);
         cr_assert(e != NULL && e->nonce == 2 && e->slot_count == 1 && e->balance.w[0] == 7 * i);
