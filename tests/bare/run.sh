@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The README's two commands in a fresh Debian 12: debootstrap makes a root folder, the committed tree is cloned into it, `make
-# run` must answer eth_chainId, and with TEST=1 `make test` must pass. Needs root and debootstrap. BARE_ROOT keeps the
-# downloaded base system for another run (default build/bare-base). Ends with `N passed, N failed`.
+# run` must answer eth_chainId and the README's curl lines, and with TEST=1 `make test` must pass. Needs root and debootstrap.
+# BARE_ROOT keeps the downloaded base system for another run (default build/bare-base). Ends with `N passed, N failed`.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 base=${BARE_ROOT:-build/bare-base}
@@ -52,6 +52,13 @@ for _ in $(seq 600); do
 done
 echo "eth_chainId: $answer"
 check "make run answers eth_chainId" test "$answer" = '{"jsonrpc":"2.0","id":1,"result":"0xa179"}'
+# Its lines from nothing to a transferred token, as they stand there but for the port; the last answer stands there too.
+balance=""
+while read -r line; do
+    balance=$(cd "$root/callipter" && bash -c "${line//127.0.0.1:8545/127.0.0.1:18545}" || true)
+done < <(grep '^curl ' README.md)
+echo "balance: $balance"
+check "the README's curl lines transfer a token" grep -qxF -- "${balance:-nothing}" README.md
 pkill -TERM -f 'callipter run --dev --http 127.0.0.1:18545' || true
 wait || true
 if [ "${TEST:-0}" = 1 ]; then
