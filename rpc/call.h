@@ -100,6 +100,7 @@ struct rpc_call {
     int code;          /* 0: no error */
     struct buf text;   /* message of the error, UTF-8 */
     struct buf data;   /* JSON, empty for none */
+    bool try_later;    /* failed for want of room alone: the same may pass in a moment */
 
     struct buf envelope; /* to submit, when not empty after the handler */
     unsigned submit_flags;

@@ -144,6 +144,7 @@ static void submit_refused(struct rpc_engine *e, struct rpc_call *c,
         return;
     }
     rpc_fail(c, r->code, "%s", r->text);
+    c->try_later = r->code == RPC_LIMIT_EXCEEDED; /* of a submission: a full queue */
 }
 
 static void on_submit_result(struct rpc_engine *e, uint64_t token, const struct submit_result *r) {
@@ -294,7 +295,7 @@ static void finish(struct job *j) {
     struct rpc_reply reply = {0};
     buf_init(&reply.body, e->o.context->reply_bytes_max);
     write_replies(&reply.body, j);
-    reply.busy = j->count == 1 && j->calls[0].code == RPC_LIMIT_EXCEEDED;
+    reply.busy = j->count == 1 && j->calls[0].try_later;
     uint64_t tag = j->tag;
     job_free(j);
     e->reply(e->reply_ctx, tag, &reply);
@@ -328,6 +329,11 @@ static void submit(struct job *j, size_t idx) {
                  token_of(j, idx));
 }
 
+static void fail_busy(struct rpc_call *c) {
+    rpc_fail(c, RPC_LIMIT_EXCEEDED, "too many requests are waiting, try again in 100ms");
+    c->try_later = true;
+}
+
 /* Hands the job to the readers. */
 static void read_batch(struct job *j, bool heavy) {
     j->work = (struct rpc_work){
@@ -343,7 +349,7 @@ static void read_batch(struct job *j, bool heavy) {
         if (c->phase == RPC_PHASE_RECEIPT) /* it is durable, which the hash alone says as well */
             answer_hash(c, &c->tx_hash);
         else
-            rpc_fail(c, RPC_LIMIT_EXCEEDED, "too many requests are waiting, try again in 100ms");
+            fail_busy(c);
         c->phase = RPC_PHASE_DONE;
     }
 }

@@ -30,7 +30,7 @@ struct rpc_engine_options {
 };
 struct rpc_reply {
     struct buf body; /* handed over; empty when there is nothing to say (notifications) */
-    bool busy;       /* the only call, or the whole request, was refused for a limit */
+    bool busy;       /* the only call, or the whole request, met a full queue: HTTP 429 */
 };
 /* Called exactly once per body, on the loop's thread, possibly before rpc_engine_run returns. */
 typedef void (*rpc_reply_fn)(void *ctx, uint64_t tag, struct rpc_reply *reply);

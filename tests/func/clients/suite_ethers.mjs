@@ -12,8 +12,13 @@ import {
 } from "ethers";
 import { contract } from "../lib/compile.mjs";
 import { Node, devAccounts } from "../lib/node.mjs";
-import { assert, check } from "../lib/suite.mjs";
+import { assert } from "../lib/suite.mjs";
 import { collect } from "../lib/wait.mjs";
+import { provoke } from "./errors.mjs";
+import { feature } from "./matrix.mjs";
+import { plain, tokens } from "./tokens.mjs";
+
+const FEATURE = (ids, name, fn) => feature("ethers", ids, name, fn);
 
 const gwei = (x) => parseUnits(x, "gwei");
 
@@ -27,8 +32,15 @@ export async function run() {
     return (await new ContractFactory(abi, bytecode, alice).deploy(...args)).waitForDeployment();
   };
 
-  const deeds = await check("ethers: deploys an ERC-721", () => deploy("Deeds"));
-  await check("ethers: ERC-721 mint, transfer, events over HTTP and WebSocket, custom error", async () => {
+  await tokens("ethers", {
+    deploy,
+    send: async (c, method, args) => assert.equal((await (await c[method](...args)).wait()).status, 1),
+    read: async (c, method, args) => plain(await c[method](...args)),
+    alice: alice.address,
+    bob: bob.address,
+  });
+  const deeds = await deploy("Deeds");
+  await FEATURE(["http", "ws", "custom"], "ERC-721 mint, transfer, events over HTTP and WebSocket, custom error", async () => {
     const ws = new WebSocketProvider(`ws://${node.address}`);
     const [polled, pushed] = [collect(), collect()];
     await deeds.on("Transfer", (from, to, id) => polled.add([from, to, id]));
@@ -49,22 +61,11 @@ export async function run() {
     assert.equal(await deeds.ownerOf(7n), bob.address);
     await assert.rejects(deeds.ownerOf(8n), (e) => isError(e, "CALL_EXCEPTION") && e.revert.name === "ERC721NonexistentToken" && e.revert.args[0] === 8n);
   });
-  await check("ethers: ERC-1155 mint, batch mint of fifty, transfer", async () => {
-    const items = await deploy("Items");
-    const ids = Array.from({ length: 50 }, (_, i) => BigInt(i + 1));
-    await (await items.mint(alice.address, 1n, 5n)).wait();
-    await (await items.mintBatch(alice.address, ids, ids)).wait();
-    await (await items.safeTransferFrom(alice.address, bob.address, 50n, 20n, "0x")).wait();
-    assert.deepEqual([...(await items.balanceOfBatch([alice.address, bob.address], [50n, 50n]))], [30n, 20n]);
-    const [batch] = await items.queryFilter(items.filters.TransferBatch, 0);
-    assert.deepEqual([...batch.args.ids], ids);
-  });
-
-  await check("ethers: a reverted transaction's wait() is a CALL_EXCEPTION with its receipt", async () => {
+  await FEATURE(["custom"], "a reverted transaction's wait() is a CALL_EXCEPTION with its receipt", async () => {
     const tx = await deeds.connect(bob).mint(bob.address, 9n, { gasLimit: 200000n });
     await assert.rejects(tx.wait(), (e) => isError(e, "CALL_EXCEPTION") && e.receipt.status === 0);
   });
-  await check("ethers: Promise.all of fifty sends from one account", async () => {
+  await FEATURE(["fifty"], "Promise.all of fifty sends from one account", async () => {
     const nonce = await carol.getNonce();
     const sent = await Promise.all(
       Array.from({ length: 50 }, (_, i) => carol.sendTransaction({ to: bob.address, value: 1n, nonce: nonce + i })),
@@ -74,7 +75,7 @@ export async function run() {
     assert.equal(await carol.getNonce(), nonce + 50);
   });
 
-  await check("ethers: a waiting transaction is sped up: TRANSACTION_REPLACED, repriced", async () => {
+  await FEATURE(["speedup"], "a waiting transaction is sped up: TRANSACTION_REPLACED, repriced", async () => {
     const nonce = await bob.getNonce();
     const request = { to: alice.address, value: 3n, nonce: nonce + 1, gasLimit: 21000n, type: 2 };
     const slow = await bob.sendTransaction({ ...request, maxFeePerGas: gwei("1"), maxPriorityFeePerGas: gwei("0.1") });
@@ -90,7 +91,7 @@ export async function run() {
     assert.equal(e.reason, "repriced");
     assert.equal(e.receipt.hash, fast.hash);
   });
-  await check("ethers: a delegation (EIP-7702)", async () => {
+  await FEATURE(["delegation"], "a delegation (EIP-7702)", async () => {
     const logic = await deploy("Account", []);
     const fresh = new Wallet(`0x${"5e".repeat(32)}`, provider);
     const auth = await fresh.authorize({ address: await logic.getAddress(), nonce: 0, chainId: node.chainId });
@@ -103,31 +104,23 @@ export async function run() {
     await assert.rejects(asked.execute([], []), (e) => isError(e, "CALL_EXCEPTION") && logic.interface.parseError(e.data).name === "NotTheAccount");
   });
 
-  await check("ethers: each error of sending is its own code", async () => {
-    const nonce = await alice.getNonce();
-    const raw = async (request) => {
-      const tx = Transaction.from({
-        type: 2,
-        chainId: node.chainId,
-        to: bob.address,
-        gasLimit: 21000n,
-        nonce,
-        maxFeePerGas: gwei("1"),
-        maxPriorityFeePerGas: 0n,
-        ...request,
-      });
-      tx.signature = alice.signingKey.sign(tx.unsignedHash);
-      return provider.broadcastTransaction(tx.serialized).then(
-        () => "sent",
-        (e) => e.code,
-      );
-    };
-    assert.equal(await raw({ nonce: nonce - 1 }), "NONCE_EXPIRED");
-    assert.equal(await raw({ value: parseEther("1000000") }), "INSUFFICIENT_FUNDS");
-    assert.equal(await raw({ nonce: nonce + 2 }), "sent");
-    assert.equal(await raw({ nonce: nonce + 2, value: 1n }), "REPLACEMENT_UNDERPRICED");
-    assert.equal(await raw({ gasLimit: 2n ** 40n }), "UNKNOWN_ERROR"); // ethers has no code for it
-    await assert.rejects(provider.send("eth_getWork", []), (e) => isError(e, "UNSUPPORTED_OPERATION"));
+  await FEATURE(["errors"], "each error of the table is its own code", () =>
+    provoke("ethers", {
+      async ask(made) {
+        const there = new JsonRpcProvider(made.node.url, made.node.chainId, { staticNetwork: true });
+        try {
+          return made.method === "eth_sendRawTransaction" && isEnvelope(made.params[0])
+            ? await there.broadcastTransaction(made.params[0])
+            : await there.send(made.method, made.params);
+        } finally {
+          there.destroy();
+        }
+      },
+      typesOf: (e) => [e.code],
+      textOf: (e) => JSON.stringify([e.message, e.info, e.error]),
+    }),
+  );
+  await FEATURE(["custom", "errors"], "reverts with arguments, reasons and panics decoded; an account without funds", async () => {
     const poor = new Wallet(`0x${"77".repeat(32)}`, provider);
     await assert.rejects(poor.sendTransaction({ to: bob.address, value: 1n }), (e) => isError(e, "INSUFFICIENT_FUNDS"));
     const coin = await deploy("Coin");
@@ -142,4 +135,13 @@ export async function run() {
 
   provider.destroy();
   await node.stop();
+}
+
+/** Whether ethers can read it, which it does before it sends. */
+function isEnvelope(raw) {
+  try {
+    return Transaction.from(raw).hash !== null;
+  } catch {
+    return false;
+  }
 }

@@ -1,14 +1,16 @@
 // Hardhat 3, unmodified, on a Node.js of its own: builds, deploys through a network connection, sends, sees errors.
 import { spawn } from "node:child_process";
-import { cpSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { Node, devAccounts, tempDir } from "../lib/node.mjs";
 import { assert, check } from "../lib/suite.mjs";
+import { ERRORS, ErrorNode, provoke } from "./errors.mjs";
+import { FEATURES, cannot, feature } from "./matrix.mjs";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 
-function project(node, keys) {
+function project(node, keys, more = "") {
   const dir = tempDir();
   cpSync(path.join(here, "hardhat"), dir, { recursive: true });
   cpSync(path.join(here, "../contracts"), path.join(dir, "contracts"), { recursive: true });
@@ -24,6 +26,8 @@ function project(node, keys) {
   networks: {
     keys: { type: "http", url: ${JSON.stringify(node.url)}, accounts: ${JSON.stringify(keys.slice(0, 3).map((k) => k.key))} },
     remote: { type: "http", url: ${JSON.stringify(node.url)} },
+    ws: { type: "http", url: ${JSON.stringify(`ws://${node.address}`)} },
+    ${more}
   },
 };
 `,
@@ -50,11 +54,41 @@ export async function run() {
     const r = await hardhat(dir, ["build"]);
     assert.equal(r.code, 0, r.out);
   });
+  const shown = Object.keys(FEATURES).filter((id) => !["ws", "errors"].includes(id));
   for (const network of ["keys", "remote"])
-    await check(`hardhat: a script on network "${network}"`, async () => {
+    await feature("hardhat", shown, `a script on network "${network}"`, async () => {
       const r = await hardhat(dir, ["run", "--no-compile", "--network", network, "script.mjs"]);
       assert.equal(r.code, 0, r.out);
       assert.match(r.out, /all as expected/);
     });
+  await cannot("hardhat", "ws", "its networks are HTTP or simulated; it refuses a ws:// address", async () => {
+    const r = await hardhat(dir, ["run", "--no-compile", "--network", "ws", "script.mjs"]);
+    assert.notEqual(r.code, 0);
+    assert.match(r.out, /url|protocol|scheme/i);
+  });
+  await feature("hardhat", ["errors"], "each error of the table is a ProviderError with its code and text", async () => {
+    const outcomes = await allErrors();
+    await provoke("hardhat", {
+      ask: (_, row) => Promise.reject(outcomes[row.id]),
+      typesOf: (e, row) => (e.code === row.code ? [e.name] : [`${e.name} with ${e.code}`]),
+      textOf: (e) => e.message,
+    });
+  });
   await node.stop();
+}
+
+/** What Hardhat makes of each row of the table, asked in one run of a script: {name, code, message} by row. */
+async function allErrors() {
+  const n = await ErrorNode.start();
+  const calls = [];
+  for (const row of ERRORS) {
+    const { node, method, params } = await n.make(row);
+    calls.push({ id: row.id, network: node === n.slowNode ? "slow" : "remote", method, params });
+  }
+  const dir = project(n.node, devAccounts(n.node), `slow: { type: "http", url: ${JSON.stringify(n.slowNode.url)} },`);
+  writeFileSync(path.join(dir, "calls.json"), JSON.stringify(calls));
+  const r = await hardhat(dir, ["run", "--no-compile", "errors.mjs"]);
+  await n.stop();
+  assert.equal(r.code, 0, r.out);
+  return JSON.parse(readFileSync(path.join(dir, "outcomes.json")));
 }

@@ -7,19 +7,22 @@ import {
   defineChain,
   encodeFunctionData,
   http,
-  keccak256,
   maxUint256,
   nonceManager,
-  parseEther,
   parseGwei,
   webSocket,
 } from "viem";
-import { getTransactionError } from "viem/utils";
+import { getNodeError } from "viem/utils";
 import { privateKeyToAccount } from "viem/accounts";
 import { contract } from "../lib/compile.mjs";
 import { Node, devAccounts } from "../lib/node.mjs";
 import { assert, check } from "../lib/suite.mjs";
 import { collect } from "../lib/wait.mjs";
+import { provoke } from "./errors.mjs";
+import { feature } from "./matrix.mjs";
+import { plain, tokens } from "./tokens.mjs";
+
+const FEATURE = (ids, name, fn) => feature("viem", ids, name, fn);
 
 export async function run() {
   const node = await Node.start();
@@ -43,8 +46,15 @@ export async function run() {
     return { address: receipt.contractAddress, abi: c.abi };
   };
 
-  const deeds = await check("viem: deploys an ERC-721", () => deploy("Deeds"));
-  await check("viem: ERC-721 mint, transfer, events over HTTP filter and WebSocket", async () => {
+  await tokens("viem", {
+    deploy,
+    send: async (c, functionName, args) => assert.equal((await mined(await wallet.writeContract({ ...c, functionName, args }))).status, "success"),
+    read: async (c, functionName, args) => plain(await client.readContract({ ...c, functionName, args })),
+    alice: alice.address,
+    bob: bob.address,
+  });
+  const deeds = await deploy("Deeds");
+  await FEATURE(["http", "ws"], "ERC-721 mint, transfer, events over HTTP filter and WebSocket", async () => {
     const over = collect();
     const wsClient = createPublicClient({ chain, transport: webSocket(`ws://${node.address}`, { reconnect: false }) });
     const [seen, polled] = [collect(), collect()];
@@ -78,7 +88,7 @@ export async function run() {
     stops.forEach((stop) => stop());
     (await wsClient.transport.getRpcClient()).close();
   });
-  await check("viem: ERC-721's custom error at the estimate of a send", async () => {
+  await FEATURE(["custom"], "ERC-721's custom error at the estimate of a send", async () => {
     const e = await bobs.writeContract({ ...deeds, functionName: "transferFrom", args: [alice.address, bob.address, 1n] }).then(
       () => assert.fail("sent"),
       (x) => x.walk((y) => y instanceof ContractFunctionRevertedError),
@@ -87,7 +97,7 @@ export async function run() {
     assert.deepEqual(e.data.args, [bob.address, 1n]);
   });
 
-  await check("viem: a waiting transaction is sped up, and waiting for the old one tells of it", async () => {
+  await FEATURE(["speedup"], "a waiting transaction is sped up, and waiting for the old one tells of it", async () => {
     const nonce = await client.getTransactionCount({ address: bob.address });
     const request = { to: carol.address, value: 5n, nonce: nonce + 1, gas: 21000n };
     const slow = await bobs.sendTransaction({ ...request, maxFeePerGas: parseGwei("1"), maxPriorityFeePerGas: parseGwei("0.1") });
@@ -112,7 +122,7 @@ export async function run() {
     assert.equal(replaced.reason, "repriced");
     await assert.rejects(client.getTransaction({ hash: slow }), (e) => e.name === "TransactionNotFoundError");
   });
-  await check("viem: Promise.all of fifty sends with its nonce manager", async () => {
+  await FEATURE(["fifty"], "Promise.all of fifty sends with its nonce manager", async () => {
     const managed = privateKeyToAccount(devAccounts(node)[3].key, { nonceManager });
     const daves = createWalletClient({ chain, transport, account: managed });
     const hashes = await Promise.all(
@@ -124,7 +134,7 @@ export async function run() {
     assert.equal(await client.getTransactionCount({ address: dave.address }), 50);
   });
 
-  await check("viem: a delegated account (EIP-7702) acts twice in one transaction, then takes it back", async () => {
+  await FEATURE(["delegation"], "a delegated account (EIP-7702) acts twice in one transaction, then takes it back", async () => {
     const logic = await deploy("Account", []);
     const authorization = await bobs.signAuthorization({ contractAddress: logic.address, executor: "self" });
     const nothing = encodeFunctionData({ ...deeds, functionName: "transferFrom", args: [bob.address, carol.address, 2n] });
@@ -154,52 +164,29 @@ export async function run() {
     assert.equal(await client.getCode({ address: bob.address }), undefined);
   });
 
-  await check("viem: each error of sending is its own type", async () => {
-    const nonce = await client.getTransactionCount({ address: alice.address });
-    const base = { to: bob.address, value: 1n, gas: 21000n, nonce, chainId: chain.id, maxFeePerGas: parseGwei("1") };
-    const names = (e) => {
-      const list = [];
-      for (let x = e; x; x = x.cause) list.push(x.name);
-      return list;
-    };
-    // Signed here and sent raw, so that viem's own checks before sending do not answer in the node's place.
-    const raw = async (request, account = alice) => {
-      const serializedTransaction = await account.signTransaction({ ...base, maxPriorityFeePerGas: 0n, ...request });
-      return client.sendRawTransaction({ serializedTransaction }).then(
-        () => ["sent"],
-        (e) => [...names(getTransactionError(e, { ...base, account })), ...names(e)],
-      );
-    };
-    const expect = async (type, request, account) => {
-      const got = await raw(request, account);
-      assert.ok(got.includes(type), `${type}: ${got}`);
-    };
-    await expect("NonceTooLowError", { nonce: nonce - 1 });
-    await expect("InsufficientFundsError", { value: parseEther("1000000") });
-    await expect("InsufficientFundsError", { nonce: 0 }, privateKeyToAccount(keccak256("0x77")));
-    await expect("FeeCapTooLowError", { maxFeePerGas: 1n });
-    await expect("IntrinsicGasTooLowError", { gas: 20999n });
-    await expect("InvalidInputRpcError", { gas: 2n ** 40n });
-    await expect("InvalidInputRpcError", { chainId: 1 });
-    await expect("sent", { nonce: nonce + 2 });
-    await expect("NonceTooLowError", { nonce: nonce + 2 }); // the same again: "already known"
-    await expect("InvalidInputRpcError", { nonce: nonce + 2, value: 2n }); // an underpriced replacement
+  await check("viem: what it refuses itself", async () => {
     const ask = (request) =>
-      wallet.sendTransaction({ ...base, ...request }).then(
+      wallet.sendTransaction({ to: bob.address, value: 1n, gas: 21000n, nonce: 99, maxFeePerGas: parseGwei("1"), ...request }).then(
         () => ["sent"],
         (e) => names(e),
       );
     assert.ok((await ask({ maxFeePerGas: maxUint256 + 1n, type: "eip1559" })).includes("FeeCapTooHighError"));
     assert.ok((await ask({ maxPriorityFeePerGas: parseGwei("2") })).includes("TipAboveFeeCapError"));
-    const noMethod = await client.request({ method: "eth_getWork" }).catch((e) => names(e));
-    assert.ok(noMethod.includes("MethodNotFoundRpcError"), String(noMethod));
-    const badParams = await client.request({ method: "eth_getBalance", params: ["0x1"] }).catch((e) => names(e));
-    assert.ok(badParams.includes("InvalidParamsRpcError"), String(badParams));
-    const reverted = await client
-      .estimateGas({ account: bob, ...deeds, to: deeds.address, data: encodeFunctionData({ ...deeds, functionName: "ownerOf", args: [99n] }) })
-      .catch((e) => names(e));
-    assert.ok(reverted.includes("ExecutionRevertedError"), String(reverted));
   });
+  await FEATURE(["errors"], "each error of the table is its own type", () =>
+    provoke("viem", {
+      ask: (made) => createPublicClient({ chain, transport: http(made.node.url, { retryCount: 0 }) }).request({ method: made.method, params: made.params }),
+      typesOf: (e) => [...names(getNodeError(e, {})), ...names(e)],
+      textOf: (e) => e.details,
+    }),
+  );
 
   await node.stop();
+}
+
+/** Names of an error and of its causes. */
+function names(e) {
+  const list = [];
+  for (let x = e; x; x = x.cause) list.push(x.name);
+  return list;
 }

@@ -184,6 +184,24 @@ Test(engine, submissions_answer_in_any_order) {
     fixture_clear(&f);
 }
 
+/* 429 is for queues that are full: a client that is told so asks the very same again. */
+Test(engine, only_full_queues_are_busy) {
+    struct fixture f;
+    struct submit_result r = {.status = SUBMIT_REFUSED, .code = -32005, .text = "full"};
+    fixture_init(&f);
+    body(&f, 0, SEND("1"));
+    f.submits[0].done(f.submits[0].ctx, f.submits[0].token, &r);
+    event_base_loop(f.base, EVLOOP_NONBLOCK);
+    cr_assert_not_null(f.replies[0]);
+    cr_expect(f.busy[0]);
+    body(&f, 1, SEND("1"));
+    answer(&f, 1, false);
+    event_base_loop(f.base, EVLOOP_NONBLOCK);
+    cr_assert_not_null(f.replies[1]);
+    cr_expect(!f.busy[1]);
+    fixture_clear(&f);
+}
+
 Test(engine, too_many_bodies_are_refused) {
     struct fixture f;
     fixture_init(&f);

@@ -1,7 +1,7 @@
 // Runs inside Hardhat: only its own provider is used, ethers' interface encodes and decodes.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { Interface } from "ethers";
+import { Interface, Wallet } from "ethers";
 import hre from "hardhat";
 
 const { provider } = await hre.network.connect();
@@ -23,10 +23,10 @@ const failure = (promise) =>
     (e) => e,
   );
 
-async function deploy(file, name) {
+async function deploy(file, name, args = [alice]) {
   const artifact = JSON.parse(readFileSync(`artifacts/contracts/${file}.sol/${name}.json`));
   const abi = new Interface(artifact.abi);
-  const receipt = await send({ data: artifact.bytecode + abi.encodeDeploy([alice]).slice(2) });
+  const receipt = await send({ data: artifact.bytecode + abi.encodeDeploy(args).slice(2) });
   assert.equal(receipt.status, "0x1");
   const to = receipt.contractAddress;
   return {
@@ -45,6 +45,13 @@ assert.equal(await coin.call("balanceOf", bob), 300n);
 const [event] = await ask("eth_getLogs", { address: coin.to, fromBlock: moved.blockNumber, toBlock: "latest" });
 assert.equal(coin.abi.parseLog(event).args.value, 300n);
 
+const filter = await ask("eth_newFilter", { address: coin.to, topics: [coin.abi.getEvent("Transfer").topicHash] });
+await coin.send("transfer", carol, 5n);
+const polled = await ask("eth_getFilterChanges", filter);
+assert.equal(polled.length, 1);
+assert.equal(coin.abi.parseLog(polled[0]).args.value, 5n);
+assert.equal(await ask("eth_uninstallFilter", filter), true);
+
 const deeds = await deploy("Deeds", "Deeds");
 await deeds.send("mint", alice, 5n);
 await deeds.send("transferFrom", alice, bob, 5n);
@@ -52,6 +59,7 @@ assert.equal((await deeds.call("ownerOf", 5n)).toLowerCase(), bob.toLowerCase())
 
 const items = await deploy("Tokens", "Items");
 const ids = Array.from({ length: 50 }, (_, i) => BigInt(i + 1));
+await items.send("mint", alice, 77n, 5n);
 await items.send("mintBatch", alice, ids, ids);
 await items.send("safeTransferFrom", alice, bob, 50n, 20n, "0x");
 assert.equal(await items.call("balanceOf", bob, 50n), 20n);
@@ -89,4 +97,19 @@ for (const [request, text] of [
   assert.equal(refused.code, -32000);
   assert.match(refused.message, text);
 }
+
+// EIP-7702: somebody signs an authorization, alice's transaction of type 4 carries it
+const logic = await deploy("Deeds", "Account", []);
+const signer = Wallet.createRandom();
+const { address, nonce: authNonce, chainId, signature } = await signer.authorize({
+  address: logic.to,
+  nonce: 0,
+  chainId: Number(await ask("eth_chainId")),
+});
+const authorization = { chainId: hex(chainId), address, nonce: hex(authNonce), yParity: hex(signature.yParity), r: signature.r, s: signature.s };
+const set = await send({ to: carol, gas: hex(100000), authorizationList: [authorization], ...fees(2) });
+assert.equal(set.type, "0x4");
+assert.equal(await ask("eth_getCode", signer.address, "latest"), `0xef0100${logic.to.slice(2).toLowerCase()}`);
+const notHim = await failure(ask("eth_call", { from: carol, to: signer.address, data: logic.abi.encodeFunctionData("execute", [[], []]) }, "latest"));
+assert.equal(logic.abi.parseError(typeof notHim.data === "string" ? notHim.data : notHim.data.data).name, "NotTheAccount");
 console.log("all as expected");

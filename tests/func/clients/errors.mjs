@@ -1,0 +1,213 @@
+// The errors that a tool can meet, each provoked on a node made for it: what the node answers (code, beginning of the text), and as
+// what each tool hands it on. A row makes, once per node, either an envelope (`raw`), or a call (`method`, `params`); those with `tx`
+// name sender and fields, for tools that sign what they make themselves.
+import { writeFileSync } from "node:fs";
+import path from "node:path";
+import { concatHex, encodeFunctionData, keccak256, numberToHex, parseTransaction, serializeTransaction, toHex, toRlp } from "viem";
+import { privateKeyToAccount } from "viem/accounts";
+import { contract } from "../lib/compile.mjs";
+import { Node, devAccounts, tempDir } from "../lib/node.mjs";
+import { assert, check } from "../lib/suite.mjs";
+
+const GWEI = 10n ** 9n;
+const ETHER = 10n ** 18n;
+const GAS_CAP = 1 << 24; // EIP-7825
+export const KEYS = { elder: `0x${"e1".repeat(32)}`, coder: `0x${"c0".repeat(32)}`, poor: `0x${"b0".repeat(32)}` };
+const QUEUED_MAX = 8;
+
+/** A chain with accounts whose nonce is at its end (EIP-2681), with code, and without funds; small queues; in blocks as they come, or one in a minute. */
+async function errorNode(slow) {
+  const account = (key) => privateKeyToAccount(key).address;
+  const file = path.join(tempDir(), "genesis.json");
+  const probe = await Node.start();
+  const dev = devAccounts(probe);
+  await probe.stop();
+  const alloc = Object.fromEntries(dev.map((a) => [a.address, { balance: toHex(10000n * ETHER) }]));
+  alloc[account(KEYS.elder)] = { balance: toHex(ETHER), nonce: "0xfffffffffffffffe" };
+  alloc[account(KEYS.coder)] = { balance: toHex(ETHER), code: "0x00" };
+  writeFileSync(file, JSON.stringify({ config: { chainId: 41337 }, alloc }));
+  const queue = ["--pool-queued", String(QUEUED_MAX), "--pool-per-sender", "2"];
+  return Node.start(undefined, ["--chain", file, ...queue, ...(slow ? ["--block-gap-ms", "10000"] : [])]);
+}
+
+/** Emits 11,000 logs without topics and data, when called. */
+const LOUD = "0x6010600c60003960106000f3612af85b5f5fa0600190038060035700";
+
+export class ErrorNode {
+  static async start() {
+    const n = new ErrorNode();
+    n.node = await errorNode(false);
+    n.slowNode = await errorNode(true);
+    n.keys = devAccounts(n.node);
+    n.chainId = n.node.chainId;
+    await n.prepare();
+    return n;
+  }
+
+  async sign(key, fields) {
+    const base = { type: "eip1559", chainId: this.chainId, to: this.keys[1].address, gas: 21000n, maxFeePerGas: GWEI, maxPriorityFeePerGas: 0n, nonce: 0 };
+    return privateKeyToAccount(key).signTransaction({ ...base, ...fields });
+  }
+
+  /** Sends one and waits for its receipt. */
+  async run(node, key, fields) {
+    return node.rpc("eth_sendRawTransactionSync", [await this.sign(key, fields)]);
+  }
+
+  async prepare() {
+    const [alice, , full, waiting, logger] = this.keys;
+    await this.run(this.node, alice.key, { nonce: 0 });
+    const { abi, bytecode } = contract("Coin");
+    const args = alice.address.slice(2).padStart(64, "0");
+    const made = await this.run(this.node, alice.key, { nonce: 1, to: undefined, data: bytecode + args, gas: 3000000n });
+    this.coin = { address: made.contractAddress, abi };
+    const loud = await this.run(this.node, logger.key, { nonce: 0, to: undefined, data: LOUD, gas: 300000n });
+    await this.run(this.node, logger.key, { nonce: 1, to: loud.contractAddress, gas: 16000000n });
+    this.loud = loud.contractAddress;
+    for (const nonce of [5, 6]) await this.node.rpc("eth_sendRawTransaction", [await this.sign(full.key, { nonce })]);
+    await this.node.rpc("eth_sendRawTransaction", [await this.sign(waiting.key, { nonce: 3 })]);
+    await this.run(this.slowNode, this.keys[0].key, { nonce: 0 }); // the next block is far away now
+  }
+
+  /** {node, method, params, tx} of a row. */
+  async make(row) {
+    const made = await row.make(this);
+    const node = made.slow ? this.slowNode : this.node;
+    if (made.tx) return { node, tx: made.tx, method: "eth_sendRawTransaction", params: [await this.sign(made.tx.key, made.tx.fields)] };
+    if (made.raw) return { node, method: made.sync ? "eth_sendRawTransactionSync" : "eth_sendRawTransaction", params: [made.raw, ...(made.sync ? [made.sync] : [])] };
+    return { node, ...made };
+  }
+
+  async stop() {
+    await this.node.stop();
+    await this.slowNode.stop("SIGKILL"); // it holds a transaction for a block to come
+  }
+}
+
+const tx = (key, fields) => ({ tx: { key, fields } });
+const fromAlice = (fields) => (n) => tx(n.keys[0].key, { nonce: 2, ...fields });
+const call = (method, ...params) => () => ({ method, params });
+const bigData = (bytes) => `0x${"ff".repeat(bytes)}`;
+/** The envelope with its signature's r as zero. */
+const badSignature = (raw) => serializeTransaction(parseTransaction(raw), { r: numberToHex(0, { size: 32 }), s: numberToHex(1n, { size: 32 }), yParity: 0 });
+
+// Names of tools' types by the node's code, where a row does not say otherwise.
+const BY_CODE = {
+  viem: { [-32000]: "InvalidInputRpcError", [-32600]: "InvalidRequestRpcError", [-32601]: "MethodNotFoundRpcError", [-32602]: "InvalidParamsRpcError", [-32005]: "LimitExceededRpcError", 3: "ExecutionRevertedError", 4: "RpcRequestError", 6: "RpcRequestError" },
+  ethers: { default: "UNKNOWN_ERROR" },
+  web3: { 3: "ContractExecutionError", 4: "InvalidResponseError", 6: "InvalidResponseError", [-32000]: "InvalidInputError", [-32600]: "InvalidRequestError", [-32601]: "MethodNotFoundError", [-32602]: "InvalidParamsError", [-32005]: "LimitExceededError" },
+  cast: { default: "server returned an error response" },
+  forge: { default: "CheatcodeError" },
+  hardhat: { default: "ProviderError" },
+  metamask: { default: "failed, JsonRpcError -32603" },
+}; // prettier-ignore
+
+export const ERRORS = [
+  { id: "reverted", code: 3, text: "execution reverted: so it is", make: (n) => ({ method: "eth_call", params: [{ to: n.coin.address, data: encodeFunctionData({ abi: n.coin.abi, functionName: "fail", args: ["so it is"] }) }, "latest"] }), ethers: "CALL_EXCEPTION" },
+  { id: "custom error", code: 3, text: "execution reverted", make: (n) => ({ method: "eth_estimateGas", params: [{ from: n.keys[1].address, to: n.coin.address, data: encodeFunctionData({ abi: n.coin.abi, functionName: "mint", args: [n.keys[1].address, 1n] }) }] }), ethers: "CALL_EXCEPTION" },
+  { id: "nonce too low", code: -32000, text: "nonce too low: next nonce 2, tx nonce 0", make: fromAlice({ nonce: 0 }), viem: "NonceTooLowError", ethers: "NONCE_EXPIRED" },
+  { id: "nonce too high", code: 6, text: "nonce too high: next nonce 2, tx nonce 9", make: async (n) => ({ raw: await n.sign(n.keys[0].key, { nonce: 9 }), sync: 500 }) },
+  { id: "not in time", code: 4, text: "The transaction was added to the mempool but wasn't processed in 0.3s", make: async (n) => ({ slow: true, raw: await n.sign(n.keys[0].key, { nonce: 1 }), sync: 300 }) },
+  { id: "already known", code: -32000, text: "already known", make: (n) => tx(n.keys[3].key, { nonce: 3 }), viem: "NonceTooLowError" },
+  { id: "replacement", code: -32000, text: "replacement transaction underpriced", make: (n) => tx(n.keys[3].key, { nonce: 3, value: 1n }), ethers: "REPLACEMENT_UNDERPRICED" },
+  { id: "fee below base", code: -32000, text: "max fee per gas less than block base fee: address 0x", make: fromAlice({ maxFeePerGas: 1n }), viem: "FeeCapTooLowError" },
+  { id: "tip above cap", code: -32000, text: "max priority fee per gas higher than max fee per gas: address 0x", make: async (n) => ({ raw: await tipAboveCap(n) }), viem: "TipAboveFeeCapError" },
+  { id: "funds", code: -32000, text: "insufficient funds for gas * price + value: address 0x", make: () => tx(KEYS.poor, {}), viem: "InsufficientFundsError", ethers: "INSUFFICIENT_FUNDS" },
+  { id: "intrinsic gas", code: -32000, text: "intrinsic gas too low: gas 20999, minimum needed 21000", make: fromAlice({ gas: 20999n }), viem: "IntrinsicGasTooLowError" },
+  { id: "floor gas", code: -32000, text: "insufficient gas for floor data gas cost: gas 40000, minimum needed 61000", make: fromAlice({ gas: 40000n, data: `0x${"00".repeat(4000)}` }) },
+  { id: "block gas limit", code: -32000, text: "exceeds block gas limit", make: fromAlice({ gas: 10n ** 9n - 1n }) },
+  { id: "transaction gas cap", code: -32000, text: `transaction gas limit too high (cap: ${GAS_CAP}, tx: ${GAS_CAP + 1})`, make: fromAlice({ gas: BigInt(GAS_CAP + 1) }) },
+  { id: "type", code: -32000, text: "transaction type not supported: transaction type not valid", make: () => ({ raw: "0x03c0" }), viem: "TransactionTypeNotSupportedError" },
+  { id: "chain id", code: -32000, text: "invalid chain id for signer: have 1 want 41337", make: async (n) => ({ raw: await n.sign(n.keys[0].key, { chainId: 1, nonce: 2 }) }) },
+  { id: "unprotected", code: -32000, text: "only replay-protected (EIP-155) transactions allowed over RPC", make: async (n) => ({ raw: await unprotected(n) }), ethers: "UNSUPPORTED_OPERATION" },
+  { id: "signature", code: -32000, text: "invalid transaction v, r, s values", make: async (n) => ({ raw: badSignature(await n.sign(n.keys[0].key, { nonce: 2 })) }) },
+  { id: "rlp", code: -32000, text: "rlp: ", make: async (n) => ({ raw: (await n.sign(n.keys[0].key, { nonce: 2 })).slice(0, -2) }) },
+  { id: "oversized", code: -32000, text: "oversized data: transaction size ", make: fromAlice({ gas: 8000000n, data: bigData(86000) }) },
+  { id: "init code", code: -32000, text: "max initcode size exceeded: code size 49153, limit 49152", make: fromAlice({ to: undefined, gas: 16000000n, data: bigData(49153) }) },
+  { id: "no authorizations", code: -32000, text: "EIP-7702 transaction with empty auth list", make: async (n) => ({ raw: await noAuthorizations(n) }) },
+  { id: "pool is full", code: -32000, text: "txpool is full", make: (n) => tx(n.keys[2].key, { nonce: 9 }) },
+  { id: "sender has code", code: -32000, text: "sender not an eoa: address 0x", make: () => tx(KEYS.coder, {}) },
+  { id: "nonce at its end", code: -32000, text: "nonce has max value", make: async (n) => ({ raw: await lastNonce(n) }), viem: "NonceMaxValueError" },
+  { id: "fee cap", code: -32000, text: "tx fee (1.23 ether) exceeds the configured cap (1.00 ether)", make: fromAlice({ gas: 1000000n, maxFeePerGas: 1230n * GWEI }) },
+  { id: "unknown method", code: -32601, text: "the method eth_getWork does not exist/is not available", make: call("eth_getWork"), ethers: "UNSUPPORTED_OPERATION" },
+  { id: "no pushes over HTTP", code: -32601, text: "notifications not supported", make: call("eth_subscribe", "newHeads") },
+  { id: "bad argument", code: -32602, text: "invalid argument 0: hex string has length 2, want 40 for common.Address", make: call("eth_getBalance", "0x11", "latest") },
+  { id: "missing argument", code: -32602, text: "missing value for required argument 0", make: call("eth_getBalance") },
+  { id: "range", code: -32602, text: "invalid block range params", make: call("eth_getLogs", { fromBlock: "0x2", toBlock: "0x1" }) },
+  { id: "range beyond head", code: -32602, text: "block range extends beyond current head block", make: call("eth_getLogs", { fromBlock: "0x1", toBlock: "0xffffff" }) },
+  { id: "unknown block", code: -32000, text: "header not found", make: (n) => ({ method: "eth_call", params: [{ to: n.coin.address, data: "0x" }, "0xffffff"] }), ethers: "CALL_EXCEPTION" },
+  { id: "unknown filter", code: -32000, text: "filter not found", make: call("eth_getFilterChanges", "0x1234") },
+  { id: "too many results", code: -32005, text: "query returned more than 10000 results. Try with this block range [0x", make: (n) => ({ method: "eth_getLogs", params: [{ address: n.loud, fromBlock: "0x0", toBlock: "latest" }] }) },
+]; // prettier-ignore
+
+/** A legacy envelope from before EIP-155. */
+async function unprotected(n) {
+  return privateKeyToAccount(n.keys[0].key).signTransaction({ type: "legacy", to: n.keys[1].address, gas: 21000n, gasPrice: GWEI, nonce: 2 });
+}
+
+/** Fields that viem's own checks would not let through, signed all the same. */
+async function signFields(key, type, fields) {
+  const payload = concatHex([type, toRlp(fields)]);
+  const { r, s, yParity } = await privateKeyToAccount(key).sign({ hash: keccak256(payload) }).then(splitSignature);
+  return concatHex([type, toRlp([...fields, yParity, r, s])]);
+}
+
+const short = (hex) => (/^0x0*$/.test(hex) ? "0x" : `0x${hex.slice(2).replace(/^(00)+/, "")}`);
+const number = (n) => (n === 0n ? "0x" : numberToHex(n, { size: Math.ceil(n.toString(16).length / 2) }));
+const splitSignature = (sig) => ({ r: short(`0x${sig.slice(2, 66)}`), s: short(`0x${sig.slice(66, 130)}`), yParity: sig.endsWith("1c") ? "0x01" : "0x" });
+
+const dynamicFields = (n, o) => [number(BigInt(n.chainId)), number(o.nonce), number(o.tip ?? 0n), number(GWEI), number(21000n), n.keys[1].address, "0x", "0x", []];
+const tipAboveCap = (n) => signFields(n.keys[0].key, "0x02", dynamicFields(n, { nonce: 2n, tip: 2n * GWEI }));
+const lastNonce = (n) => signFields(KEYS.elder, "0x02", dynamicFields(n, { nonce: 2n ** 64n - 1n }));
+const noAuthorizations = (n) => signFields(n.keys[0].key, "0x04", [...dynamicFields(n, { nonce: 2n }), []]);
+
+/** What the table says that a tool makes of a row. */
+export function expected(tool, row) {
+  return row[tool] ?? BY_CODE[tool][row.code] ?? BY_CODE[tool].default;
+}
+
+/** Provokes every row with one tool. `ask(made, row)` rejects with the tool's error, `typesOf(error)` gives the names of its types (or
+ * codes) and `textOf` what it tells; `meets` says which of them its own requests can meet at all. */
+export async function provoke(tool, { ask, typesOf, textOf, meets = () => true, finish }) {
+  const n = await ErrorNode.start();
+  const failures = [];
+  const never = [];
+  let met = 0;
+  for (const row of ERRORS) {
+    const made = await n.make(row);
+    if (!meets(made, row)) {
+      never.push(row.id);
+      continue;
+    }
+    const e = await ask(made, row).then(
+      () => undefined,
+      (x) => x,
+    );
+    const types = e === undefined ? [] : typesOf(e, row);
+    const text = e === undefined ? "" : textOf(e, row);
+    if (e === undefined) failures.push(`${row.id}: did not fail`);
+    else if (!types.includes(expected(tool, row))) failures.push(`${row.id}: want ${expected(tool, row)}, got ${types}: ${text.slice(0, 300)}`);
+    else if (!text.includes(row.text)) failures.push(`${row.id}: "${row.text}" is not in: ${text.slice(0, 300)}`);
+    else met++;
+  }
+  await finish?.();
+  await n.stop();
+  console.log(`     ${tool} met ${met} of ${ERRORS.length} errors${never.length ? `; it never sends what brings: ${never.join(", ")}` : ""}`);
+  assert.deepEqual(failures, []);
+}
+
+/** What the node itself answers to each row, without a client in between: code and text as the table has them. */
+export async function nodeAnswers() {
+  const n = await ErrorNode.start();
+  const failures = [];
+  for (const row of ERRORS) {
+    const made = await n.make(row);
+    const { error, result } = await made.node.call(made.method, made.params);
+    if (!error) failures.push(`${row.id}: answered ${JSON.stringify(result)?.slice(0, 100)}`);
+    else if (error.code !== row.code || !error.message.startsWith(row.text)) failures.push(`${row.id}: ${error.code} ${error.message.slice(0, 200)}`);
+  }
+  await n.stop();
+  assert.deepEqual(failures, []);
+}
+
+export const checkNodeAnswers = () => check("node: each error of the table has its code and text", nodeAnswers);
