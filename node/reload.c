@@ -76,10 +76,10 @@ bool reload_config(struct reload *r) {
     reload_clear(r);
     r->live = next;
     r->has_live = true;
-    log_info("node", "configuration read again", log_str("changed", live));
     if (fixed[0] != '\0')
         log_warn("node", "these keys take their new values at the next start alone",
                  log_str("keys", fixed));
+    log_info("node", "configuration read again", log_str("changed", live));
     return true;
 }
 

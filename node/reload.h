@@ -27,8 +27,8 @@ struct rpc_policy config_rpc_policy(const struct config *c);
 struct sequencer_policy config_sequencer_policy(const struct config *c);
 struct pool_limits config_pool_limits(const struct config *c);
 
-/* Reads and takes up, and logs what came of it. False: nothing was taken up. On the thread of the
- * server's event base. */
+/* Reads and takes up, and logs what came of it; the last line tells whether it did. False: nothing
+ * was taken up. On the thread of the server's event base. */
 bool reload_config(struct reload *r);
 void reload_clear(struct reload *r);
 
