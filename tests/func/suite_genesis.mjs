@@ -1,7 +1,8 @@
 // Block 0 recomputed by a second implementation (lib/genesis.mjs, @ethereumjs/mpt), and the contracts that stand in it used by viem.
 import { readFileSync, writeFileSync } from "node:fs";
 import solc from "solc";
-import { concat, createPublicClient, createWalletClient, defineChain, encodeFunctionData, http, keccak256 } from "viem";
+import { concat, createPublicClient, createWalletClient, defineChain, encodeFunctionData, getContractAddress } from "viem";
+import { http, keccak256, recoverTransactionAddress, serializeTransaction } from "viem";
 import { entryPoint07Abi, entryPoint07Address, entryPoint08Abi, entryPoint08Address } from "viem/account-abstraction";
 import { getUserOperationHash, toPackedUserOperation } from "viem/account-abstraction";
 import { mnemonicToAccount, privateKeyToAccount, sign } from "viem/accounts";
@@ -120,6 +121,21 @@ async function multicall(node) {
   assert.deepEqual([results[0].result, results[2].result], [77n, 77n]);
 }
 
+/** The code has its address by construction: in the deployment's published transaction, it gives the sender whose first contract lies there. */
+async function presigned() {
+  const { code } = predeploys.find((p) => p.id === "MULTICALL3");
+  const constructor = "0x608060405234801561001057600080fd5b50610ee0806100206000396000f3fe"; // copies what follows it
+  const tx = { type: "legacy", nonce: 0, gasPrice: 10n ** 11n, gas: 1000000n, data: concat([constructor, code]) };
+  const signature = {
+    v: 28n,
+    r: "0xedce47092c0f398cebf3ffc267f05c8e7076e3b89445e0fe50f6332273d4569b",
+    s: "0x1b0b9d000e19b24c5869b0fc3b22b0d6fa47cd63316875cbbd577d76e6fde086",
+  };
+  const from = await recoverTransactionAddress({ serializedTransaction: serializeTransaction(tx, signature) });
+  assert.equal(from, "0x05f32B3cC3888453ff71B01135B34FF8e41263F2");
+  assert.equal(getContractAddress({ from, nonce: 0n }).toLowerCase(), MULTICALL3);
+}
+
 /** An operation whose account does not exist yet: the EntryPoint has it made, is paid by it, and runs its call. */
 async function operation(node, version, entryPoint, abi) {
   const { client, wallet, owner, bundler } = clients(node);
@@ -165,6 +181,7 @@ export async function run() {
   await check("genesis: the universe factory is what its source compiles to", () => {
     assert.equal(`0x${factoryRuntime()}`, predeploys.find((p) => p.id === "UNIVERSE_FACTORY").code);
   });
+  await check("genesis: Multicall3's presigned deployment has this code", presigned);
   await check("genesis: viem reads through Multicall3", () => multicall(node));
   for (const [version, address, abi] of [["0.7", entryPoint07Address, entryPoint07Abi], ["0.8", entryPoint08Address, entryPoint08Abi]])
     await check(`genesis: EntryPoint ${version} makes an account and runs its operation`, () => operation(node, version, address, abi));
