@@ -162,30 +162,26 @@ enum evm_status registry_end_deployment(struct call *c) {
 
 /* --- the toll ---------------------------------------------------------------------------- */
 
-/* struct Surcharge's members, in order, then the delay. */
-static const enum system_field pending_fields[] = {
-    SYS_PENDING_SPEED_LIMIT, SYS_PENDING_TOLERANCE, SYS_PENDING_INERTIA,       SYS_PENDING_UNIT,
-    SYS_PENDING_BASE,        SYS_PENDING_MAX,       SYS_PENDING_UPGRADE_DELAY,
-};
-enum { TOLL_WORDS = 6, TOLL_DELAY = TOLL_WORDS };
-_Static_assert(ARRAY_LEN(pending_fields) == TOLL_WORDS + 1, "parameters and delay");
+enum { TOLL_WORDS = UNIVERSE_TOLL_FIELDS };
 
-/* Gas of universe_toll_settle when it has something to do: eight slots. */
-enum { TOLL_SETTLE_GAS = 8 * 5000 };
-
+/* Writes scheduled parameters over those that they replace, if their time has come. Until somebody
+ * changes them again, they are in force where they are. */
 static void settle_toll(struct call *c, const u256 *id) {
     uint64_t at_s = call_get_u64(c, SYS_PENDING_AT, id);
     if (at_s == 0 || registry_now(c) < at_s)
         return;
-    c->gas -= TOLL_SETTLE_GAS;
-    if (!call_is_spent(c))
-        universe_toll_settle(c->x->world, id->w[0], registry_now(c));
+    for (size_t i = 0; i < TOLL_WORDS; i++) {
+        u256 v = call_get(c, UNIVERSE_TOLL_SCHEDULED[i], id);
+        call_set(c, UNIVERSE_TOLL_IN_FORCE[i], id, &v);
+        call_set(c, UNIVERSE_TOLL_SCHEDULED[i], id, &U256_ZERO);
+    }
+    call_set_u64(c, SYS_PENDING_AT, id, 0);
 }
 
-static enum evm_status check_toll(struct call *c, const u256 toll[TOLL_WORDS + 1]) {
+static enum evm_status check_toll(struct call *c, const u256 toll[TOLL_WORDS]) {
     enum evm_status s = EVM_SUCCESS;
     u256 cap = call_get(c, SYS_SURCHARGE_CAP, NULL);
-    uint64_t delay_s = toll[TOLL_DELAY].w[0];
+    uint64_t delay_s = toll[UNIVERSE_TOLL_DELAY].w[0];
     if (!u256_is_zero(&toll[0]) && u256_is_zero(&toll[2])) {
         s = registry_error(c, "InvalidSurcharge()");
     } else if (u256_lt(&cap, &toll[5])) {
@@ -200,12 +196,12 @@ static enum evm_status check_toll(struct call *c, const u256 toll[TOLL_WORDS + 1
 }
 
 enum evm_status registry_schedule_surcharge(struct call *c) {
-    u256 id, toll[TOLL_WORDS + 1];
+    u256 id, toll[TOLL_WORDS];
     enum evm_status s = registry_enter(c, ROLE_NONE, &id);
     if (s != EVM_SUCCESS)
         return s;
     for (size_t i = 0; i < ARRAY_LEN(toll); i++)
-        if (!registry_arg(c, 1 + i, system_field_info(pending_fields[i])->bits, &toll[i]))
+        if (!registry_arg(c, 1 + i, system_field_info(UNIVERSE_TOLL_SCHEDULED[i])->bits, &toll[i]))
             return EVM_REVERT;
     s = check_toll(c, toll);
     if (s != EVM_SUCCESS)
@@ -218,7 +214,7 @@ enum evm_status registry_schedule_surcharge(struct call *c) {
                               "uint128),uint64,uint64)",
                               &id);
     for (size_t i = 0; i < ARRAY_LEN(toll); i++) {
-        call_set(c, pending_fields[i], &id, &toll[i]);
+        call_set(c, UNIVERSE_TOLL_SCHEDULED[i], &id, &toll[i]);
         event_word(&e, &toll[i]);
     }
     call_set_u64(c, SYS_PENDING_AT, &id, at_s);
@@ -238,8 +234,8 @@ enum evm_status registry_cancel_surcharge(struct call *c) {
         put_word(c, &id);
         return s;
     }
-    for (size_t i = 0; i < ARRAY_LEN(pending_fields); i++)
-        call_set(c, pending_fields[i], &id, &U256_ZERO);
+    for (size_t i = 0; i < TOLL_WORDS; i++)
+        call_set(c, UNIVERSE_TOLL_SCHEDULED[i], &id, &U256_ZERO);
     call_set_u64(c, SYS_PENDING_AT, &id, 0);
     struct event e = event_of("SurchargeCancelled(uint64)", &id);
     event_emit(&e, c);

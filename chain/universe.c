@@ -47,14 +47,13 @@ bool universe_unattributable(struct world *w, const addr20 *a) {
 
 /* --- the toll ---------------------------------------------------------------------------- */
 
-static const enum system_field in_force[] = {SYS_SURCHARGE_SPEED_LIMIT, SYS_SURCHARGE_TOLERANCE,
-                                             SYS_SURCHARGE_INERTIA,     SYS_SURCHARGE_UNIT,
-                                             SYS_SURCHARGE_BASE,        SYS_SURCHARGE_MAX,
-                                             SYS_UNIVERSE_UPGRADE_DELAY};
-static const enum system_field scheduled[] = {
+const enum system_field UNIVERSE_TOLL_IN_FORCE[] = {
+    SYS_SURCHARGE_SPEED_LIMIT, SYS_SURCHARGE_TOLERANCE, SYS_SURCHARGE_INERTIA,
+    SYS_SURCHARGE_UNIT,        SYS_SURCHARGE_BASE,      SYS_SURCHARGE_MAX,
+    SYS_UNIVERSE_UPGRADE_DELAY};
+const enum system_field UNIVERSE_TOLL_SCHEDULED[] = {
     SYS_PENDING_SPEED_LIMIT, SYS_PENDING_TOLERANCE, SYS_PENDING_INERTIA,      SYS_PENDING_UNIT,
     SYS_PENDING_BASE,        SYS_PENDING_MAX,       SYS_PENDING_UPGRADE_DELAY};
-_Static_assert(ARRAY_LEN(in_force) == ARRAY_LEN(scheduled), "the same parameters");
 
 static bool toll_is_due(struct world *w, const u256 *key, uint64_t now_s) {
     uint64_t at_s = sys_get_u64(w, SYS_PENDING_AT, key);
@@ -63,7 +62,8 @@ static bool toll_is_due(struct world *w, const u256 *key, uint64_t now_s) {
 
 struct universe_toll universe_toll(struct world *w, uint64_t id, uint64_t now_s) {
     u256 key = u256_from_u64(id);
-    const enum system_field *f = toll_is_due(w, &key, now_s) ? scheduled : in_force;
+    const enum system_field *f =
+        toll_is_due(w, &key, now_s) ? UNIVERSE_TOLL_SCHEDULED : UNIVERSE_TOLL_IN_FORCE;
     u256 cap = sys_get(w, SYS_SURCHARGE_CAP, NULL);
     struct universe_toll t = {
         .fees.meter = {.speed_limit = sys_get_u64(w, f[0], &key),
@@ -72,25 +72,13 @@ struct universe_toll universe_toll(struct world *w, uint64_t id, uint64_t now_s)
         .fees.unit_wei = sys_get(w, f[3], &key),
         .fees.base_wei = sys_get(w, f[4], &key),
         .fees.cap_wei = sys_get(w, f[5], &key),
-        .upgrade_delay_s = sys_get_u64(w, f[6], &key),
+        .upgrade_delay_s = sys_get_u64(w, f[UNIVERSE_TOLL_DELAY], &key),
     };
     if (u256_lt(&cap, &t.fees.cap_wei))
         t.fees.cap_wei = cap;
     if (t.fees.meter.inertia_s == 0) /* the registry takes none such; a call may pretend some */
         t.fees.meter.speed_limit = 0;
     return t;
-}
-
-void universe_toll_settle(struct world *w, uint64_t id, uint64_t now_s) {
-    u256 key = u256_from_u64(id);
-    if (!toll_is_due(w, &key, now_s))
-        return;
-    for (size_t i = 0; i < ARRAY_LEN(in_force); i++) {
-        u256 v = sys_get(w, scheduled[i], &key);
-        sys_set(w, in_force[i], &key, &v);
-        sys_set(w, scheduled[i], &key, &U256_ZERO);
-    }
-    sys_set_u64(w, SYS_PENDING_AT, &key, 0);
 }
 
 /* The backlog, drained to `now_s`. */
@@ -112,7 +100,6 @@ u256 universe_surcharge(struct world *w, uint64_t id, uint64_t now_s) {
 }
 
 static void toll_feed(struct world *w, uint64_t id, uint64_t now_s, uint64_t gas_used) {
-    universe_toll_settle(w, id, now_s);
     struct universe_toll t = universe_toll(w, id, now_s);
     if (t.fees.meter.speed_limit == 0)
         return;

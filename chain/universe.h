@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "chain/exec.h"
 #include "chain/fees.h"
+#include "chain/system_state.h"
 
 enum universe_status { UNIVERSE_NONE, UNIVERSE_ACTIVE, UNIVERSE_PAUSED, UNIVERSE_ARCHIVED };
 
@@ -65,8 +66,10 @@ struct universe_toll {
 struct universe_toll universe_toll(struct world *w, uint64_t id, uint64_t now_s);
 /* S, wei per gas; 0 for universe 0. */
 u256 universe_surcharge(struct world *w, uint64_t id, uint64_t now_s);
-/* Writes scheduled parameters over those that they replace, if their time has come. */
-void universe_toll_settle(struct world *w, uint64_t id, uint64_t now_s);
+/* Where they are: Solidity's struct Surcharge in its order, then the upgrade delay. */
+enum { UNIVERSE_TOLL_DELAY = 6, UNIVERSE_TOLL_FIELDS };
+extern const enum system_field UNIVERSE_TOLL_IN_FORCE[UNIVERSE_TOLL_FIELDS];
+extern const enum system_field UNIVERSE_TOLL_SCHEDULED[UNIVERSE_TOLL_FIELDS];
 
 /* Wei of the window beside them that count at `now_s`: 0 when that window is over. */
 u256 universe_budget_spent(const u256 *spent, uint64_t window, uint64_t seconds, uint64_t now_s);
