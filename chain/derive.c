@@ -238,7 +238,7 @@ enum err chain_derive_block(struct derived_block *out, struct chain *c, struct a
     TRY(block_open(out, c, a, parent, &s, ec));
     out->message = *m;
     out->message.data = arena_copy(a, m->data);
-    enum err e = block_run_message(out, c, ec);
+    enum err e = block_run_message(out, c);
     if (e != ERR_OK) {
         block_abandon(c);
         return e;
@@ -248,11 +248,13 @@ enum err chain_derive_block(struct derived_block *out, struct chain *c, struct a
 }
 
 /* Makes the transactions, which the feed owns, independent of it: envelopes lie in the message's
- * data from now on. */
-static void adopt_txs(struct derived_block *b, struct arena *a) {
-    const uint8_t *at = b->message.data.ptr + (b->tx_count == 1 ? 1 : MESSAGE_FRAME_FIRST_OFFSET);
+ * data from now on. Retries, which no message carries, lie in the arena anyway. */
+static void adopt_txs(struct derived_block *b, struct arena *a, size_t framed) {
+    const uint8_t *at = b->message.data.ptr + (framed == 1 ? 1 : MESSAGE_FRAME_FIRST_OFFSET);
     for (size_t i = 0; i < b->tx_count; i++) {
         struct tx *tx = &b->txs[i].tx;
+        if (tx->type == TX_RETRY)
+            continue;
         CHECK(memcmp(at, tx->raw.ptr, tx->raw.len) == 0);
         uintptr_t raw = (uintptr_t)tx->raw.ptr, data = (uintptr_t)tx->data.ptr;
         if (data >= raw && data + tx->data.len <= raw + tx->raw.len)
@@ -275,8 +277,8 @@ enum err chain_sequence_block(struct derived_block *out, struct chain *c, struct
         .coinbase = SEQUENCER_ADDRESS,
     };
     TRY(block_open(out, c, a, parent, &s, ec));
-    block_run_feed(out, c, feed);
-    if (out->tx_count == 0) {
+    size_t framed = block_run_feed(out, c, feed);
+    if (framed == 0) {
         block_abandon(c);
         FAIL(ec, ERR_NOT_FOUND, "no transaction for block %llu",
              (unsigned long long)out->header.number);
@@ -290,7 +292,7 @@ enum err chain_sequence_block(struct derived_block *out, struct chain *c, struct
         .delayed_read = s.delayed_read,
         .data = arena_copy(a, buf_bytes(&c->frame)),
     };
-    adopt_txs(out, a);
+    adopt_txs(out, a, framed);
     block_close(out, c);
     return ERR_OK;
 }

@@ -4,6 +4,8 @@
  *   derive.c        the executor, opening and closing a block, sealing
  *   derive_start.c  what happens before the first transaction (PROTOCOL §3)
  *   derive_txs.c    from a message, or a feed, to executed transactions
+ *   derive_parent.c transactions of the parent chain that run no code: 0x64, 0x69, 0x6a
+ *   derive_retry.c  retries of tickets (0x68)
  *   derive_call.c   eth_call
  *   derive_replay.c a block that exists, once more under a watch's eyes */
 #ifndef CHAIN_DERIVE_INTERNAL_H
@@ -12,6 +14,7 @@
 #include "chain/derive.h"
 #include "chain/fees.h"
 #include "chain/l3_rules.h"
+#include "chain/parent_tx.h"
 
 /* Sums that the supply check compares before and after a block, modulo 2^256. */
 struct supply {
@@ -62,9 +65,23 @@ enum err block_start(struct chain *c, const struct header *parent, const struct 
 struct fee_params fee_params_read(struct world *w);
 
 /* Executes the transactions of b->message (its data is in the arena). */
-enum err block_run_message(struct derived_block *b, struct chain *c, struct err_ctx *ec) MUST_USE;
-/* Executes what the feed gives and leaves the message's data in c->frame. */
-void block_run_feed(struct derived_block *b, struct chain *c, const struct tx_feed *feed);
+enum err block_run_message(struct derived_block *b, struct chain *c) MUST_USE;
+/* Executes what the feed gives and leaves the message's data in c->frame; returns how many
+ * transactions of the feed are in it. */
+size_t block_run_feed(struct derived_block *b, struct chain *c, const struct tx_feed *feed);
+
+/* Room for one more transaction, zeroed, at the end of b->txs; counted by the caller once it is in
+ * the block. It may move the others. */
+struct derived_tx *tx_slot(struct derived_block *b, struct chain *c);
+/* Adds and executes a transaction of type 0x64, 0x69 or 0x6a: always in the block, with status 0
+ * where its own rules fail. `report` is 0x6a's. */
+void block_run_deposit(struct derived_block *b, struct chain *c, const struct tx *tx);
+void block_run_submit(struct derived_block *b, struct chain *c, const struct tx *tx);
+void block_run_report(struct derived_block *b, struct chain *c, const struct tx *tx,
+                      const struct batch_report *report);
+/* Runs the retries that the block's transactions from index `first` on have scheduled, and those
+ * that these schedule, first in first out; appends them to the block. */
+void block_run_redeems(struct derived_block *b, struct chain *c, size_t first);
 
 /* Brings the caches under their budgets. Between blocks. */
 void caches_trim(struct chain *c);

@@ -11,7 +11,7 @@ enum err chain_replay_block(struct chain *c, struct arena *a, const struct heade
     TRY(block_open(&b, c, a, parent, &s, ec));
     b.message = *m;
     c->watch = w;
-    enum err e = block_run_message(&b, c, ec);
+    enum err e = block_run_message(&b, c);
     c->watch = NULL;
     c->watch_stopped = false;
     block_abandon(c);

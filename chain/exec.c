@@ -234,16 +234,16 @@ static uint64_t apply_authorization(struct exec *x, struct tx_authorization *u) 
     return refund;
 }
 
-static void fill_receipt(const struct exec *x, const struct tx *tx, const struct tx_result *r,
-                         struct arena *a, struct receipt *out) {
+void exec_fill_receipt(const struct exec *x, const struct tx *tx, const struct tx_result *r,
+                       struct arena *a, struct receipt *out) {
     memset(out, 0, sizeof *out);
     out->type = tx->type;
     out->success = r->status == EVM_SUCCESS;
     out->cumulative_gas_used = x->gas_used;
     out->gas_used = r->gas_used;
     out->effective_gas_price = r->charge.price;
-    out->has_contract_addr = tx->is_create;
-    if (tx->is_create)
+    out->has_contract_addr = tx->is_create && tx->type != TX_SUBMIT_RETRYABLE;
+    if (out->has_contract_addr)
         out->contract_addr = r->created;
     const struct world_log *logs = world_logs(x->world, &out->log_count);
     CHECK(out->success || out->log_count == 0);
@@ -284,6 +284,14 @@ static void run_tx(struct exec *x, const struct tx *tx, const struct tx_charge *
     run_message(x, &msg, &tx_ctx);
 }
 
+/* At most what was used: refunds may have eaten into it. */
+static uint64_t donated_gas(struct exec *x, const struct tx_result *r) {
+    if (x->rules->donated_gas == NULL)
+        return 0;
+    uint64_t donated = x->rules->donated_gas(x);
+    return donated < r->gas_used ? donated : r->gas_used;
+}
+
 void tx_execute(struct exec *x, const struct tx *tx, const struct tx_charge *charge,
                 struct arena *a, struct tx_result *out, struct receipt *out_receipt) {
     struct world *w = x->world;
@@ -322,12 +330,13 @@ void tx_execute(struct exec *x, const struct tx *tx, const struct tx_charge *cha
     CHECK(out->gas_used <= tx->gas_limit);
     x->rules->settle(x, tx, charge, out->gas_used);
     /* What no check admitted may use more than the block has left. */
-    x->gas_left -= out->gas_used < x->gas_left ? out->gas_used : x->gas_left;
-    x->gas_used += out->gas_used;
+    uint64_t counted = out->gas_used - donated_gas(x, out);
+    x->gas_left -= counted < x->gas_left ? counted : x->gas_left;
+    x->gas_used += counted;
     uint64_t blob_gas = tx->blob_hash_count * (uint64_t)BLOB_GAS;
     x->blob_gas_left -= blob_gas < x->blob_gas_left ? blob_gas : x->blob_gas_left;
     x->blob_gas_used += blob_gas;
-    fill_receipt(x, tx, out, a, out_receipt);
+    exec_fill_receipt(x, tx, out, a, out_receipt);
     world_tx_end(w);
     x->tx = NULL;
     x->charge = NULL;

@@ -49,6 +49,9 @@ struct tx_rules {
     /* A contract was created by `creator` (attribution to universes); NULL if nothing hangs on it.
      */
     void (*on_create)(struct exec *x, const addr20 *created, const addr20 *creator);
+    /* Part of the running transaction's gas that a later one uses and counts for (L3 profile:
+     * redeems); it counts neither for the block's limit nor as cumulative gas here. NULL: none. */
+    uint64_t (*donated_gas)(struct exec *x);
     /* SELFDESTRUCT to itself just destroyed a balance (not 0); NULL if nobody counts. */
     void (*on_burn)(struct exec *x, const u256 *amount);
     /* Balances may be made up (calls with overrides) and add up to more than 256 bits hold: they
@@ -108,6 +111,9 @@ enum tx_verdict apply_tx(struct exec *x, const struct tx *tx, struct arena *a,
  * covers the intrinsic gas. */
 void tx_execute(struct exec *x, const struct tx *tx, const struct tx_charge *charge,
                 struct arena *a, struct tx_result *out, struct receipt *out_receipt);
+/* A receipt with the logs of the running world transaction; x->gas_used already counts it. */
+void exec_fill_receipt(const struct exec *x, const struct tx *tx, const struct tx_result *r,
+                       struct arena *a, struct receipt *out);
 /* Marks warm what is so before the first instruction: sender, target and what it delegates to,
  * coinbase (EIP-3651), precompiles, access list (EIP-2929, 2930, 7702). In an open world
  * transaction. */

@@ -2,6 +2,7 @@
 #include "chain/l3_rules.h"
 
 #include "base/check.h"
+#include "chain/retryable.h"
 #include "chain/system_call.h"
 #include "chain/system_state.h"
 
@@ -19,8 +20,10 @@ hash32 l3_block_hash(struct world *w, uint64_t current, uint64_t number) {
     return h;
 }
 
+/* Types that may get a verdict: users' own, and those that the parent passes on for them. */
 static bool is_user_type(enum tx_type t) {
-    return t == TX_LEGACY || t == TX_ACCESS_LIST || t == TX_DYNAMIC_FEE || t == TX_SET_CODE;
+    return t == TX_LEGACY || t == TX_ACCESS_LIST || t == TX_DYNAMIC_FEE || t == TX_SET_CODE ||
+           t == TX_UNSIGNED || t == TX_CONTRACT;
 }
 
 /* Who pays, decided: a sponsor if `gas` at P is within its rules, else the sender, P + S. */
@@ -47,6 +50,8 @@ static enum tx_verdict check_price(const struct tx *tx, const struct tx_charge *
 static enum tx_verdict l3_charge(struct exec *x, const struct tx *tx, struct tx_charge *out) {
     if (!is_user_type(tx->type))
         return TX_TYPE_UNSUPPORTED;
+    /* A contract of the parent chain speaks for itself: it has no nonce here, and may have code. */
+    out->skip_nonce = out->skip_eoa_check = tx->type == TX_CONTRACT;
     if (u256_lt(&tx->max_fee, &tx->max_priority_fee))
         return TX_TIP_ABOVE_FEE_CAP;
     if (!tx->is_create && universe_is_paused(x->world, &tx->to))
@@ -65,8 +70,7 @@ static u256 gas_cost(uint64_t gas, const u256 *price) {
 }
 
 static void l3_buy_gas(struct exec *x, const struct tx *tx, const struct tx_charge *c) {
-    struct l3_block *b = x->rules_ctx;
-    universe_tx_begin(x->world, &b->run, tx, c, x->block.timestamp);
+    l3_tx_begin(x, tx, c);
     if (c->sponsored)
         return;
     u256 cost = gas_cost(tx->gas_limit, &c->price);
@@ -89,6 +93,22 @@ static void l3_on_create(struct exec *x, const addr20 *created, const addr20 *cr
     universe_on_create(x->world, &b->run, created, creator);
 }
 
+void l3_tx_begin(struct exec *x, const struct tx *tx, const struct tx_charge *c) {
+    struct l3_block *b = x->rules_ctx;
+    universe_tx_begin(x->world, &b->run, tx, c, x->block.timestamp);
+}
+
+void l3_tx_end(struct exec *x, const struct tx *tx, const struct tx_charge *c, uint64_t gas_used) {
+    struct l3_block *b = x->rules_ctx;
+    universe_tx_end(x->world, &b->run, tx, c, gas_used);
+    if (b->attributed != NULL)
+        universe_each_created(x->world, &b->run, b, note_attribution);
+    /* Nothing changes balances after this but the end of the transaction, which deletes these. */
+    u256 doomed = world_doomed_balance(x->world);
+    if (!u256_is_zero(&doomed))
+        sys_add(x->world, SYS_SUPPLY_BURNT, NULL, &doomed);
+}
+
 static void l3_settle(struct exec *x, const struct tx *tx, const struct tx_charge *c,
                       uint64_t gas_used) {
     struct l3_block *b = x->rules_ctx;
@@ -99,13 +119,11 @@ static void l3_settle(struct exec *x, const struct tx *tx, const struct tx_charg
         world_add_balance(x->world, &tx->sender, &refund);
     if (!u256_is_zero(&fee))
         world_add_balance(x->world, &b->network_fee_account, &fee);
-    universe_tx_end(x->world, &b->run, tx, c, gas_used);
-    if (b->attributed != NULL)
-        universe_each_created(x->world, &b->run, b, note_attribution);
-    /* Nothing changes balances after this but the end of the transaction, which deletes these. */
-    u256 doomed = world_doomed_balance(x->world);
-    if (!u256_is_zero(&doomed))
-        sys_add(x->world, SYS_SUPPLY_BURNT, NULL, &doomed);
+    l3_tx_end(x, tx, c, gas_used);
+}
+
+static uint64_t l3_donated_gas(struct exec *x) {
+    return retryable_donated_gas(x->world);
 }
 
 static void l3_on_burn(struct exec *x, const u256 *amount) {
@@ -119,6 +137,7 @@ const struct tx_rules l3_tx_rules = {
     .settle = l3_settle,
     .system_call = system_call,
     .on_create = l3_on_create,
+    .donated_gas = l3_donated_gas,
     .on_burn = l3_on_burn,
 };
 

@@ -36,6 +36,12 @@ extern const struct tx_rules l3_tx_rules;
  * request that names a price must still name enough, and cover it. */
 extern const struct tx_rules l3_call_rules;
 
+/* What every transaction that runs code does before and after it, whoever pays: universes see it
+ * begin and end, and what its end deletes with destroyed accounts counts as burnt. l3_tx_end comes
+ * after all other changes of balances. */
+void l3_tx_begin(struct exec *x, const struct tx *tx, const struct tx_charge *c);
+void l3_tx_end(struct exec *x, const struct tx *tx, const struct tx_charge *c, uint64_t gas_used);
+
 /* Own block `number`'s hash out of the ring; zero outside the last 256 before `current`. */
 hash32 l3_block_hash(struct world *w, uint64_t current, uint64_t number);
 

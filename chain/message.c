@@ -162,7 +162,7 @@ struct batch_level {
     hash32 id;
 };
 
-static hash32 nested_id(const hash32 *id, uint64_t index) {
+hash32 message_nested_id(const hash32 *id, uint64_t index) {
     uint8_t preimage[64];
     u256 wide = u256_from_u64(index);
     memcpy(preimage, id->b, 32);
@@ -202,7 +202,7 @@ enum err message_each_l2(bytes data, const hash32 *request_id, l2_item_fn fn, vo
             return ERR_OK;
         struct batch_level *l = &levels[depth - 1];
         if (request_id != NULL)
-            id = nested_id(&l->id, l->index);
+            id = message_nested_id(&l->id, l->index);
         l->index++;
     }
 }

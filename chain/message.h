@@ -93,4 +93,7 @@ enum { MESSAGE_FRAME_FIRST_OFFSET = 10 /* 03 | length u64 | 04 */ };
 typedef enum err (*l2_item_fn)(void *ctx, uint8_t l2_kind, bytes body, const hash32 *request_id);
 enum err message_each_l2(bytes data, const hash32 *request_id, l2_item_fn fn, void *ctx) MUST_USE;
 
+/* keccak(request id | index as 32 bytes): the request id of a part of a message. */
+hash32 message_nested_id(const hash32 *id, uint64_t index);
+
 #endif

@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/limits.h"
 #include "base/secp.h"
 #include "base/types.h"
 #include "base/u256.h"
@@ -48,6 +49,26 @@ struct tx_authorization {
     bool recovered; /* authority and authority_ok are known */
 };
 
+/* What only transactions from the parent chain have. Their `to`, `value` and `data` in struct tx
+ * are the retry's in types 0x68 and 0x69. */
+struct tx_parent {
+    /* The gas field as encoded and hashed; gas_limit is min(this, TX_PARENT_GAS_MAX), which counts
+     * everywhere else (PROTOCOL §1). */
+    uint64_t gas;
+    hash32 request_id;      /* 0x64, 0x66, 0x69 */
+    hash32 ticket;          /* 0x68 */
+    addr20 refund_to;       /* 0x68 refundTo, 0x69 feeRefundAddr */
+    addr20 beneficiary;     /* 0x69 */
+    u256 max_refund;        /* 0x68 */
+    u256 submission_refund; /* 0x68: what of the submission fee a success gives back */
+    u256 l1_base_fee;       /* 0x69 */
+    u256 deposit;           /* 0x69 */
+    u256 max_submission;    /* 0x69 */
+};
+enum { TX_PARENT_GAS_MAX = LIMIT_TX_GAS };
+/* Sender and recipient of 0x6a. */
+extern const addr20 TX_INTERNAL_ADDRESS;
+
 struct tx {
     enum tx_type type;
     bool has_chain_id; /* false: unprotected legacy (before EIP-155) */
@@ -68,6 +89,7 @@ struct tx {
     size_t blob_hash_count;
     struct tx_authorization *auths; /* type 4 */
     size_t auth_count;
+    struct tx_parent parent; /* types 0x64-0x6a */
     struct secp_sig sig;
     hash32 hash;    /* keccak of the envelope */
     hash32 sighash; /* what the sender signed */
@@ -82,6 +104,15 @@ struct tx {
  * unless allow_blob), ERR_SIGNATURE, ERR_TOO_LARGE (a u64 field over 64 bits). */
 enum err tx_decode(struct tx *out, struct arena *a, bytes in, bool allow_blob,
                    struct err_ctx *ec) MUST_USE;
+/* The same for an envelope that a block holds: all types but 3. Those from the parent are not
+ * signed; their sender is known afterwards. */
+enum err tx_decode_stored(struct tx *out, struct arena *a, bytes in, struct err_ctx *ec) MUST_USE;
+/* Whether transactions of this type come from the parent chain and bear no signature. */
+static inline bool tx_is_unsigned(enum tx_type t) {
+    return t >= TX_DEPOSIT;
+}
+/* Completes one of those: raw, in `a`, and hash. */
+void tx_finish_unsigned(struct tx *tx, struct arena *a);
 /* Recovers the sender, not the authorizations' authorities. ERR_SIGNATURE. About 45 us. */
 enum err tx_recover_sender(struct tx *tx) MUST_USE;
 /* Recovers the authorities, about 45 us each; those that are known already stay. */

@@ -5,11 +5,18 @@
 #include "base/keccak.h"
 #include "base/rlp.h"
 
+const addr20 TX_INTERNAL_ADDRESS = {
+    {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x0a, 0x4b, 0x05}};
+
 enum field_kind {
     KIND_CHAIN_ID,
     KIND_U64,
     KIND_U256,
     KIND_TO,
+    KIND_FROM,
+    KIND_ADDR,
+    KIND_HASH,
+    KIND_GAS,
     KIND_BYTES,
     KIND_ACCESS,
     KIND_HASHES,
@@ -202,6 +209,17 @@ static enum err decode_field(struct tx *tx, struct arena *a, bytes *in, const st
         tx->is_create = !present;
         return ERR_OK;
     }
+    case KIND_FROM:
+        tx->has_sender = true;
+        return rlp_next_fixed(in, ((addr20 *)at)->b, sizeof(addr20));
+    case KIND_ADDR:
+        return rlp_next_fixed(in, ((addr20 *)at)->b, sizeof(addr20));
+    case KIND_HASH:
+        return rlp_next_fixed(in, ((hash32 *)at)->b, sizeof(hash32));
+    case KIND_GAS:
+        TRY(next_u64(in, &tx->parent.gas));
+        tx->gas_limit = tx->parent.gas < TX_PARENT_GAS_MAX ? tx->parent.gas : TX_PARENT_GAS_MAX;
+        return ERR_OK;
     case KIND_BYTES:
         return rlp_next_bytes(in, at);
     case KIND_ACCESS:
@@ -277,8 +295,31 @@ static hash32 digest_unsigned(const struct tx *tx, bytes unsigned_part) {
     return out;
 }
 
+/* Which types a reader of envelopes takes. */
+enum accept { ACCEPT_SIGNED = 1, ACCEPT_BLOB = 2, ACCEPT_PARENT = 4 };
+
+static bool accepts(unsigned accept, uint8_t type) {
+    switch (type) {
+    case TX_ACCESS_LIST:
+    case TX_DYNAMIC_FEE:
+    case TX_SET_CODE:
+        return true;
+    case TX_BLOB:
+        return (accept & ACCEPT_BLOB) != 0;
+    case TX_DEPOSIT:
+    case TX_UNSIGNED:
+    case TX_CONTRACT:
+    case TX_RETRY:
+    case TX_SUBMIT_RETRYABLE:
+    case TX_INTERNAL:
+        return (accept & ACCEPT_PARENT) != 0;
+    default:
+        return false;
+    }
+}
+
 /* The type of an envelope; *in is moved past the type byte. */
-static enum err decode_type(enum tx_type *out, bytes *in, bool allow_blob, struct err_ctx *ec) {
+static enum err decode_type(enum tx_type *out, bytes *in, unsigned accept, struct err_ctx *ec) {
     if (in->len == 0)
         FAIL(ec, ERR_RLP, "an empty transaction");
     uint8_t first = in->ptr[0];
@@ -288,44 +329,67 @@ static enum err decode_type(enum tx_type *out, bytes *in, bool allow_blob, struc
     }
     if (first >= 0x80)
         FAIL(ec, ERR_RLP, "a transaction that is neither a list nor an EIP-2718 envelope");
-    if (first < TX_ACCESS_LIST || first > TX_SET_CODE || (first == TX_BLOB && !allow_blob))
+    if (!accepts(accept, first))
         FAIL(ec, ERR_UNSUPPORTED, "transaction type 0x%02x is not supported", first);
     *out = (enum tx_type)first;
     *in = bytes_of(in->ptr + 1, in->len - 1);
     return ERR_OK;
 }
 
-enum err tx_decode(struct tx *out, struct arena *a, bytes in, bool allow_blob, struct err_ctx *ec) {
-    struct tx tx;
-    memset(&tx, 0, sizeof tx);
-    tx.raw = in;
-    bytes rest = in, list;
-    TRY(decode_type(&tx.type, &rest, allow_blob, ec));
-    if (rlp_next_list(&rest, &list) != ERR_OK)
-        FAIL(ec, ERR_RLP, "the transaction's fields are not a well-formed RLP list");
-    if (rest.len != 0)
-        FAIL(ec, ERR_RLP, "%zu bytes follow the transaction", rest.len);
+/* The fields of a list; *out_unsigned is its part before the signature. */
+static enum err decode_fields(struct tx *tx, struct arena *a, bytes list, bytes *out_unsigned,
+                              struct err_ctx *ec) {
     bytes unsigned_part = {list.ptr, 0};
-    const struct tx_field *end, *f = fields_of(tx.type, &end);
+    const struct tx_field *end, *f = fields_of(tx->type, &end);
     for (; f < end; f++) {
         if (!is_signature(f->kind))
             unsigned_part.len = SIZE_MAX; /* still open */
         else if (unsigned_part.len == SIZE_MAX)
             unsigned_part.len = (size_t)(list.ptr - unsigned_part.ptr);
-        enum err e = decode_field(&tx, a, &list, f);
+        enum err e = decode_field(tx, a, &list, f);
         if (e != ERR_OK)
-            FAIL(ec, e, "transaction type %d, field %s: %s", (int)tx.type, f->name, err_text(e));
+            FAIL(ec, e, "transaction type %d, field %s: %s", (int)tx->type, f->name, err_text(e));
     }
     if (list.len != 0)
-        FAIL(ec, ERR_RLP, "transaction type %d has more fields than it should", (int)tx.type);
-    if (!signature_in_range(&tx.sig))
-        FAIL(ec, ERR_SIGNATURE, "signature values out of range");
+        FAIL(ec, ERR_RLP, "transaction type %d has more fields than it should", (int)tx->type);
+    *out_unsigned = unsigned_part;
+    return ERR_OK;
+}
+
+static enum err decode(struct tx *out, struct arena *a, bytes in, unsigned accept,
+                       struct err_ctx *ec) {
+    struct tx tx;
+    memset(&tx, 0, sizeof tx);
+    tx.raw = in;
+    bytes rest = in, list, unsigned_part;
+    TRY(decode_type(&tx.type, &rest, accept, ec));
+    if (rlp_next_list(&rest, &list) != ERR_OK)
+        FAIL(ec, ERR_RLP, "the transaction's fields are not a well-formed RLP list");
+    if (rest.len != 0)
+        FAIL(ec, ERR_RLP, "%zu bytes follow the transaction", rest.len);
+    TRY(decode_fields(&tx, a, list, &unsigned_part, ec));
+    keccak256(&tx.hash, in.ptr, in.len);
+    if (tx.type == TX_INTERNAL) {
+        tx.sender = tx.to = TX_INTERNAL_ADDRESS;
+        tx.has_sender = true;
+    }
+    if (!tx_is_unsigned(tx.type)) {
+        if (!signature_in_range(&tx.sig))
+            FAIL(ec, ERR_SIGNATURE, "signature values out of range");
+        tx.sighash = digest_unsigned(&tx, unsigned_part);
+    }
     if (tx.type == TX_LEGACY || tx.type == TX_ACCESS_LIST)
         tx.max_fee = tx.max_priority_fee = tx.gas_price;
-    keccak256(&tx.hash, in.ptr, in.len);
-    tx.sighash = digest_unsigned(&tx, unsigned_part);
     *out = tx;
     return ERR_OK;
+}
+
+enum err tx_decode(struct tx *out, struct arena *a, bytes in, bool allow_blob, struct err_ctx *ec) {
+    return decode(out, a, in, ACCEPT_SIGNED | (allow_blob ? ACCEPT_BLOB : 0U), ec);
+}
+
+enum err tx_decode_stored(struct tx *out, struct arena *a, bytes in, struct err_ctx *ec) {
+    return decode(out, a, in, ACCEPT_SIGNED | ACCEPT_PARENT, ec);
 }
 
 /* --- encoding --------------------------------------------------------------------------------- */
@@ -381,6 +445,7 @@ static void encode_field(struct buf *b, const struct tx *tx, const struct tx_fie
     switch (f->kind) {
     case KIND_CHAIN_ID:
     case KIND_U64:
+    case KIND_GAS:
         rlp_put_u64(b, *(const uint64_t *)at);
         return;
     case KIND_U256:
@@ -393,6 +458,13 @@ static void encode_field(struct buf *b, const struct tx *tx, const struct tx_fie
             rlp_put_bytes(b, NULL, 0);
         else
             rlp_put_addr(b, at);
+        return;
+    case KIND_FROM:
+    case KIND_ADDR:
+        rlp_put_addr(b, at);
+        return;
+    case KIND_HASH:
+        rlp_put_hash(b, at);
         return;
     case KIND_BYTES:
         rlp_put_bytes(b, ((const bytes *)at)->ptr, ((const bytes *)at)->len);
@@ -423,6 +495,17 @@ void tx_encode(struct buf *b, const struct tx *tx) {
     for (; f < end; f++)
         encode_field(b, tx, f);
     rlp_list_end(b, mark);
+}
+
+void tx_finish_unsigned(struct tx *tx, struct arena *a) {
+    CHECK(tx_is_unsigned(tx->type) && tx->has_sender);
+    struct buf b;
+    buf_init(&b, SIZE_MAX);
+    tx_encode(&b, tx);
+    CHECK(!b.overflow);
+    tx->raw = arena_copy(a, buf_bytes(&b));
+    buf_clear(&b);
+    tx->hash = keccak256_bytes(tx->raw);
 }
 
 hash32 tx_signing_hash(const struct tx *tx) {

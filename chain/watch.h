@@ -24,4 +24,9 @@ enum tx_verdict apply_tx_watched(struct exec *x, const struct tx *tx, struct are
                                  struct tx_result *out, struct receipt *out_receipt,
                                  const struct exec_watch *w, bool *out_stop);
 
+/* tx_execute likewise: for transactions whose charge is settled. */
+void tx_execute_watched(struct exec *x, const struct tx *tx, const struct tx_charge *charge,
+                        struct arena *a, struct tx_result *out, struct receipt *out_receipt,
+                        const struct exec_watch *w, bool *out_stop);
+
 #endif

@@ -93,7 +93,7 @@ static enum err decode_txs(struct index_block *out, struct arena *a,
         return ERR_NOMEM;
     size_t sender = 0;
     for (size_t i = 0; i < count; i++) {
-        TRY(tx_decode(&txs[i], a, rr[i].envelope, false, ec));
+        TRY(tx_decode_stored(&txs[i], a, rr[i].envelope, ec));
         if (txs[i].type <= TX_SET_CODE) {
             if (sender == body->sender_count)
                 FAIL(ec, ERR_CORRUPT, "block %" PRIu64 " has fewer senders than transactions",
