@@ -12,6 +12,24 @@ enum {
     REPORT_CALL_WORDS = 7,
 };
 
+static u256 alias_offset(void) {
+    static const addr20 offset = {
+        {0x11, 0x11, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x11, 0x11}};
+    return u256_from_addr(&offset);
+}
+
+addr20 parent_alias(const addr20 *a) {
+    u256 v = u256_from_addr(a), offset = alias_offset();
+    v = u256_add(&v, &offset);
+    return u256_to_addr(&v);
+}
+
+addr20 parent_unalias(const addr20 *a) {
+    u256 v = u256_from_addr(a), offset = alias_offset();
+    v = u256_sub(&v, &offset);
+    return u256_to_addr(&v);
+}
+
 /* --- reading --------------------------------------------------------------------------------- */
 
 static bool take(bytes *in, size_t len, const uint8_t **out) {

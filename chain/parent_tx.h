@@ -12,6 +12,11 @@
 #include "chain/message.h"
 #include "chain/tx.h"
 
+/* How the parent's contracts appear as senders here, and back: plus and minus
+ * 0x1111000000000000000000000000000000001111, modulo 2^160. */
+addr20 parent_alias(const addr20 *a);
+addr20 parent_unalias(const addr20 *a);
+
 /* Kind 12: to 20 | value u256. Type 0x64. */
 bool parent_tx_deposit(struct tx *out, struct arena *a, uint64_t chain_id, const struct message *m);
 /* L2 kinds 0 (0x65) and 1 (0x66): gas limit, fee cap, [nonce,] to, value, each 32 bytes, calldata.

@@ -26,4 +26,8 @@ struct send_tree_update {
 size_t send_tree_append(hash32 partials[SEND_TREE_LEVELS_MAX], uint64_t size, const hash32 *item,
                         struct send_tree_update out[SEND_TREE_LEVELS_MAX], unsigned *out_top);
 
+/* Topics of ArbSys' logs, from which the tree's nodes can be stored outside of state: a completed
+ * node (hash, level << 192 | newest leaf), and a message (hash of the item, leaf). */
+extern const hash32 SEND_MERKLE_UPDATE, SEND_L2_TO_L1_TX;
+
 #endif

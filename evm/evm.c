@@ -210,3 +210,7 @@ const char *evm_status_text(enum evm_status s) {
     }
     return "unknown status";
 }
+
+const addr20 *evm_running_sender(const struct evm *vm) {
+    return vm->top != NULL ? &vm->top->caller : NULL;
+}

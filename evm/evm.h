@@ -247,6 +247,9 @@ struct evm_config {
 void evm_run(struct evm *vm, const struct evm_config *cfg, const struct evm_message *msg,
              struct evm_result *out);
 
+/* Who called the frame that runs, while a host operation is executing; NULL at the top level. */
+const addr20 *evm_running_sender(const struct evm *vm);
+
 /* CREATE and CREATE2 addresses (Yellow Paper eq. 86-90, EIP-1014). */
 void evm_create_address(addr20 *out, const addr20 *sender, uint64_t nonce);
 void evm_create2_address(addr20 *out, const addr20 *sender, const hash32 *salt,

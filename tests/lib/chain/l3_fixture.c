@@ -7,6 +7,7 @@
 #include "chain/system_state.h"
 
 const addr20 FIXTURE_FEE_ACCOUNT = {{0xfe, 0xe0}};
+const addr20 FIXTURE_PARENT_SENDER = {{0xde, 0x1a, 0x7e, 0xd0}};
 
 static struct fee_params default_fees(void) {
     return (struct fee_params){
@@ -222,10 +223,34 @@ struct message fixture_l2_message(const struct fixture *f, bytes data) {
 struct message fixture_delayed_message(const struct fixture *f, uint8_t kind, bytes data) {
     struct message m = fixture_l2_message(f, data);
     m.kind = kind;
-    m.sender = (addr20){{0xde, 0x1a, 0x7e, 0xd0}};
+    m.sender = FIXTURE_PARENT_SENDER;
     m.has_request_id = true;
     m.request_id.b[31] = (uint8_t)m.delayed_read;
     m.delayed_read++;
+    return m;
+}
+
+struct message fixture_submit_message(struct fixture *f, const struct fixture_ticket *t) {
+    const u256 words[9] = {
+        u256_from_addr(&t->to),
+        t->value,
+        t->deposit,
+        t->max_submission,
+        u256_from_addr(&t->refund_to),
+        u256_from_addr(&t->beneficiary),
+        u256_from_u64(t->gas),
+        t->max_fee,
+        u256_from_u64(t->data.len),
+    };
+    uint8_t *data = arena_alloc(&f->arena, sizeof words + t->data.len);
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        u256_to_be32(data + 32 * i, &words[i]);
+    if (t->data.len != 0)
+        memcpy(data + sizeof words, t->data.ptr, t->data.len);
+    struct message m = fixture_delayed_message(f, MESSAGE_SUBMIT_RETRYABLE,
+                                               bytes_of(data, sizeof words + t->data.len));
+    m.has_base_fee_l1 = true;
+    m.base_fee_l1 = u256_from_u64(FIXTURE_L1_BASE_FEE);
     return m;
 }
 

@@ -59,6 +59,20 @@ struct message fixture_l2_message(const struct fixture *f, bytes data);
 /* A message from the parent, `data` as given. */
 struct message fixture_delayed_message(const struct fixture *f, uint8_t kind, bytes data);
 
+/* A ticket as the parent's Inbox asks for one (kind 9), at a parent base fee of
+ * FIXTURE_L1_BASE_FEE. */
+enum { FIXTURE_L1_BASE_FEE = 10 };
+struct fixture_ticket {
+    addr20 to; /* zero: the retry creates */
+    u256 value, deposit, max_submission, max_fee;
+    uint64_t gas;
+    addr20 refund_to, beneficiary;
+    bytes data;
+};
+struct message fixture_submit_message(struct fixture *f, const struct fixture_ticket *t);
+/* Sender of such messages. */
+extern const addr20 FIXTURE_PARENT_SENDER;
+
 u256 fixture_balance(struct fixture *f, const addr20 *a);
 /* One transaction in a block of its own, which must be in it. */
 struct derived_tx fixture_run(struct fixture *f, struct tx *tx);

@@ -102,16 +102,3 @@ Test(derive_replay, deposits) {
     cr_assert(u256_is_zero(&s.bob_before[0]) && s.bob_after[0].w[0] == 77);
     fixture_clear(&f);
 }
-
-Test(derive_replay, errors) {
-    struct fixture f;
-    fixture_init(&f, &plain);
-    struct seen s = {0};
-    const struct exec_watch w = {.ctx = &s, .begin = begin, .end = end};
-    struct message m = fixture_l2_message(&f, bytes_of("\0", 1)); /* an unsigned item */
-    cr_assert_eq(chain_replay_block(f.main.chain, &f.arena, &f.head, &m, &w, NULL),
-                 ERR_UNSUPPORTED);
-    cr_assert_eq(s.begun, 0);
-    (void)fixture_run(&f, fixture_tx(&f, 0, &BOB, 1, bytes_of(NULL, 0), 21000));
-    fixture_clear(&f);
-}
