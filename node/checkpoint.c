@@ -78,11 +78,12 @@ void checkpointer_after_block(struct checkpointer *c, uint64_t exec_ns) {
     size_t rows = store_dirty_rows(c->ledger->store);
     pthread_mutex_lock(&c->lock);
     c->replay_ns += exec_ns;
-    if (rows >= LEDGER_CHECKPOINT_ROWS || c->replay_ns >= LEDGER_REPLAY_NS_MAX) {
+    if (rows >= c->ledger->checkpoint_rows || c->replay_ns >= LEDGER_REPLAY_NS_MAX) {
         c->due = true;
         pthread_cond_signal(&c->wake);
     }
-    while (rows >= CHECKPOINT_STALL_ROWS && !c->stopping && !c->broken) {
+    while (rows >= CHECKPOINT_STALL_FACTOR * c->ledger->checkpoint_rows && !c->stopping &&
+           !c->broken) {
         c->due = true;
         pthread_cond_signal(&c->wake);
         pthread_cond_wait(&c->done, &c->lock);

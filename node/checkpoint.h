@@ -8,8 +8,8 @@
 #include "node/ledger.h"
 
 enum {
-    CHECKPOINT_STALL_ROWS =
-        8 * LEDGER_CHECKPOINT_ROWS /* dirty rows at which new blocks wait for the thread */
+    CHECKPOINT_STALL_FACTOR =
+        8 /* times the rows at which a checkpoint is due, new blocks wait for the thread */
 };
 
 struct checkpointer;

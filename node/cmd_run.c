@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 enum {
+    KIB = 1 << 10,
     MIB = 1 << 20,
     DRAIN_MS = 500, /* at a stop, for replies to reach their clients */
     DRAIN_STEP_MS = 10,
@@ -50,6 +51,9 @@ struct run {
     struct buf pool_records; /* of recovery: sender 20 | seq u64 | length u32 | envelope, one after
                                 the other */
 };
+
+_Static_assert(LOG_SEGMENT_MIN_BYTES == 4 * KIB && LOG_SEGMENT_MAX_BYTES == 1048576 * KIB,
+               "node/config.def has the limits of --log-segment-kib");
 
 /* --- starting ------------------------------------------------------------------------------ */
 static void set_up_log(const struct config *c) {
@@ -113,6 +117,8 @@ static enum err open_ledger(struct run *r, struct err_ctx *ec) {
         .dir = r->dir,
         .genesis = &r->genesis,
         .cache_bytes = r->config.cache_mib * MIB,
+        .checkpoint_rows = (size_t)r->config.checkpoint_rows,
+        .log_segment_bytes = (uint32_t)(r->config.log_segment_kib * KIB),
         .tier = strcmp(r->config.tier, "reference") == 0 ? EVM_TIER_REFERENCE : EVM_TIER_FAST,
     };
     TRY(ledger_open(&r->ledger, &lo, ec));

@@ -23,7 +23,10 @@ static const char pool_floor_key[] = "pool_floor";
 static enum err open_logs(struct ledger *l, const struct ledger_options *o, struct err_ctx *ec) {
     char dir[DATADIR_PATH_MAX];
     TRY(datadir_path(dir, o->dir, DATADIR_LOG, ec));
-    struct wal_options wo = {.disk = o->disk, .dir = dir, .prefix = DATADIR_LOG_PREFIX};
+    struct wal_options wo = {.disk = o->disk,
+                             .dir = dir,
+                             .prefix = DATADIR_LOG_PREFIX,
+                             .segment_bytes = o->log_segment_bytes};
     TRY(wal_open(&l->log, &wo, ec));
     wo.prefix = DATADIR_RECEIPTS_PREFIX;
     return wal_open(&l->receipts, &wo, ec);
@@ -238,7 +241,10 @@ static enum err open_all(struct ledger *l, const struct ledger_options *o, struc
 }
 
 enum err ledger_open(struct ledger *l, const struct ledger_options *o, struct err_ctx *ec) {
-    *l = (struct ledger){.genesis = o->genesis, .epoch = 1};
+    *l = (struct ledger){.genesis = o->genesis,
+                         .epoch = 1,
+                         .checkpoint_rows =
+                             o->checkpoint_rows != 0 ? o->checkpoint_rows : LEDGER_CHECKPOINT_ROWS};
     arena_init(&l->arena, ARENA_CHUNK_BYTES, ARENA_MAX_BYTES);
     buf_init(&l->record, RECORD_MAX_BYTES);
     enum err e = open_all(l, o, ec);

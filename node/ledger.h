@@ -20,7 +20,7 @@
 #include "state/trie.h"
 
 enum {
-    LEDGER_CHECKPOINT_ROWS = 60000, /* dirty rows at which a checkpoint is due */
+    LEDGER_CHECKPOINT_ROWS = 60000, /* dirty rows at which a checkpoint is due, by default */
     LEDGER_REPLAY_NS_MAX =
         1500000000, /* execution time of the blocks that a restart would replay */
 };
@@ -31,6 +31,8 @@ struct ledger_options {
     const struct genesis *genesis; /* borrowed while the ledger is open */
     size_t cache_bytes;            /* trie, state and code together */
     enum evm_tier tier;            /* interpreter that executes blocks */
+    uint32_t log_segment_bytes;    /* of new segments of log and receipts; 0 = the default */
+    size_t checkpoint_rows;        /* dirty rows at which a checkpoint is due; 0 = the default */
     bool no_sync;                  /* tests that never restart */
 };
 
@@ -49,8 +51,9 @@ struct ledger {
     uint64_t pool_floor; /* lowest record of a transaction that still waits in the pool; 0 none */
     uint64_t stored_pool_floor; /* as the store has it */
     struct kv *kv;              /* the node's own values */
-    struct arena arena;         /* of the block in the making */
-    struct buf record;          /* payload in the making */
+    size_t checkpoint_rows;
+    struct arena arena; /* of the block in the making */
+    struct buf record;  /* payload in the making */
 };
 
 /* Opens or makes everything; a new store gets block 0. The log is not replayed yet: see

@@ -381,12 +381,12 @@ uint64_t pool_floor(struct pool *p) {
 }
 
 /* --- looks --------------------------------------------------------------------------------- */
-uint64_t pool_pending_nonce(struct pool *p, const addr20 *sender, uint64_t latest) {
-    uint64_t nonce = latest;
+uint64_t pool_pending_nonce(struct pool *p, const addr20 *sender) {
+    uint64_t nonce = 0;
     pthread_mutex_lock(&p->lock);
     for (const struct pool_tx *t = first_of(p, sender); t != NULL; t = t->next_of_sender)
-        if (t->state != POOL_GAPPED && t->tx.nonce == nonce)
-            nonce++;
+        if (t->state != POOL_GAPPED)
+            nonce = t->tx.nonce + 1; /* those have no gap, and come before all that wait */
     pthread_mutex_unlock(&p->lock);
     return nonce;
 }

@@ -106,7 +106,7 @@ struct pool_tx *pool_expire(struct pool *p, uint64_t before_ms);
 uint64_t pool_floor(struct pool *p);
 
 /* As struct node_commands has them. */
-uint64_t pool_pending_nonce(struct pool *p, const addr20 *sender, uint64_t latest);
+uint64_t pool_pending_nonce(struct pool *p, const addr20 *sender);
 bool pool_lookup(struct pool *p, const hash32 *hash, struct buf *out_envelope, addr20 *out_sender);
 
 #endif

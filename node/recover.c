@@ -49,7 +49,7 @@ static enum err replay_block(struct recovery *r, const struct log_record *rec) {
     store_set_durable(l->store, l->head.number);
     arena_reset(&l->arena);
     r->stats.blocks++;
-    if (store_dirty_rows(l->store) >= LEDGER_CHECKPOINT_ROWS)
+    if (store_dirty_rows(l->store) >= l->checkpoint_rows)
         TRY(ledger_checkpoint(l, r->ec));
     return ERR_OK;
 }
@@ -74,6 +74,10 @@ static enum err replay_pool(struct recovery *r, const struct log_record *rec) {
     enum err e = record_unpack_pool(&p, rec->payload);
     if (e != ERR_OK)
         FAIL(r->ec, e, "record %" PRIu64 " of the log: its transaction cannot be read", rec->seq);
+    /* Whether it still waits is known at the end; until then a checkpoint must not leave it
+     * behind. */
+    if (r->l->pool_floor == 0)
+        r->l->pool_floor = rec->seq;
     r->pool(r->pool_ctx, p.envelope, &p.sender, rec->seq);
     return ERR_OK;
 }

@@ -273,6 +273,7 @@ enum err sequencer_start(struct sequencer **out, const struct sequencer_options 
     s->o = *o;
     sequencer_set_policy(s, &o->policy);
     kv_queue_init(&s->kv);
+    s->pool_changed = true;            /* what recovery brought back is in the pool */
     s->block.header = o->ledger->head; /* whose price errors quote before the first block */
     s->expire_ns = now_ns(s) + (uint64_t)EXPIRE_EVERY_MS * NS_PER_MS;
     enum err e = start(s, ec);

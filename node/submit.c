@@ -133,9 +133,9 @@ static void submit(void *ctx, bytes envelope, unsigned flags, submit_done_fn don
     pool_tx_free(t);
 }
 
-static uint64_t pending_nonce(void *ctx, const addr20 *a, uint64_t latest) {
+static uint64_t pending_nonce(void *ctx, const addr20 *a) {
     struct sequencer *s = ctx;
-    return pool_pending_nonce(s->o.pool, a, latest);
+    return pool_pending_nonce(s->o.pool, a);
 }
 
 static bool pooled(void *ctx, const hash32 *hash, struct buf *out_envelope, addr20 *out_sender) {

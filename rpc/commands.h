@@ -51,10 +51,13 @@ struct node_commands {
     /* Takes a transaction's envelope (copied). Thread-safe. */
     void (*submit)(void *ctx, bytes envelope, unsigned flags, submit_done_fn done, void *done_ctx,
                    uint64_t token);
-    /* Nonce of the next transaction of `a`, counting what waits in the pool without a gap after
-     * `latest`. Thread-safe. */
-    uint64_t (*pending_nonce)(void *ctx, const addr20 *a, uint64_t latest);
-    /* A transaction that waits in the pool: appends its envelope. False: not there. Thread-safe. */
+    /* The nonce after the last of the account's transactions that are next in turn, or in a block
+     * that is not durable yet; 0 without any. They leave the pool once the store has them: who asks
+     * here first and reads the account then takes the larger nonce, and never sees it step back.
+     * Thread-safe. */
+    uint64_t (*pending_nonce)(void *ctx, const addr20 *a);
+    /* A transaction that waits in the pool: appends its envelope. False: not there, or durable
+     * since: look into the store after this. Thread-safe. */
     bool (*pooled)(void *ctx, const hash32 *hash, struct buf *out_envelope, addr20 *out_sender);
     /* The node's own values. A write (copied) is atomic and durable when `done` says so; writes
      * take effect in the order in which they were asked for, and before what is submitted after

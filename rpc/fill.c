@@ -35,17 +35,13 @@ bool rpc_fill_fees(struct rpc_call *c, struct tx_args *t, const u256 *base_fee) 
 }
 
 bool rpc_fill(struct rpc_call *c, struct tx_args *t, const struct index_head *head) {
-    struct account sender;
     uint64_t gas;
-    const struct node_commands *node = c->cx->node;
     if (t->tx.is_create && t->tx.data.len == 0) {
         rpc_fail(c, RPC_SERVER_ERROR, "contract creation without any data provided");
         return false;
     }
     if (!rpc_fill_fees(c, t, &head->header.base_fee) ||
-        !rpc_account(c, head->header.number, &t->tx.sender, &sender))
+        (!t->has_nonce && !rpc_pending_nonce(c, &t->tx.sender, &t->tx.nonce)))
         return false;
-    if (!t->has_nonce)
-        t->tx.nonce = node->pending_nonce(node->ctx, &t->tx.sender, sender.nonce);
     return t->has_gas || rpc_estimate(c, t, head, NULL, &gas);
 }

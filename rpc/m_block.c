@@ -176,16 +176,36 @@ static bool find_pooled(struct rpc_call *c, const hash32 *hash, struct tx *out) 
     return ok;
 }
 
+enum tx_place { TX_NOWHERE, TX_IN_BLOCK, TX_IN_POOL };
+
+/* Finds a transaction wherever it is: its block and place there, or itself in *out_pooled. */
+static enum tx_place locate_tx(struct rpc_call *c, const hash32 *hash, struct index_block *out,
+                               uint32_t *out_idx, struct tx *out_pooled) {
+    if (find_tx(c, hash, out, out_idx))
+        return TX_IN_BLOCK;
+    if (rpc_failed(c))
+        return TX_NOWHERE;
+    if (find_pooled(c, hash, out_pooled))
+        return TX_IN_POOL;
+    /* It may have left the pool for a block after the view of the first look was pinned. */
+    return rpc_renew_head(c) && find_tx(c, hash, out, out_idx) ? TX_IN_BLOCK : TX_NOWHERE;
+}
+
 void format_tx_of(struct rpc_call *c, struct json_writer *w, const hash32 *hash) {
     struct index_block b;
     uint32_t idx = 0;
     struct tx pooled;
-    if (find_tx(c, hash, &b, &idx))
+    switch (locate_tx(c, hash, &b, &idx, &pooled)) {
+    case TX_IN_BLOCK:
         format_tx(w, &b, idx);
-    else if (!rpc_failed(c) && find_pooled(c, hash, &pooled))
+        break;
+    case TX_IN_POOL:
         format_pending_tx(w, &pooled);
-    else
+        break;
+    case TX_NOWHERE:
         jw_null(w);
+        break;
+    }
 }
 
 void rpc_eth_get_tx_by_hash(struct rpc_call *c) {
@@ -205,12 +225,17 @@ void rpc_eth_get_raw_tx_by_hash(struct rpc_call *c) {
     jw_init(&w, &c->result);
     if (!param_hash(c, 0, &hash))
         return;
-    if (find_tx(c, &hash, &b, &idx))
+    switch (locate_tx(c, &hash, &b, &idx, &pooled)) {
+    case TX_IN_BLOCK:
         jw_data(&w, b.txs[idx].raw.ptr, b.txs[idx].raw.len);
-    else if (!rpc_failed(c) && find_pooled(c, &hash, &pooled))
+        break;
+    case TX_IN_POOL:
         jw_data(&w, pooled.raw.ptr, pooled.raw.len);
-    else
+        break;
+    case TX_NOWHERE:
         null_result(c);
+        break;
+    }
 }
 
 void rpc_eth_get_tx_receipt(struct rpc_call *c) {

@@ -43,10 +43,10 @@ void rpc_eth_get_tx_count(struct rpc_call *c) {
     struct block_ref ref;
     struct json_writer w;
     jw_init(&w, &c->result);
-    if (!account_at(c, 1, &a, &acc, &h, &ref))
+    if (!account_at(c, 1, &a, &acc, &h, &ref) ||
+        (ref.kind == BLOCK_REF_PENDING && !rpc_pending_nonce(c, &a, &acc.nonce)))
         return;
-    bool pending = ref.kind == BLOCK_REF_PENDING;
-    jw_u64(&w, pending ? c->cx->node->pending_nonce(c->cx->node->ctx, &a, acc.nonce) : acc.nonce);
+    jw_u64(&w, acc.nonce);
 }
 
 void rpc_eth_get_code(struct rpc_call *c) {

@@ -45,24 +45,23 @@ void rpc_eth_send_raw_sync(struct rpc_call *c) {
 
 /* --- development accounts ------------------------------------------------------------------ */
 /* The next nonce of a development account, counting what was given out to requests that the pool
- * has not met yet. */
-static uint64_t next_nonce(struct rpc_call *c, int account, uint64_t latest) {
+ * has not met yet. False with the error set. */
+static bool next_nonce(struct rpc_call *c, int account, uint64_t *out) {
     struct rpc_dev_nonces *nonces = c->cx->dev_nonces;
-    const struct node_commands *node = c->cx->node;
-    uint64_t nonce = node->pending_nonce(node->ctx, &node->dev_accounts[account].address, latest);
+    if (!rpc_pending_nonce(c, &c->cx->node->dev_accounts[account].address, out))
+        return false;
     pthread_mutex_lock(&nonces->lock);
-    if (nonces->next[account] > nonce)
-        nonce = nonces->next[account];
-    nonces->next[account] = nonce + 1;
+    if (nonces->next[account] > *out)
+        *out = nonces->next[account];
+    nonces->next[account] = *out + 1;
     pthread_mutex_unlock(&nonces->lock);
-    return nonce;
+    return true;
 }
 
 void rpc_eth_send_tx(struct rpc_call *c) {
     struct tx_args t;
     struct block_ref latest = {.kind = BLOCK_REF_LATEST};
     struct index_head head;
-    struct account sender;
     uint64_t gas = 0;
     if (!param_tx(c, 0, &t, rpc_arena(c)) || !rpc_need_block(c, &latest, &head))
         return;
@@ -73,11 +72,9 @@ void rpc_eth_send_tx(struct rpc_call *c) {
     }
     if ((!t.has_gas && !rpc_estimate(c, &t, &head, NULL, &gas)) ||
         !rpc_fill_fees(c, &t, &head.header.base_fee) ||
-        !rpc_account(c, head.header.number, &t.tx.sender, &sender))
+        (!t.has_nonce && !next_nonce(c, account, &t.tx.nonce)))
         return;
     c->dev_account = account;
-    if (!t.has_nonce)
-        t.tx.nonce = next_nonce(c, account, sender.nonce);
     enum err e = tx_sign(&t.tx, rpc_arena(c), c->cx->node->dev_accounts[account].key);
     if (e != ERR_OK) {
         rpc_fail_err(c, e, NULL);

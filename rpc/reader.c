@@ -115,6 +115,23 @@ uint64_t rpc_head_number(struct rpc_call *c) {
     return store_view_block(c->reader->head);
 }
 
+bool rpc_renew_head(struct rpc_call *c) {
+    enum err e = refresh_head(c->reader);
+    if (e != ERR_OK)
+        rpc_fail_err(c, e, NULL);
+    return e == ERR_OK;
+}
+
+bool rpc_pending_nonce(struct rpc_call *c, const addr20 *a, uint64_t *out) {
+    const struct node_commands *node = c->cx->node;
+    struct account account;
+    uint64_t pooled = node->pending_nonce(node->ctx, a);
+    if (!rpc_renew_head(c) || !rpc_account(c, rpc_head_number(c), a, &account))
+        return false;
+    *out = pooled > account.nonce ? pooled : account.nonce;
+    return true;
+}
+
 bool rpc_resolve(struct rpc_call *c, const struct block_ref *ref, uint64_t *out_number) {
     uint64_t head = rpc_head_number(c), number = 0;
     switch (ref->kind) {

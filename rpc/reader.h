@@ -27,6 +27,11 @@ struct arena *rpc_arena(struct rpc_call *c);
 /* The newest durable block's view, pinned for the call. */
 struct store_view *rpc_head_view(struct rpc_call *c);
 uint64_t rpc_head_number(struct rpc_call *c);
+/* Pins the newest durable block anew: for who has asked the pool for something that may have become
+ * durable meanwhile. False with the error set. */
+bool rpc_renew_head(struct rpc_call *c);
+/* The nonce of the account's next transaction, counting the pool. False with the error set. */
+bool rpc_pending_nonce(struct rpc_call *c, const addr20 *a, uint64_t *out);
 /* Resolves a reference to a block. False without an error: there is no such block. */
 bool rpc_resolve(struct rpc_call *c, const struct block_ref *ref, uint64_t *out_number);
 /* As above for methods that need the block: its header too; the error is set when there is none. */

@@ -27,7 +27,8 @@
  * it is damage: ERR_CORRUPT, nothing is skipped. Damage inside the very last sync window looks like
  * a torn end; who knows a higher durable seq (store_applied) compares it with wal_last_seq.
  *
- * Limits: a record fits one segment; LOG_SEGMENT_MIN_BYTES <= segment <= LOG_SEGMENT_MAX_BYTES. */
+ * Limits: a record fits one segment, and one that is longer than the chosen size gets a segment of
+ * its own length; LOG_SEGMENT_MIN_BYTES <= segment <= LOG_SEGMENT_MAX_BYTES. */
 #ifndef STATE_LOG_H
 #define STATE_LOG_H
 

@@ -139,15 +139,17 @@ enum err wal_segment_first(struct wal *l) {
     return segment_make(l, &s);
 }
 
-/* The current segment is full: sync it, then begin the next. */
-static enum err rotate(struct wal *l) {
+/* The current segment is full: sync it, then begin the next, with room for a record of `need`. */
+static enum err rotate(struct wal *l, uint64_t need) {
     pthread_mutex_lock(&l->sync_lock);
     enum err e = l->disk->sync(l->disk, l->file);
     if (e == ERR_OK) {
         uint64_t last = wal_last_seq(l);
         atomic_store_explicit(&l->synced_seq, last, memory_order_release);
+        uint64_t least = need + LOG_SEGMENT_HEADER_BYTES;
         struct wal_segment s = {.number = l->current.number + 1,
-                                .bytes = l->segment_bytes,
+                                .bytes =
+                                    least > l->segment_bytes ? (uint32_t)least : l->segment_bytes,
                                 .first_seq = last + 1,
                                 .chain = l->chain};
         e = segment_make(l, &s);
@@ -160,7 +162,7 @@ static enum err append(struct wal *l, struct log_record *r) {
     uint64_t need = wal_record_bytes(r->payload.len);
     const struct wal_segment *s = &l->current;
     if (l->end + need > s->bytes)
-        TRY(rotate(l));
+        TRY(rotate(l, need));
     uint32_t at = l->end;
     r->seq = wal_last_seq(l) + 1;
     r->pos = (struct log_pos){s->number, at};
@@ -181,8 +183,8 @@ enum err wal_append(struct wal *l, enum log_kind kind, uint64_t epoch, bytes pay
     CHECK(epoch >= l->epoch);
     if (atomic_load_explicit(&l->failed, memory_order_acquire))
         return ERR_IO;
-    if (payload.len > l->segment_bytes ||
-        wal_record_bytes(payload.len) + LOG_SEGMENT_HEADER_BYTES > l->segment_bytes)
+    if (payload.len > LOG_SEGMENT_MAX_BYTES ||
+        wal_record_bytes(payload.len) + LOG_SEGMENT_HEADER_BYTES > LOG_SEGMENT_MAX_BYTES)
         return ERR_TOO_LARGE;
     struct log_record r = {
         .kind = kind, .version = LOG_VERSION, .epoch = epoch, .payload = payload};

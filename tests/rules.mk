@@ -112,10 +112,19 @@ $(B)/crash_shim.so: tests/sim/crash_shim.c tests/sim/crash_trace.h
 	@echo "LD $@"
 	$(Q)$(CC) -I. -D_GNU_SOURCE -std=gnu17 -O1 -g $(WARN) -fPIC -shared -o $@ $<
 
+# Makes the disk images that tests/func/suite_crash.mjs starts nodes on.
+crash_image_OBJ := $(patsubst %,$(B)/tests/%.o,sim/crash_image sim/crash_disk lib/state/fixture)
+DEPS += $(crash_image_OBJ:.o=.d)
+$(B)/sim-crash_image: $(crash_image_OBJ) $(B)/libbase.a
+	@echo "LD $@"
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -Wl,--start-group $(foreach f,$(base_BELOW),$(B)/lib$(f).a) -Wl,--end-group $(foreach f,$(base_BELOW),$($(f)_LIBS)) -lm
+
+crash-tools: $(B)/sim-crash_image $(B)/crash_shim.so # for tests/func/run.sh crash (CRASH_TOOLS=$B)
+
 test-sim: $(SIMULATION_BINS) $(B)/crash_shim.so ## seeded simulations: store histories, crashes (SEED=)
 	@set -e; for t in $(SIMULATION_BINS); do echo "== $$t"; $$t; done
 
-.PHONY: test-sim
+.PHONY: test-sim crash-tools
 
 # --- functional: the real binary with real clients (tests/func/README.md).
 test-func: build/callipter ## viem, cast, ethers, the wire, restart, kill -9 (FILTER=, ROUNDS=)

@@ -4,6 +4,9 @@
  * failed at any of them. It sees the C library's calls, whoever makes them: this project's files
  * and LMDB's alike. A write to a file whose name ends in ".mark" is written down as a mark.
  *
+ * CRASH_SOCKETS=1: what is written to sockets is written down as marks too, with the path "socket":
+ * so a trace of a server says what it had answered when the power failed.
+ *
  * CRASH_DROP_SYNC=TEXT: syncs of files whose path contains TEXT are neither done nor written down,
  * and O_DSYNC is ignored for them (control runs, where the test must find fault).
  *
@@ -21,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -38,6 +42,7 @@ static struct tracked fds[FDS_MAX];
 static char root[PATH_LEN_MAX];
 static int trace_fd = -1;
 static const char *drop_sync; /* NULL: none */
+static bool sockets;          /* are written down */
 
 __attribute__((constructor)) static void begin(void) {
     const char *r = getenv("CRASH_ROOT"), *t = getenv("CRASH_TRACE"),
@@ -45,6 +50,8 @@ __attribute__((constructor)) static void begin(void) {
     if (r == NULL || t == NULL || realpath(r, root) == NULL)
         return;
     drop_sync = d != NULL && *d != 0 ? d : NULL;
+    const char *s = getenv("CRASH_SOCKETS");
+    sockets = s != NULL && *s != 0;
     trace_fd =
         (int)syscall(SYS_openat, AT_FDCWD, t, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 }
@@ -182,6 +189,19 @@ static struct tracked *tracked(int fd) {
 
 /* --- writing -------------------------------------------------------------------------------- */
 
+static void put_iov(const struct iovec *iov, int count, size_t left) {
+    for (int i = 0; i < count && left > 0; i++) {
+        size_t n = iov[i].iov_len < left ? iov[i].iov_len : left;
+        put(iov[i].iov_base, n);
+        left -= n;
+    }
+}
+
+static bool is_socket(int fd) {
+    struct stat st;
+    return sockets && fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode);
+}
+
 /* offset < 0: at the file's position. */
 static ssize_t do_writev(int fd, const struct iovec *iov, int count, off_t offset) {
     if (trace_fd < 0)
@@ -196,13 +216,11 @@ static ssize_t do_writev(int fd, const struct iovec *iov, int count, off_t offse
         int saved = errno;
         record(t->mark ? CRASH_MARK : CRASH_WRITE, t->dsync ? CRASH_DSYNC : 0, t->path, NULL,
                (uint64_t)at, (uint64_t)done);
-        size_t left = (size_t)done;
-        for (int i = 0; i < count && left > 0; i++) {
-            size_t n = iov[i].iov_len < left ? iov[i].iov_len : left;
-            put(iov[i].iov_base, n);
-            left -= n;
-        }
+        put_iov(iov, count, (size_t)done);
         errno = saved;
+    } else if (t == NULL && done > 0 && is_socket(fd)) {
+        record(CRASH_MARK, 0, "socket", NULL, (uint64_t)fd, (uint64_t)done);
+        put_iov(iov, count, (size_t)done);
     }
     pthread_mutex_unlock(&lock);
     return done;
@@ -230,6 +248,28 @@ ssize_t pwritev(int fd, const struct iovec *iov, int count, off_t offset) {
 }
 ssize_t pwritev64(int fd, const struct iovec *iov, int count, off64_t offset) {
     return do_writev(fd, iov, count, offset);
+}
+
+/* Sockets are also written with these. */
+ssize_t sendmsg(int fd, const struct msghdr *m, int flags) {
+    pthread_mutex_lock(&lock);
+    ssize_t done = (ssize_t)syscall(SYS_sendmsg, fd, m, flags);
+    if (trace_fd >= 0 && done > 0 && is_socket(fd)) {
+        record(CRASH_MARK, 0, "socket", NULL, (uint64_t)fd, (uint64_t)done);
+        put_iov(m->msg_iov, (int)m->msg_iovlen, (size_t)done);
+    }
+    pthread_mutex_unlock(&lock);
+    return done;
+}
+ssize_t sendto(int fd, const void *ptr, size_t len, int flags, const struct sockaddr *to,
+               socklen_t to_len) {
+    struct iovec iov = {.iov_base = (void *)(uintptr_t)ptr, .iov_len = len};
+    struct msghdr m = {
+        .msg_name = (void *)(uintptr_t)to, .msg_namelen = to_len, .msg_iov = &iov, .msg_iovlen = 1};
+    return sendmsg(fd, &m, flags);
+}
+ssize_t send(int fd, const void *ptr, size_t len, int flags) {
+    return sendto(fd, ptr, len, flags, NULL, 0);
 }
 
 /* A call that changes or syncs the file behind fd; done and written down as one step. */

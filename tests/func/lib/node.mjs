@@ -21,11 +21,11 @@ export function tempDir() {
 }
 
 export class Node {
-  /** Starts on a free port and waits until it serves. `args` come after --dev. */
-  static async start(dir, args = []) {
+  /** Starts on a free port and waits until it serves. `args` come after --dev, `env` is added to the environment. */
+  static async start(dir, args = [], env = {}) {
     const node = new Node();
     const flags = ["run", "--dev", "--http", "127.0.0.1:0", ...(dir ? ["--datadir", dir] : []), ...args];
-    node.child = spawn(BINARY, flags, { stdio: ["ignore", "pipe", "pipe"] });
+    node.child = spawn(BINARY, flags, { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } });
     node.out = "";
     node.err = "";
     node.exited = new Promise((resolve) => node.child.on("exit", (code, signal) => resolve({ code, signal })));

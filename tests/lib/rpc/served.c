@@ -15,10 +15,10 @@ enum { PARAMS_MAX = 1 << 16, TEXT_BYTES = 67 };
 #define GWEI UINT64_C(1000000000)
 
 /* --- a node that does nothing --------------------------------------------------------------- */
-static uint64_t latest_nonce(void *ctx, const addr20 *a, uint64_t latest) {
+static uint64_t no_nonce(void *ctx, const addr20 *a) {
     (void)ctx;
     (void)a;
-    return latest;
+    return 0;
 }
 
 static bool not_pooled(void *ctx, const hash32 *hash, struct buf *out, addr20 *out_sender) {
@@ -93,7 +93,7 @@ void served_open(struct served *s) {
         genesis_dev_account(i, s->accounts[i].key, &s->accounts[i].address);
     write_genesis(s);
     s->node = (struct node_commands){.ctx = s,
-                                     .pending_nonce = latest_nonce,
+                                     .pending_nonce = no_nonce,
                                      .pooled = not_pooled,
                                      .now = fixed_now,
                                      .dev_accounts = s->accounts,

@@ -54,19 +54,19 @@ Test(pool, arrival_and_nonce_order) {
     cr_expect_eq(add(&p, a1, 5), POOL_ADDED_READY);
     cr_expect_eq(add(&p, a3, 5), POOL_ADDED_GAPPED);
     cr_expect_eq(expected, 7);
-    cr_expect_eq(pool_pending_nonce(&p, &a0->tx.sender, 5), 7);
+    cr_expect_eq(pool_pending_nonce(&p, &a0->tx.sender), 7);
     cr_expect_eq(add(&p, a2, 5), POOL_ADDED_READY); /* and a3 after it */
-    cr_expect_eq(pool_pending_nonce(&p, &a0->tx.sender, 5), 9);
+    cr_expect_eq(pool_pending_nonce(&p, &a0->tx.sender), 9);
     expect_first(&p, a0);
     expect_first(&p, b0);
     expect_first(&p, a1);
     expect_first(&p, a2);
     expect_first(&p, a3);
     cr_expect_null(pool_first_ready(&p));
-    cr_expect_eq(pool_pending_nonce(&p, &a0->tx.sender, 5), 9); /* executed, not durable yet */
+    cr_expect_eq(pool_pending_nonce(&p, &a0->tx.sender), 9); /* executed, not durable yet */
     pool_remove(&p, a0);
     pool_tx_free(a0);
-    cr_expect_eq(pool_pending_nonce(&p, &a1->tx.sender, 6), 9);
+    cr_expect_eq(pool_pending_nonce(&p, &a1->tx.sender), 9);
     pool_clear(&p);
 }
 

@@ -216,7 +216,7 @@ Test(sequencer, gaps_wait_over_a_restart, .timeout = 60) {
     submit(f, node_chain_transfer(c, 0, 1, 1, 10), 0, 1);
     cr_assert_eq(answer(f, 0)->status, SUBMIT_QUEUED);
     cr_assert_eq(answer(f, 1)->status, SUBMIT_QUEUED);
-    cr_expect_eq(f->commands.pending_nonce(f->commands.ctx, &c->addrs[0], 0), 0);
+    cr_expect_eq(f->commands.pending_nonce(f->commands.ctx, &c->addrs[0]), 0);
     struct tx *again = node_chain_transfer(c, 0, 1, 2, 10);
     submit(f, again, 0, 2);
     expect_refused(f, 2, "already known");
@@ -240,6 +240,46 @@ Test(sequencer, gaps_wait_over_a_restart, .timeout = 60) {
     struct index_head h;
     cr_assert_eq(index_head(&h, c->ledger.newest, c->ledger.head.number), ERR_OK);
     cr_expect_eq(world_nonce(chain_world(c->ledger.chain), &c->addrs[0]), 3);
+    fixture_free(f);
+}
+
+static void readmit(void *ctx, bytes envelope, const addr20 *sender, uint64_t seq) {
+    struct fixture *f = ctx;
+    sequencer_readmit(&f->pool, &f->chain.ledger, envelope, sender, seq, 0);
+}
+
+/* What a start does, the log replayed and the pool filled from it. */
+static void restart(struct fixture *f) {
+    struct err_ctx ec = {.text = ""};
+    struct recover_stats stats;
+    pool_clear(&f->pool);
+    pool_init(&f->pool, (struct pool_limits){.gapped_max = 100, .gapped_per_sender = 50});
+    cr_assert_eq(node_chain_reopen(&f->chain, &ec), ERR_OK);
+    cr_assert_eq(recover_run(&f->chain.ledger, &stats, readmit, f, &ec), ERR_OK, "%s", ec.text);
+    start(f);
+}
+
+/* A transaction that waits is in the log below the checkpoints that come after a restart; the
+ * restart after those must still find it, whether a block came between or not. */
+Test(sequencer, gaps_wait_over_restarts_and_checkpoints, .timeout = 60) {
+    struct fixture *f = fixture_new();
+    struct node_chain *c = &f->chain;
+    struct err_ctx ec = {.text = ""};
+    submit(f, node_chain_transfer(c, 0, 1, 1, 10), 0, 0);
+    cr_assert_eq(answer(f, 0)->status, SUBMIT_QUEUED);
+    for (uint64_t i = 0; i < 3; i++) {
+        stop(f);
+        if (i > 0)
+            cr_assert_eq(ledger_checkpoint(&c->ledger, &ec), ERR_OK);
+        restart(f);
+        cr_assert_eq(f->pool.gapped_count, 1, "forgotten at restart %d", (int)i);
+        submit(f, node_chain_transfer(c, 1, 1, i, 10), 0, 1 + i);
+        cr_assert_eq(answer(f, 1 + i)->status, SUBMIT_DURABLE);
+    }
+    submit(f, node_chain_transfer(c, 0, 1, 0, 10), 0, 9);
+    cr_assert_eq(answer(f, 9)->status, SUBMIT_DURABLE);
+    stop(f);
+    cr_expect_eq(world_nonce(chain_world(c->ledger.chain), &c->addrs[0]), 2);
     fixture_free(f);
 }
 

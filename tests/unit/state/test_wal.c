@@ -290,19 +290,32 @@ Test(wal, records_inside_payloads) {
     free(whole);
 }
 
-/* Goal: limits. The largest record fits, one byte more is refused and changes nothing. */
+/* Goal: limits. A record may be as long as the largest segment, one byte more is refused and
+ * changes nothing; one that is longer than the chosen size gets a segment of its own length. */
 Test(wal, limits) {
     struct wal *l = open_log(segment);
-    uint8_t *big = calloc(1, segment);
+    uint8_t *big = calloc(1, LOG_SEGMENT_MAX_BYTES); /* pages that nobody touches cost nothing */
     size_t max = segment - LOG_SEGMENT_HEADER_BYTES - LOG_HEADER_BYTES;
-    cr_assert_eq(wal_append(l, LOG_KV, 0, bytes_of(big, max + 1), NULL), ERR_TOO_LARGE);
-    cr_assert_eq(wal_append(l, LOG_KV, 0, bytes_of(big, max), NULL), ERR_OK);
-    cr_assert_eq(wal_append(l, LOG_KV, 0, bytes_of(big, max), NULL), ERR_OK);
-    cr_assert_eq(wal_append(l, LOG_KV, 0, bytes_of(big, 1), NULL), ERR_OK);
-    cr_assert_eq(wal_last_seq(l), 3);
+    const size_t lens[] = {max, max, 1, 10 * (size_t)segment, 2, max + 1, 3};
+    const uint32_t segments[] = {0, 1, 2, 3, 4, 5, 6};
+    size_t most = LOG_SEGMENT_MAX_BYTES - LOG_SEGMENT_HEADER_BYTES - LOG_HEADER_BYTES;
+    cr_assert_eq(wal_append(l, LOG_KV, 0, bytes_of(big, most + 1), NULL), ERR_TOO_LARGE);
+    struct log_record r = {0};
+    for (size_t i = 0; i < ARRAY_LEN(lens); i++) {
+        cr_assert_eq(wal_append(l, LOG_KV, 0, bytes_of(big, lens[i]), &r), ERR_OK);
+        cr_assert_eq(r.pos.segment, segments[i], "record %zu is in segment %u", i, r.pos.segment);
+    }
     wal_close(l);
     l = open_log(segment);
-    cr_assert_eq(wal_last_seq(l), 3);
+    cr_assert_eq(wal_last_seq(l), ARRAY_LEN(lens));
+    struct wal_segment longest = l->segments[3];
+    cr_assert_eq(longest.bytes, 10 * (size_t)segment + LOG_SEGMENT_HEADER_BYTES + LOG_HEADER_BYTES);
+    cr_assert_eq(l->segments[4].bytes, segment);
+    struct buf b;
+    buf_init(&b, 1 << 20);
+    cr_assert_eq(wal_read(l, &b, (struct log_pos){3, LOG_SEGMENT_HEADER_BYTES}, &r, NULL), ERR_OK);
+    cr_assert_eq(r.payload.len, 10 * (size_t)segment);
+    buf_clear(&b);
     wal_close(l);
     free(big);
 }
