@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -54,6 +55,19 @@ __attribute__((constructor)) static void begin(void) {
     sockets = s != NULL && *s != 0;
     trace_fd =
         (int)syscall(SYS_openat, AT_FDCWD, t, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+}
+
+/* Takes the lock with all signals blocked: a handler may write, too. */
+static sigset_t hold(void) {
+    sigset_t all, before;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_BLOCK, &all, &before);
+    pthread_mutex_lock(&lock);
+    return before;
+}
+static void release(const sigset_t *before) {
+    pthread_mutex_unlock(&lock);
+    (void)pthread_sigmask(SIG_SETMASK, before, NULL);
 }
 
 static void put(const void *ptr, size_t len) {
@@ -118,7 +132,7 @@ static bool ends_with(const char *s, const char *end) {
 static int do_open(int dirfd, const char *path, int flags, mode_t mode) {
     if (trace_fd < 0 || (dirfd != AT_FDCWD && path[0] != '/'))
         return (int)syscall(SYS_openat, dirfd, path, flags, mode);
-    pthread_mutex_lock(&lock);
+    sigset_t before = hold();
     struct stat st;
     bool existed = stat(path, &st) == 0;
     bool dropped = drop_sync != NULL && strstr(path, drop_sync) != NULL;
@@ -137,7 +151,7 @@ static int do_open(int dirfd, const char *path, int flags, mode_t mode) {
         }
         errno = saved;
     }
-    pthread_mutex_unlock(&lock);
+    release(&before);
     return fd;
 }
 
@@ -173,13 +187,13 @@ int __open64_2(const char *path, int flags) {
 }
 
 int close(int fd) {
-    pthread_mutex_lock(&lock);
+    sigset_t before = hold();
     if (fd >= 0 && fd < FDS_MAX) {
         free(fds[fd].path);
         fds[fd] = (struct tracked){0};
     }
     int rc = (int)syscall(SYS_close, fd);
-    pthread_mutex_unlock(&lock);
+    release(&before);
     return rc;
 }
 
@@ -207,7 +221,7 @@ static ssize_t do_writev(int fd, const struct iovec *iov, int count, off_t offse
     if (trace_fd < 0)
         return offset < 0 ? (ssize_t)syscall(SYS_writev, fd, iov, count)
                           : (ssize_t)syscall(SYS_pwritev, fd, iov, count, offset, offset >> 32);
-    pthread_mutex_lock(&lock);
+    sigset_t before = hold();
     const struct tracked *t = tracked(fd);
     off_t at = offset >= 0 || t == NULL ? offset : (off_t)syscall(SYS_lseek, fd, 0, SEEK_CUR);
     ssize_t done = offset < 0 ? (ssize_t)syscall(SYS_writev, fd, iov, count)
@@ -222,7 +236,7 @@ static ssize_t do_writev(int fd, const struct iovec *iov, int count, off_t offse
         record(CRASH_MARK, 0, "socket", NULL, (uint64_t)fd, (uint64_t)done);
         put_iov(iov, count, (size_t)done);
     }
-    pthread_mutex_unlock(&lock);
+    release(&before);
     return done;
 }
 
@@ -252,13 +266,13 @@ ssize_t pwritev64(int fd, const struct iovec *iov, int count, off64_t offset) {
 
 /* Sockets are also written with these. */
 ssize_t sendmsg(int fd, const struct msghdr *m, int flags) {
-    pthread_mutex_lock(&lock);
+    sigset_t before = hold();
     ssize_t done = (ssize_t)syscall(SYS_sendmsg, fd, m, flags);
     if (trace_fd >= 0 && done > 0 && is_socket(fd)) {
         record(CRASH_MARK, 0, "socket", NULL, (uint64_t)fd, (uint64_t)done);
         put_iov(m->msg_iov, (int)m->msg_iovlen, (size_t)done);
     }
-    pthread_mutex_unlock(&lock);
+    release(&before);
     return done;
 }
 ssize_t sendto(int fd, const void *ptr, size_t len, int flags, const struct sockaddr *to,
@@ -274,7 +288,7 @@ ssize_t send(int fd, const void *ptr, size_t len, int flags) {
 
 /* A call that changes or syncs the file behind fd; done and written down as one step. */
 static int do_fd(enum crash_op op, int fd, uint64_t len, long (*call)(int, uint64_t)) {
-    pthread_mutex_lock(&lock);
+    sigset_t before = hold();
     const struct tracked *t = tracked(fd);
     bool dropped =
         op == CRASH_SYNC && drop_sync != NULL && t != NULL && strstr(t->path, drop_sync) != NULL;
@@ -284,7 +298,7 @@ static int do_fd(enum crash_op op, int fd, uint64_t len, long (*call)(int, uint6
         record(op, 0, t->path, NULL, 0, len);
         errno = saved;
     }
-    pthread_mutex_unlock(&lock);
+    release(&before);
     return rc;
 }
 
@@ -325,7 +339,7 @@ int posix_fallocate64(int fd, off64_t offset, off64_t len) {
 /* --- names ---------------------------------------------------------------------------------- */
 
 int rename(const char *from, const char *to) {
-    pthread_mutex_lock(&lock);
+    sigset_t before = hold();
     char *a = relative(from), *b = relative(to);
     int rc = (int)syscall(SYS_rename, from, to), saved = errno;
     if (rc == 0 && a != NULL && b != NULL) {
@@ -339,19 +353,19 @@ int rename(const char *from, const char *to) {
     free(a);
     free(b);
     errno = saved;
-    pthread_mutex_unlock(&lock);
+    release(&before);
     return rc;
 }
 
 static int do_remove(const char *path, long call) {
-    pthread_mutex_lock(&lock);
+    sigset_t before = hold();
     char *p = relative(path);
     int rc = (int)syscall(call, path), saved = errno;
     if (rc == 0 && p != NULL)
         record(CRASH_REMOVE, 0, p, NULL, 0, 0);
     free(p);
     errno = saved;
-    pthread_mutex_unlock(&lock);
+    release(&before);
     return rc;
 }
 
@@ -367,13 +381,13 @@ int remove(const char *path) {
 }
 
 int mkdir(const char *path, mode_t mode) {
-    pthread_mutex_lock(&lock);
+    sigset_t before = hold();
     int rc = (int)syscall(SYS_mkdir, path, mode), saved = errno;
     char *p = rc == 0 ? relative(path) : NULL;
     if (p != NULL)
         record(CRASH_MKDIR, 0, p, NULL, 0, 0);
     free(p);
     errno = saved;
-    pthread_mutex_unlock(&lock);
+    release(&before);
     return rc;
 }
