@@ -242,6 +242,10 @@ void exec_fill_receipt(const struct exec *x, const struct tx *tx, const struct t
     out->cumulative_gas_used = x->gas_used;
     out->gas_used = r->gas_used;
     out->effective_gas_price = r->charge.price;
+    out->universe = r->charge.universe;
+    out->sponsored = r->charge.sponsored;
+    out->gas_price_charged = r->charge.sponsored ? r->charge.sponsor_price : r->charge.price;
+    out->surcharge = r->charge.surcharge;
     out->has_contract_addr = tx->is_create && tx->type != TX_SUBMIT_RETRYABLE;
     if (out->has_contract_addr)
         out->contract_addr = r->created;

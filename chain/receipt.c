@@ -5,7 +5,7 @@
 #include "base/keccak.h"
 #include "base/rlp.h"
 
-enum { RECEIPT_PACK_VERSION = 1 };
+enum { RECEIPT_PACK_VERSION = 2 };
 
 /* --- bloom ------------------------------------------------------------------------------------ */
 
@@ -73,7 +73,26 @@ void receipt_encode(struct buf *b, const struct receipt *r) {
     rlp_list_end(b, mark);
 }
 
-/* --- storage form: [version, type, status, cumulative, used, price, contract or "", logs] ----- */
+/* --- storage form ------------------------------------------------------------------------------
+ * [version, type, status, cumulative, used, price, contract or "", [universe, sponsored, charged,
+ *  surcharge], logs]; the inner list is empty where the sender paid the price and no universe is
+ * concerned. */
+
+static bool has_payer(const struct receipt *r) {
+    return r->universe != 0 || r->sponsored || !u256_is_zero(&r->surcharge) ||
+           !u256_eq(&r->gas_price_charged, &r->effective_gas_price);
+}
+
+static void pack_payer(struct buf *b, const struct receipt *r) {
+    size_t mark = rlp_list_begin(b);
+    if (has_payer(r)) {
+        rlp_put_u64(b, r->universe);
+        rlp_put_u64(b, r->sponsored);
+        rlp_put_u256(b, &r->gas_price_charged);
+        rlp_put_u256(b, &r->surcharge);
+    }
+    rlp_list_end(b, mark);
+}
 
 void receipt_pack(struct buf *b, const struct receipt *r) {
     size_t mark = rlp_list_begin(b);
@@ -87,8 +106,22 @@ void receipt_pack(struct buf *b, const struct receipt *r) {
         rlp_put_addr(b, &r->contract_addr);
     else
         rlp_put_bytes(b, NULL, 0);
+    pack_payer(b, r);
     receipt_encode_logs(b, r->logs, r->log_count);
     rlp_list_end(b, mark);
+}
+
+static enum err unpack_payer(struct receipt *r, bytes list) {
+    uint64_t sponsored;
+    r->gas_price_charged = r->effective_gas_price;
+    if (list.len == 0)
+        return ERR_OK;
+    TRY(rlp_next_u64(&list, &r->universe));
+    TRY(rlp_next_u64(&list, &sponsored));
+    TRY(rlp_next_u256(&list, &r->gas_price_charged));
+    TRY(rlp_next_u256(&list, &r->surcharge));
+    r->sponsored = sponsored == 1;
+    return list.len == 0 && sponsored <= 1 && has_payer(r) ? ERR_OK : ERR_CORRUPT;
 }
 
 static enum err unpack_log(struct log_entry *out, struct arena *a, bytes entry) {
@@ -130,7 +163,7 @@ static enum err unpack_logs(struct receipt *r, struct arena *a, bytes list) {
 enum err receipt_unpack(struct receipt *out, struct arena *a, bytes *in) {
     struct receipt r;
     memset(&r, 0, sizeof r);
-    bytes rest = *in, list, logs;
+    bytes rest = *in, list, logs, payer;
     uint64_t version, type, status;
     TRY(rlp_next_list(&rest, &list));
     TRY(rlp_next_u64(&list, &version));
@@ -146,6 +179,8 @@ enum err receipt_unpack(struct receipt *out, struct arena *a, bytes *in) {
     TRY(rlp_next_u64(&list, &r.gas_used));
     TRY(rlp_next_u256(&list, &r.effective_gas_price));
     TRY(rlp_next_opt_addr(&list, &r.contract_addr, &r.has_contract_addr));
+    TRY(rlp_next_list(&list, &payer));
+    TRY(unpack_payer(&r, payer));
     TRY(rlp_next_list(&list, &logs));
     if (list.len != 0)
         return ERR_CORRUPT;

@@ -24,7 +24,12 @@ struct receipt {
     /* Not in the consensus encoding. */
     uint64_t gas_used;
     u256 effective_gas_price;
-    addr20 contract_addr; /* of a creation that has a receipt, successful or not */
+    /* Who paid (PROTOCOL §3). */
+    uint64_t universe;      /* of the transaction; 0: none */
+    bool sponsored;         /* its gas account paid, else the sender */
+    u256 gas_price_charged; /* wei per gas that the payer paid: P, or P + S */
+    u256 surcharge;         /* S, the part of it that went to the universe */
+    addr20 contract_addr;   /* of a creation that has a receipt, successful or not */
     bool has_contract_addr;
 };
 

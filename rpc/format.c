@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "rpc/format.h"
 
+#include "chain/system_state.h"
 #include "rpc/reader.h"
 
 static void format_header(struct json_writer *w, const struct index_head *h) {
@@ -142,6 +143,18 @@ static void tx_body(struct json_writer *w, const struct tx *tx, const u256 *pric
     signature(w, tx);
 }
 
+/* Who paid for the gas, and what per unit: an address, which is the registry's when a universe
+ * did, and that universe. */
+static void payer_members(struct json_writer *w, const struct tx *tx, const struct receipt *r) {
+    addr20 registry = system_address(SYSTEM_REGISTRY);
+    jw_m_addr(w, "gasPayer", r->sponsored ? &registry : &tx->sender);
+    jw_m_u256(w, "gasPriceCharged", &r->gas_price_charged);
+    if (r->universe != 0)
+        jw_m_u64(w, "universe", r->universe);
+    else
+        jw_m_null(w, "universe");
+}
+
 void format_tx(struct json_writer *w, const struct index_block *b, size_t idx) {
     jw_object(w);
     jw_m_hash(w, "blockHash", &b->head.hash);
@@ -149,6 +162,7 @@ void format_tx(struct json_writer *w, const struct index_block *b, size_t idx) {
     jw_m_u64(w, "blockTimestamp", b->head.header.timestamp);
     jw_m_u64(w, "transactionIndex", idx);
     tx_body(w, &b->txs[idx], &b->receipts[idx].effective_gas_price);
+    payer_members(w, &b->txs[idx], &b->receipts[idx]);
     jw_object_end(w);
 }
 
@@ -230,6 +244,7 @@ void format_receipt(struct json_writer *w, const struct index_block *b, size_t i
     jw_m_u64(w, "status", r->success);
     jw_m_u64(w, "type", (uint64_t)tx->type);
     jw_m_u256(w, "effectiveGasPrice", &r->effective_gas_price);
+    payer_members(w, tx, r);
     jw_m_u64(w, "gasUsedForL1",
              0); /* parent data is paid through the price, never as gas (PROTOCOL §3) */
     jw_m_u64(w, "l1BlockNumber", l3_header_info_get(&b->head.header).l1_block_number);

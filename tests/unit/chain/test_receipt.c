@@ -51,7 +51,7 @@ static struct receipt sample(struct log_entry logs[2]) {
     r.success = true;
     r.cumulative_gas_used = 70000;
     r.gas_used = 30000;
-    r.effective_gas_price = u256_from_u64(1u << 30);
+    r.effective_gas_price = r.gas_price_charged = u256_from_u64(1u << 30);
     r.has_contract_addr = true;
     r.contract_addr.b[19] = 1;
     r.logs = logs;
@@ -108,6 +108,8 @@ Test(receipt, storage_form_round_trips_and_refuses_damage) {
     receipt_pack(&again, &back);
     cr_assert_eq(again.len, one);
     cr_assert_eq(memcmp(again.ptr, b.ptr, one), 0);
+    cr_assert(back.universe == 0 && !back.sponsored && u256_is_zero(&back.surcharge));
+    cr_assert(u256_eq(&back.gas_price_charged, &r.gas_price_charged));
     for (size_t len = 0; len < one; len++) {
         bytes cut = bytes_of(b.ptr, len);
         cr_assert_neq(receipt_unpack(&back, &a, &cut), ERR_OK);
@@ -122,5 +124,30 @@ Test(receipt, storage_form_round_trips_and_refuses_damage) {
     }
     buf_clear(&b);
     buf_clear(&again);
+    arena_clear(&a);
+}
+
+Test(receipt, storage_form_says_who_paid) {
+    struct arena a;
+    arena_init(&a, 1 << 16, 1 << 22);
+    struct log_entry logs[2];
+    struct receipt r = sample(logs), back;
+    r.universe = 9;
+    r.sponsored = true;
+    r.effective_gas_price = U256_ZERO;
+    r.surcharge = u256_from_u64(3);
+    struct buf b;
+    buf_init(&b, 1 << 16);
+    receipt_pack(&b, &r);
+    bytes in = buf_bytes(&b);
+    cr_assert_eq(receipt_unpack(&back, &a, &in), ERR_OK);
+    cr_assert(back.universe == 9 && back.sponsored && back.surcharge.w[0] == 3);
+    cr_assert(u256_is_zero(&back.effective_gas_price));
+    cr_assert(u256_eq(&back.gas_price_charged, &r.gas_price_charged));
+    for (size_t len = 0; len < b.len; len++) {
+        bytes cut = bytes_of(b.ptr, len);
+        cr_assert_neq(receipt_unpack(&back, &a, &cut), ERR_OK);
+    }
+    buf_clear(&b);
     arena_clear(&a);
 }
