@@ -5,12 +5,11 @@
  * Endpoints stand in order of preference. Each has a circuit breaker:
  *   closed     used; PARENT_BREAKER_FAILURES failures in a row open it
  *   open       not used for a pause of breaker_open_ms, doubled at each reopening up to
- *              PARENT_BREAKER_DOUBLINGS times; a 429's or 503's Retry-After counts if it is longer
- *              (at most PARENT_RETRY_AFTER_MAX_S)
- *   half-open  the next request is its trial: success closes it, failure opens it again
- * A failure is: no connection, a timeout, a reply over its bound, an HTTP status other than 200, a
- * body that is no JSON-RPC reply to the request, or the errors -32005 and -32603. An answer that is
- * an error of another kind is an answer.
+ *              PARENT_BREAKER_DOUBLINGS times; a reply with Retry-After opens it at once, for that
+ * time if it is longer (at most PARENT_RETRY_AFTER_MAX_S) half-open  the next request is its trial:
+ * success closes it, failure opens it again A failure is: no connection, a timeout, a reply over
+ * its bound, an HTTP status other than 200, a body that is no JSON-RPC reply to the request, or the
+ * errors -32005 and -32603. An answer that is an error of another kind is an answer.
  *
  * Reads go to the first usable endpoint; on a failure to the next, and after a round to the first
  * again, with a pause that doubles and has jitter, `retries` rounds in all. What the caller reads
@@ -41,6 +40,7 @@ enum {
     PARENT_LOGS_MAX = 100000,          /* of one call of parent_logs */
     PARENT_LOG_ADDRESSES_MAX = 16,
     PARENT_LOG_EVENTS_MAX = 16,
+    PARENT_MESSAGE_MAX = 256, /* what endpoints say, with its NUL */
     PARENT_BACKOFF_MIN_MS = 50,
     PARENT_BACKOFF_MAX_MS = 5000,
 };
@@ -151,7 +151,7 @@ struct parent_call {
 struct parent_result {
     bool reverted;
     bytes data; /* in the arena */
-    char message[256];
+    char message[PARENT_MESSAGE_MAX];
 };
 enum err parent_call(struct parent *p, struct arena *a, struct parent_result *out,
                      const struct parent_call *c, struct parent_block_ref at,
@@ -185,7 +185,7 @@ enum parent_send {
 };
 struct parent_send_result {
     enum parent_send verdict;
-    char message[256]; /* the endpoint's words, printable; empty when sent */
+    char message[PARENT_MESSAGE_MAX]; /* the endpoint's words, printable; empty when sent */
 };
 /* Sends a signed transaction. Sending it twice does no harm, so failures of transport go to the
  * next endpoint; then the last error is ERR_IO and it may have been taken nonetheless. */
@@ -200,10 +200,10 @@ enum err parent_send_raw(struct parent *p, struct parent_send_result *out, bytes
  * answered. */
 struct parent_agreement {
     bool agree;
-    size_t answered;    /* endpoints that gave chain id, head and hash */
-    uint64_t block_num; /* that was compared */
-    hash32 hash;        /* of the first endpoint that answered */
-    char reason[256];   /* who differs in what, when not agree */
+    size_t answered;                 /* endpoints that gave chain id, head and hash */
+    uint64_t block_num;              /* that was compared */
+    hash32 hash;                     /* of the first endpoint that answered */
+    char reason[PARENT_MESSAGE_MAX]; /* who differs in what, when not agree */
 };
 enum err parent_check_agreement(struct parent *p, struct parent_agreement *out, uint64_t depth,
                                 struct err_ctx *ec) MUST_USE;
@@ -220,5 +220,6 @@ struct parent_endpoint_state parent_endpoint_state(const struct parent *p, size_
 
 /* Blocks for `ms`, or until told to stop: ERR_CLOSED then. */
 enum err parent_sleep(struct parent *p, uint64_t ms) MUST_USE;
+struct clock *parent_clock(const struct parent *p);
 
 #endif

@@ -29,6 +29,8 @@ enum {
     TX_SENDER_FEE_MULTIPLE = 2,           /* fee cap = this x latest base fee + tip */
     TX_SENDER_BUMP_PERCENT = 15,          /* a replacement's fees (nodes want 10) */
     TX_SENDER_POLL_MS = 250,
+    TX_SENDER_BUMPS_MAX = 8,  /* copies of one transaction */
+    TX_SENDER_LAG_POLLS = 20, /* how long an endpoint may lag behind what another one told */
 };
 
 struct tx_sender_config {
@@ -63,8 +65,9 @@ struct tx_signed {
 };
 /* Asks for nonce, base fee and gas, and signs a type 2 transaction. Sends nothing.
  * ERR_BUSY      one is in flight: wait for it, or drop it (tx_sender_forget).
- * ERR_INVALID   the call would revert: `reason` tells (not NULL: 256 bytes).
- * ERR_TOO_LARGE over TX_SENDER_RAW_MAX_BYTES. And those of parent.h. */
+ * ERR_INVALID   the call would revert: `reason`, PARENT_MESSAGE_MAX bytes or NULL, tells.
+ * ERR_TOO_LARGE over TX_SENDER_RAW_MAX_BYTES, or the parent's base fee is over fee_cap_max_wei.
+ * And those of parent.h. */
 enum err tx_sender_prepare(struct tx_sender *s, struct arena *a, struct tx_signed *out,
                            const struct tx_request *r, char *reason, struct err_ctx *ec) MUST_USE;
 /* Reads back bytes of an earlier run. ERR_INVALID: not a type 2 transaction of this account and
@@ -84,11 +87,12 @@ enum tx_outcome {
 struct tx_flight {
     enum tx_outcome outcome;
     struct parent_receipt receipt; /* MINED, REVERTED */
-    char reason[256];
+    char reason[PARENT_MESSAGE_MAX];
 };
 /* Gives the bytes to the parent and sets it in flight; TX_OUTCOME_PENDING when taken or known.
  * A refusal for its nonce looks for the receipt: MINED, REVERTED or REPLACED. ERR_IO: it may have
- * been taken; it counts as in flight. */
+ * been taken; it counts as in flight. When a copy (tx_sender_bump) is refused, the copies before it
+ * stay in flight. ERR_BUSY: another transaction is in flight. */
 enum err tx_sender_submit(struct tx_sender *s, const struct tx_signed *tx, struct tx_flight *out,
                           struct err_ctx *ec) MUST_USE;
 /* Until the transaction in flight is mined, replaced, or timeout_ms have passed. Everything but
@@ -97,7 +101,8 @@ enum err tx_sender_wait(struct tx_sender *s, uint64_t timeout_ms, struct tx_flig
                         struct err_ctx *ec) MUST_USE;
 /* A dearer copy of the transaction in flight, same nonce, signed and not sent; submit it after it
  * is durable. Both may be mined from then on: wait looks for either. ERR_UNSUPPORTED on an Arbitrum
- * parent; ERR_TOO_LARGE: over fee_cap_max_wei; ERR_INVALID: none is in flight. */
+ * parent; ERR_BUSY: TX_SENDER_BUMPS_MAX copies are out; ERR_TOO_LARGE: over fee_cap_max_wei;
+ * ERR_INVALID: none is in flight. */
 enum err tx_sender_bump(struct tx_sender *s, struct arena *a, struct tx_signed *out,
                         struct err_ctx *ec) MUST_USE;
 bool tx_sender_in_flight(const struct tx_sender *s);

@@ -38,6 +38,7 @@ FUZZ_TARGETS += tx:chain
 FUZZ_TARGETS += message:chain
 FUZZ_TARGETS += derive:chain
 FUZZ_derive_SRC := tests/lib/chain/l3_fixture.c
+FUZZ_TARGETS += batch:bridge
 FUZZ_TARGETS += http:rpc
 FUZZ_B ?= build/clang-fuzz
 TIME ?= 60
