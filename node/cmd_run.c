@@ -13,6 +13,7 @@
 #include "node/reload.h"
 #include "node/replay.h"
 #include "node/sequencer.h"
+#include "node/settlement.h"
 #include "node/version.h"
 #include "rpc/rpc.h"
 
@@ -39,6 +40,7 @@ struct run {
     struct ledger ledger;
     struct pool pool;
     struct sequencer *sequencer;
+    struct settlement *settlement; /* NULL: the parent is not followed */
     struct rpc_server *rpc;
     struct node_commands commands;
     struct dev_account dev_accounts[GENESIS_DEV_ACCOUNTS];
@@ -149,7 +151,11 @@ static void on_failed(void *ctx) {
 }
 
 static enum err start_sequencer(struct run *r, struct err_ctx *ec) {
+    if (r->config.parent_url[0] != '\0')
+        TRY(settlement_new(&r->settlement, &r->config, &r->ledger, ec));
     struct sequencer_options so = {
+        .settle = r->settlement != NULL ? settlement_settle(r->settlement) : NULL,
+        .headroom_bid = r->config.headroom_bid,
         .ledger = &r->ledger,
         .pool = &r->pool,
         .clock = clock_posix(),
@@ -159,6 +165,8 @@ static enum err start_sequencer(struct run *r, struct err_ctx *ec) {
     };
     TRY(sequencer_start(&r->sequencer, &so, ec));
     sequencer_commands(r->sequencer, &r->commands);
+    if (r->settlement != NULL)
+        r->commands.parent = settlement_parent(r->settlement);
     if (r->config.dev) {
         for (uint32_t i = 0; i < GENESIS_DEV_ACCOUNTS; i++)
             genesis_dev_account(i, r->dev_accounts[i].key, &r->dev_accounts[i].address);
@@ -234,6 +242,8 @@ static enum err start(struct run *r, struct err_ctx *ec) {
         return open_ledger(r, ec);
     TRY(open_chain(r, ec));
     TRY(start_sequencer(r, ec));
+    if (r->settlement != NULL)
+        TRY(settlement_start(r->settlement, r->sequencer, ec));
     TRY(start_rpc(r, ec));
     r->reload.rpc = r->rpc;
     r->reload.sequencer = r->sequencer;
@@ -275,6 +285,8 @@ static bool stop(struct run *r) {
     r->reload.rpc = NULL;
     if (r->rpc != NULL)
         rpc_server_drain(r->rpc);
+    if (r->settlement != NULL && r->sequencer != NULL)
+        settlement_stop(r->settlement);
     if (r->sequencer != NULL)
         ok = sequencer_stop(r->sequencer);
     if (r->rpc != NULL) {
@@ -282,6 +294,7 @@ static bool stop(struct run *r) {
         rpc_server_close(r->rpc);
     }
     sequencer_free(r->sequencer);
+    settlement_free(r->settlement);
     if (r->has_ledger && ok && !r->is_temp) {
         enum err e = ledger_checkpoint(&r->ledger, &ec);
         if (e != ERR_OK) /* the log has it all */

@@ -179,6 +179,25 @@ static enum err read_flag(struct config *c, int argc, char **argv, int *at, stru
     FAIL(ec, ERR_CONFIG, "unknown flag '%.*s'", (int)(len + 2), arg);
 }
 
+static enum err check_parent(const struct config *c, struct err_ctx *ec) {
+    bool follows = c->parent_url[0] != '\0', validates = strcmp(c->role, "validator") == 0;
+    if (!validates && strcmp(c->role, "sequencer") != 0)
+        FAIL(ec, ERR_CONFIG, "--role: '%s' is neither sequencer nor validator", c->role);
+    if (validates && !follows)
+        FAIL(ec, ERR_CONFIG, "--role validator: --parent-url is needed");
+    if (follows != (c->parent_deployment[0] != '\0'))
+        FAIL(ec, ERR_CONFIG, "--parent-url and --parent-deployment go together");
+    if (!follows && c->poster_key[0] != '\0')
+        FAIL(ec, ERR_CONFIG, "--poster-key: --parent-url is needed");
+    if (validates && c->poster_key[0] != '\0')
+        FAIL(ec, ERR_CONFIG, "--poster-key: a validator posts nothing");
+    if (strcmp(c->delayed_finality, "latest") != 0 && strcmp(c->delayed_finality, "safe") != 0 &&
+        strcmp(c->delayed_finality, "finalized") != 0)
+        FAIL(ec, ERR_CONFIG, "--delayed-finality: '%s' is none of latest, safe, finalized",
+             c->delayed_finality);
+    return ERR_OK;
+}
+
 static enum err check_together(struct config *c, struct err_ctx *ec) {
     if (c->dev && !c->given[CONFIG_block_gap_ms])
         c->block_gap_ms = DEV_BLOCK_GAP_MS;
@@ -199,7 +218,7 @@ static enum err check_together(struct config *c, struct err_ctx *ec) {
         FAIL(ec, ERR_CONFIG, "--tier: '%s' is neither fast nor reference", c->tier);
     if (strcmp(c->recover, "vectorised") != 0 && strcmp(c->recover, "libsecp256k1") != 0)
         FAIL(ec, ERR_CONFIG, "--recover: '%s' is neither vectorised nor libsecp256k1", c->recover);
-    return ERR_OK;
+    return check_parent(c, ec);
 }
 
 static enum err read_outside(struct config *c, int argc, char **argv, char *(*env)(const char *),

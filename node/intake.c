@@ -7,11 +7,13 @@
 #include "base/limits.h"
 #include "base/secp.h"
 #include "index/record.h"
+#include "node/headroom.h"
 #include "node/metrics.h"
 #include "rpc/call.h"
 #include "rpc/tx_errors.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 enum { BATCH = 64 };
 
@@ -144,11 +146,33 @@ static void refuse_pool(struct sequencer *s, struct pool_tx *t, enum pool_verdic
     pool_tx_free(t);
 }
 
+/* Whether the chain may take on more than it gets onto its parent (PROTOCOL §5). False: refused. */
+static bool check_headroom(struct sequencer *s, struct pool_tx *t) {
+    unsigned left = s->o.settle != NULL ? headroom_permille() : HEADROOM_FULL;
+    if (left >= HEADROOM_LOW)
+        return true;
+    u256 times = u256_from_u64(s->o.headroom_bid), bid;
+    if (left < HEADROOM_STALLED)
+        submit_refuse(t, RPC_LIMIT_EXCEEDED, "settlement stalled: no transactions are taken");
+    else if (u256_mul_overflow(&bid, &times, &s->block.header.base_fee) ||
+             u256_lt(&t->tx.max_fee, &bid))
+        submit_refuse(t, RPC_LIMIT_EXCEEDED,
+                      "settlement is late: only fee caps of %" PRIu64 " times the price are taken",
+                      s->o.headroom_bid);
+    else
+        return true;
+    return false;
+}
+
 /* Takes over `t`. */
 static void admit(struct sequencer *s, struct pool_tx *t) {
     struct ledger *l = s->o.ledger;
     if (!t->tx.has_sender) {
         submit_refuse(t, RPC_SERVER_ERROR, "invalid sender");
+        pool_tx_free(t);
+        return;
+    }
+    if (!check_headroom(s, t)) {
         pool_tx_free(t);
         return;
     }
@@ -218,6 +242,14 @@ void intake_rebase(struct sequencer *s, const addr20 *sender) {
         next = over->next_ready;
         refuse_pool(s, over, POOL_GAPPED_FULL, nonce);
     }
+}
+
+void intake_rebase_all(struct sequencer *s) {
+    size_t n;
+    addr20 *senders = pool_senders(s->o.pool, &n);
+    for (size_t i = 0; senders != NULL && i < n; i++)
+        intake_rebase(s, &senders[i]);
+    free(senders);
 }
 
 void intake_refuse_verdict(struct sequencer *s, struct pool_tx *t, enum tx_verdict v) {

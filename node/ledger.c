@@ -5,6 +5,7 @@
 #include "base/hex.h"
 #include "index/index.h"
 #include "index/record.h"
+#include "index/rows.h"
 #include "node/datadir.h"
 
 #include <inttypes.h>
@@ -100,6 +101,43 @@ static enum err genesis_hash(struct ledger *l, hash32 *out, struct err_ctx *ec) 
     return ERR_OK;
 }
 
+void ledger_put_later(struct ledger *l, enum table_id table, bytes key, bytes value) {
+    uint8_t head[7];
+    CHECK(table_info[table].cls == TABLE_LOCAL && table_info[table].unwind == TABLE_UNWIND_NONE);
+    CHECK(key.len <= STORE_KEY_MAX_BYTES && value.len <= STORE_VALUE_MAX_BYTES);
+    head[0] = (uint8_t)table;
+    head[1] = (uint8_t)(key.len >> 8);
+    head[2] = (uint8_t)key.len;
+    be32_store(head + 3, (uint32_t)value.len);
+    buf_append(&l->later, head, sizeof(head));
+    buf_append(&l->later, key.ptr, key.len);
+    buf_append(&l->later, value.ptr, value.len);
+    CHECK(!l->later.overflow); /* a gigabyte of rows between two blocks */
+}
+
+static const char intent_key[] = "intent";
+
+void ledger_note_intent(struct ledger *l, const struct log_record *r) {
+    uint8_t value[ROW_POSITION_BYTES];
+    l->has_intent = true;
+    l->intent = r->pos;
+    row_position_encode(value, r->pos);
+    ledger_put_later(l, TABLE_META, bytes_of(intent_key, sizeof(intent_key) - 1),
+                     bytes_of(value, sizeof(value)));
+}
+
+static void commit_later(struct ledger *l) {
+    const uint8_t *p = l->later.ptr, *end = p + l->later.len;
+    while (p < end) {
+        size_t key_len = (size_t)p[1] << 8 | p[2], value_len = be32_load(p + 3);
+        const uint8_t *key = p + 7;
+        store_put(l->store, (enum table_id)p[0], bytes_of(key, key_len),
+                  bytes_of(key + key_len, value_len));
+        p = key + key_len + value_len;
+    }
+    buf_reset(&l->later);
+}
+
 static void commit_rows(struct ledger *l, struct derived_block *b,
                         const struct index_positions *pos, const struct store_applied *at) {
     store_block_begin(l->store, b->header.number);
@@ -114,6 +152,7 @@ static void commit_rows(struct ledger *l, struct derived_block *b,
         l->stored_pool_floor = l->pool_floor;
     }
     kv_put_rows(l->kv, l->newest, b->header.number);
+    commit_later(l);
     store_block_commit(l->store, at);
     state_trie_trim(l->trie);
     l->head = b->header;
@@ -227,6 +266,10 @@ static enum err load_head(struct ledger *l, struct err_ctx *ec) {
                   &floor) &&
         floor.len == 8)
         l->pool_floor = l->stored_pool_floor = be64_load(floor.ptr);
+    bytes intent;
+    l->has_intent =
+        store_get(l->newest, TABLE_META, bytes_of(intent_key, sizeof(intent_key) - 1), &intent) &&
+        row_position_decode(&l->intent, intent) == ERR_OK;
     return ERR_OK;
 }
 
@@ -247,6 +290,7 @@ enum err ledger_open(struct ledger *l, const struct ledger_options *o, struct er
                              o->checkpoint_rows != 0 ? o->checkpoint_rows : LEDGER_CHECKPOINT_ROWS};
     arena_init(&l->arena, ARENA_CHUNK_BYTES, ARENA_MAX_BYTES);
     buf_init(&l->record, RECORD_MAX_BYTES);
+    buf_init(&l->later, RECORD_MAX_BYTES);
     enum err e = open_all(l, o, ec);
     if (e != ERR_OK)
         ledger_close(l);
@@ -268,6 +312,7 @@ void ledger_close(struct ledger *l) {
     store_close(l->store);
     arena_clear(&l->arena);
     buf_clear(&l->record);
+    buf_clear(&l->later);
     *l = (struct ledger){0};
 }
 

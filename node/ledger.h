@@ -50,10 +50,14 @@ struct ledger {
     uint64_t epoch;
     uint64_t pool_floor; /* lowest record of a transaction that still waits in the pool; 0 none */
     uint64_t stored_pool_floor; /* as the store has it */
-    struct kv *kv;              /* the node's own values */
+    bool has_intent;
+    struct log_pos intent; /* the newest INTENT record */
+    struct kv *kv;         /* the node's own values */
     size_t checkpoint_rows;
     struct arena arena; /* of the block in the making */
     struct buf record;  /* payload in the making */
+    struct buf later;   /* rows for the next block: table u8 | key length u16 | value length u32
+                           | key | value */
 };
 
 /* Opens or makes everything; a new store gets block 0. The log is not replayed yet: see
@@ -76,6 +80,11 @@ enum err ledger_append_record(struct ledger *l, enum log_kind kind, struct log_r
  * once. As kv_check and ledger_append_record. */
 enum err ledger_write_kv(struct ledger *l, const struct kv_op *ops, size_t count,
                          struct log_record *out, struct err_ctx *ec) MUST_USE;
+/* A row of a table that no block's message decides (class local, unwind rule NONE): enters the
+ * store with the next block, so that a store never holds what its log does not explain. */
+void ledger_put_later(struct ledger *l, enum table_id table, bytes key, bytes value);
+/* An INTENT record that is in the log; the newest one's place is kept. */
+void ledger_note_intent(struct ledger *l, const struct log_record *r);
 /* Appends the SEAL of the head; not synced. */
 enum err ledger_seal(struct ledger *l, struct err_ctx *ec) MUST_USE;
 /* Back to the end of block `to_block`, as a REWIND record says. */

@@ -350,6 +350,19 @@ void pool_rebase(struct pool *p, const addr20 *sender, uint64_t state_nonce,
     pthread_mutex_unlock(&p->lock);
 }
 
+addr20 *pool_senders(struct pool *p, size_t *out_count) {
+    pthread_mutex_lock(&p->lock);
+    addr20 *list = malloc((p->by_sender.count + 1) * sizeof(*list));
+    size_t n = 0;
+    const void *key;
+    void *value;
+    for (size_t it = 0; list != NULL && map_next(&p->by_sender, &it, &key, &value);)
+        memcpy(list[n++].b, key, sizeof(list[0].b));
+    pthread_mutex_unlock(&p->lock);
+    *out_count = n;
+    return list;
+}
+
 struct pool_tx *pool_expire(struct pool *p, uint64_t before_ms) {
     struct pool_tx *expired = NULL;
     const void *key;

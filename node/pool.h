@@ -100,6 +100,9 @@ void pool_remove(struct pool *p, struct pool_tx *t);
 void pool_rebase(struct pool *p, const addr20 *sender, uint64_t state_nonce,
                  struct pool_tx **out_stale, struct pool_tx **out_gapped,
                  struct pool_tx **out_over);
+/* All senders that have transactions here: a list that the caller frees; NULL: none, or no
+ * memory. */
+addr20 *pool_senders(struct pool *p, size_t *out_count) MUST_USE;
 /* Takes out GAPPED ones that were added before `before_ms`: a list by next_ready. */
 struct pool_tx *pool_expire(struct pool *p, uint64_t before_ms);
 /* Lowest POOL record of a transaction that is in no block, 0 without. O(transactions). */

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/hex.h"
 #include "index/record.h"
+#include "node/tombs.h"
 
 #include <inttypes.h>
 
@@ -128,10 +129,18 @@ static enum err on_record(void *ctx, const struct log_record *rec) {
         return replay_rewind(r, rec);
     case LOG_EPOCH:
         return replay_epoch(r, rec);
+    case LOG_TOMBSTONE: {
+        enum err e = tombs_replay(r->l, rec->payload);
+        if (e != ERR_OK)
+            FAIL(r->ec, e, "record %" PRIu64 " of the log: its tombstone cannot be read", rec->seq);
+        return ERR_OK;
+    }
     case LOG_KV:
         return replay_kv(r, rec);
-    case LOG_POOL:
-    case LOG_INTENT: /* has no effect on blocks */
+    case LOG_INTENT:
+        ledger_note_intent(r->l, rec);
+        return ERR_OK;
+    case LOG_POOL: /* has no effect on blocks */
         return ERR_OK;
     case LOG_RECEIPTS:
     case LOG_KIND_END:

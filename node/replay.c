@@ -189,6 +189,7 @@ static enum err on_record(void *ctx, const struct log_record *rec) {
     case LOG_EPOCH:
         return replay_epoch(r, rec);
     case LOG_POOL:
+    case LOG_TOMBSTONE:
     case LOG_KV:
     case LOG_INTENT: /* none has an effect on blocks */
         return ERR_OK;

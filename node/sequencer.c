@@ -26,10 +26,22 @@ static bool stopping(struct sequencer *s) {
 void sequencer_fail(struct sequencer *s, enum err e, const struct err_ctx *ec) {
     if (atomic_exchange(&s->failed, true))
         return;
+    if (ec != NULL && ec->err == e)
+        s->why = *ec;
+    else
+        (void)err_set(&s->why, e, __FILE__, __LINE__, "%s", err_text(e));
+    atomic_store(&s->failed_told, true);
     log_error("sequencer", "stopped: nothing more is acknowledged", log_error_code(e),
               log_str("why", ec != NULL && ec->err == e ? ec->text : err_text(e)));
     s->o.failed(s->o.failed_ctx);
     ring_kick(&s->ingress);
+}
+
+bool sequencer_failed(struct sequencer *s, struct err_ctx *ec) {
+    bool failed = atomic_load(&s->failed_told);
+    if (failed && ec != NULL)
+        *ec = s->why;
+    return failed;
 }
 
 /* --- the feed of an open block ------------------------------------------------------------- */
@@ -104,13 +116,15 @@ static void feed_done(void *ctx, const struct tx *tx, enum tx_verdict v,
 
 /* --- blocks -------------------------------------------------------------------------------- */
 static uint64_t l1_block_at(const struct sequencer *s, uint64_t timestamp) {
-    /* Without a parent the number is a function of time; with one, the parent reader's messages
-     * move it. */
+    /* Without a parent the number is a function of time; with one that nobody follows, delayed
+     * messages alone move it. */
+    if (s->o.settle != NULL)
+        return settle_l1_block(s->o.settle);
     return s->o.ledger->genesis->config.has_parent ? 0 : timestamp / L3_SECONDS_PER_L1_BLOCK;
 }
 
 /* The block is executed: write, let sync, seal, hand over. */
-static enum err finish_block(struct sequencer *s, struct err_ctx *ec) {
+enum err sequencer_finish_block(struct sequencer *s, struct err_ctx *ec) {
     struct ledger *l = s->o.ledger;
     struct log_record rec;
     TRY(ledger_append(l, &s->block, &rec, ec));
@@ -139,6 +153,8 @@ static void make_block(struct sequencer *s) {
     struct err_ctx ec;
     struct tx_feed feed = {.ctx = s, .next = feed_next, .done = feed_done};
     uint64_t opened = now_ns(s), timestamp = clock_realtime_ms(s->o.clock) / 1000;
+    if (s->o.settle != NULL)
+        timestamp = settle_timestamp(s->o.settle, timestamp);
     s->gap_ends_ns = s->last_block_ns + atomic_load(&s->block_gap_ms) * NS_PER_MS;
     s->in_block_first = NULL;
     s->in_block_last = &s->in_block_first;
@@ -149,7 +165,7 @@ static void make_block(struct sequencer *s) {
     if (e == ERR_OK)
         node_observe_since(&node_execute_us, opened + s->fed_ns, s->last_block_ns);
     if (e == ERR_OK)
-        e = finish_block(s, &ec);
+        e = sequencer_finish_block(s, &ec);
     if (e != ERR_OK && e != ERR_NOT_FOUND)
         sequencer_fail(s, e, &ec);
     arena_reset(&l->arena);
@@ -217,14 +233,20 @@ static bool may_stop(struct sequencer *s) {
     uint64_t now = now_ns(s);
     if (s->stop_ns == 0)
         s->stop_ns = now + (uint64_t)SEQUENCER_STOP_MS * NS_PER_MS;
-    return now >= s->stop_ns || (ring_len(&s->ingress) == 0 && pool_first_ready(s->o.pool) == NULL);
+    return now >= s->stop_ns ||
+           (ring_len(&s->ingress) == 0 && pool_first_ready(s->o.pool) == NULL) ||
+           (s->o.settle != NULL && !settle_may_sequence(s->o.settle));
 }
 
 static void *sequencer_main(void *arg) {
     struct sequencer *s = arg;
     while (!atomic_load(&s->failed) && !may_stop(s)) {
         intake_run(s);
-        if (pool_first_ready(s->o.pool) == NULL)
+        sequencer_serve_intent(s);
+        if (s->o.settle != NULL && settle_turn(s->o.settle, s))
+            continue;
+        if (pool_first_ready(s->o.pool) == NULL ||
+            (s->o.settle != NULL && !settle_may_sequence(s->o.settle)))
             idle(s);
         else if (atomic_load(&s->unsynced) >= SEQUENCER_BLOCKS_UNSYNCED_MAX)
             ring_wait(&s->ingress, 1); /* the disk is behind: blocks grow instead of piling up */
@@ -237,6 +259,7 @@ static void *sequencer_main(void *arg) {
         write_seal(s);
     struct durable_item end = {.kind = DURABLE_END};
     durable_push(s, &end);
+    sequencer_end_intents(s);
     return NULL;
 }
 
@@ -273,7 +296,9 @@ enum err sequencer_start(struct sequencer **out, const struct sequencer_options 
     s->o = *o;
     sequencer_set_policy(s, &o->policy);
     kv_queue_init(&s->kv);
-    s->pool_changed = true;            /* what recovery brought back is in the pool */
+    s->pool_changed = true; /* what recovery brought back is in the pool */
+    pthread_mutex_init(&s->intent_lock, NULL);
+    pthread_cond_init(&s->intent_done, NULL);
     s->block.header = o->ledger->head; /* whose price errors quote before the first block */
     s->expire_ns = now_ns(s) + (uint64_t)EXPIRE_EVERY_MS * NS_PER_MS;
     enum err e = start(s, ec);
@@ -312,5 +337,7 @@ void sequencer_free(struct sequencer *s) {
     ring_clear(&s->ingress);
     ring_clear(&s->durable);
     kv_queue_clear(&s->kv);
+    pthread_mutex_destroy(&s->intent_lock);
+    pthread_cond_destroy(&s->intent_done);
     free(s);
 }

@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "node/ledger.h"
 #include "node/pool.h"
+#include "node/settle.h"
 #include "rpc/commands.h"
 
 enum {
@@ -39,6 +40,8 @@ struct sequencer_options {
     struct ledger *ledger; /* at the log's end; the sequencer's until sequencer_stop returns */
     struct pool *pool;
     struct clock *clock;
+    uint64_t headroom_bid; /* fee cap, in multiples of the price, that low headroom asks for */
+    struct settle *settle; /* NULL: a chain without a parent, or one that is not followed */
     struct sequencer_policy policy;
     void (*failed)(void *ctx); /* any thread */
     void *failed_ctx;
@@ -51,6 +54,13 @@ void sequencer_set_policy(struct sequencer *s, const struct sequencer_policy *p)
 /* Refuses new transactions, finishes what is ready, seals, syncs, answers; then ends the threads.
  * False if it had failed. */
 bool sequencer_stop(struct sequencer *s);
+/* Whether it has failed; then *ec says why. Any thread. */
+bool sequencer_failed(struct sequencer *s, struct err_ctx *ec);
+/* The settle's mirror has changed. Any thread. */
+void sequencer_wake(struct sequencer *s);
+/* Writes an INTENT record and waits until it is synced. Any thread, one at a time; not after
+ * sequencer_stop. ERR_CLOSED: the sequencer has stopped or failed. */
+enum err sequencer_write_intent(struct sequencer *s, bytes payload) MUST_USE;
 /* After sequencer_stop. */
 void sequencer_free(struct sequencer *s);
 /* A transaction of a POOL record, before sequencer_start; dropped when stale. */

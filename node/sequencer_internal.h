@@ -55,6 +55,9 @@ struct sequencer {
     _Atomic(const struct node_watcher *) watcher; /* NULL: nobody watches */
     atomic_uint unsynced; /* blocks handed to the durable thread and not announced */
 
+    struct err_ctx why; /* of the failure; set before `failed_told` */
+    atomic_bool failed_told;
+
     /* Of the sequencer's thread: */
     uint64_t last_block_ns; /* when the newest block was closed */
     uint64_t gap_ends_ns;   /* until when the open block takes transactions */
@@ -65,10 +68,36 @@ struct sequencer {
     bool pool_changed;      /* pool_floor may have moved */
     struct derived_block block;
     struct pool_tx *in_block_first, **in_block_last; /* transactions of the open block */
+
+    /* An INTENT record that another thread wants written. */
+    pthread_mutex_t intent_lock;
+    pthread_cond_t intent_done;
+    bytes intent; /* ptr NULL: none */
+    uint64_t intent_seq;
+    bool ended; /* no more records are written */
 };
 
 /* Reports a failure once and asks for the end. Any thread. */
 void sequencer_fail(struct sequencer *s, enum err e, const struct err_ctx *ec);
+
+/* --- what settling makes; sequencer's thread --- */
+/* The block of a message, on top of the head. */
+enum err sequencer_derive(struct sequencer *s, const struct message *m,
+                          struct err_ctx *ec) MUST_USE;
+/* A block from a feed of transactions that have no place in the pool. No block if none is valid. */
+enum err sequencer_make_again(struct sequencer *s, const struct tx_feed *feed, uint64_t timestamp,
+                              uint64_t l1_block, struct err_ctx *ec) MUST_USE;
+/* REWIND: all blocks above `to_block` are gone afterwards, for readers too. */
+enum err sequencer_rewind(struct sequencer *s, uint64_t to_block, uint8_t reason,
+                          struct err_ctx *ec) MUST_USE;
+/* Waits while too many blocks are unsynced. ERR_CLOSED: failed, or told to stop. */
+enum err sequencer_await_disk(struct sequencer *s) MUST_USE;
+/* Writes the record that sequencer_write_intent waits for. */
+void sequencer_serve_intent(struct sequencer *s);
+/* No record will be written any more. */
+void sequencer_end_intents(struct sequencer *s);
+/* Writes, lets sync, seals and hands over s->block, whose pool transactions are in_block_first. */
+enum err sequencer_finish_block(struct sequencer *s, struct err_ctx *ec) MUST_USE;
 
 /* Answers and forgets the waiter, if there is one. */
 void submit_answer(struct pool_tx *t, const struct submit_result *r);
@@ -79,8 +108,9 @@ void submit_refuse(struct pool_tx *t, int code, const char *fmt, ...)
 size_t intake_run(struct sequencer *s);
 /* A transaction of the open block was refused with a verdict other than OK. Owns `t` afterwards. */
 void intake_refuse_verdict(struct sequencer *s, struct pool_tx *t, enum tx_verdict v);
-/* The sender's nonce moved other than by its turn. */
+/* The sender's nonce moved other than by its turn; all senders' may have. */
 void intake_rebase(struct sequencer *s, const addr20 *sender);
+void intake_rebase_all(struct sequencer *s);
 
 /* The commands of struct node_commands, `ctx` is the sequencer. Any thread. */
 void kv_queue_write(void *ctx, const struct kv_op *ops, size_t count, kv_done_fn done,

@@ -107,6 +107,12 @@ static void submit(void *ctx, bytes envelope, unsigned flags, submit_done_fn don
         done(done_ctx, token, &r);
         return;
     }
+    if (s->o.settle != NULL && settle_is_validator(s->o.settle)) {
+        snprintf(r.text, sizeof(r.text),
+                 "this node is a validator, which takes no transactions: send to the sequencer");
+        done(done_ctx, token, &r);
+        return;
+    }
     if (envelope.len > LIMIT_TX_BYTES) {
         snprintf(r.text, sizeof(r.text), "oversized data: transaction size %zu, limit %d",
                  envelope.len, LIMIT_TX_BYTES);

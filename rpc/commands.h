@@ -44,10 +44,30 @@ struct node_watcher {
     /* A transaction has its place in the block that is being made. It is found by `pooled`, and
      * once durable in the store. */
     void (*pending)(void *ctx, const hash32 *tx_hash);
+    /* Blocks above `block` are gone: the parent made them void. Those that follow come through
+     * `durable` again. NULL: not told. */
+    void (*reorg)(void *ctx, uint64_t block);
+};
+
+/* What is known of the parent chain, if the node follows one. Thread-safe. */
+struct node_parent {
+    void *ctx;
+    /* Newest blocks whose batches are on safe and on finalized blocks of the parent; neither
+     * falls. */
+    void (*tags)(void *ctx, uint64_t *out_safe, uint64_t *out_finalized);
+    /* The batch that holds a block. False: none yet. */
+    bool (*batch_of)(void *ctx, uint64_t block, uint64_t *out_batch);
+    /* By how many L1 blocks (the parent's NUMBER) the parent is above the one with the batch of
+     * `block`; 0 without a batch. */
+    uint64_t (*confirmations)(void *ctx, uint64_t block);
+    /* Why a transaction that had a receipt is in no block any more. False: there is no such. */
+    bool (*tombstone)(void *ctx, const hash32 *tx_hash, const char **out_reason);
 };
 
 struct node_commands {
     void *ctx;
+    /* NULL: no parent is followed. */
+    const struct node_parent *parent;
     /* Takes a transaction's envelope (copied). Thread-safe. */
     void (*submit)(void *ctx, bytes envelope, unsigned flags, submit_done_fn done, void *done_ctx,
                    uint64_t token);

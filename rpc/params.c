@@ -201,7 +201,7 @@ bool param_block_tag(struct rpc_call *c, size_t idx, json_t *v, struct block_ref
             return true;
         }
         if (strcmp(s, "safe") == 0 || strcmp(s, "finalized") == 0) {
-            out->kind = BLOCK_REF_FINAL;
+            out->kind = s[0] == 's' ? BLOCK_REF_SAFE : BLOCK_REF_FINALIZED;
             return true;
         }
         if (strcmp(s, "earliest") == 0) {

@@ -34,15 +34,15 @@ struct block_ref {
     enum {
         BLOCK_REF_LATEST,
         BLOCK_REF_PENDING,
-        BLOCK_REF_FINAL,
+        BLOCK_REF_SAFE,
+        BLOCK_REF_FINALIZED,
         BLOCK_REF_NUMBER,
         BLOCK_REF_HASH
     } kind;
     uint64_t number;
     hash32 hash;
 };
-/* Absent: `latest`. BLOCK_REF_FINAL is `safe` or `finalized`. `allow_object`: also a hash, bare or
- * in an object. */
+/* Absent: `latest`. `allow_object`: also a hash, bare or in an object. */
 bool param_block(struct rpc_call *c, size_t idx, struct block_ref *out, bool allow_object);
 bool param_block_tag(struct rpc_call *c, size_t idx, json_t *v, struct block_ref *out);
 

@@ -132,6 +132,16 @@ bool rpc_pending_nonce(struct rpc_call *c, const addr20 *a, uint64_t *out) {
     return true;
 }
 
+/* Block 0 before any batch is on a parent chain. */
+static uint64_t final_block(const struct rpc_context *cx, bool safe, uint64_t head) {
+    const struct node_parent *p = cx->node->parent;
+    uint64_t safe_block = 0, finalized_block = 0;
+    if (p != NULL)
+        p->tags(p->ctx, &safe_block, &finalized_block);
+    uint64_t number = safe ? safe_block : finalized_block;
+    return number < head ? number : head;
+}
+
 bool rpc_resolve(struct rpc_call *c, const struct block_ref *ref, uint64_t *out_number) {
     uint64_t head = rpc_head_number(c), number = 0;
     switch (ref->kind) {
@@ -139,8 +149,9 @@ bool rpc_resolve(struct rpc_call *c, const struct block_ref *ref, uint64_t *out_
     case BLOCK_REF_PENDING:
         number = head;
         break;
-    case BLOCK_REF_FINAL:
-        number = 0; /* no batch is on a parent chain */
+    case BLOCK_REF_SAFE:
+    case BLOCK_REF_FINALIZED:
+        number = final_block(c->reader->cx, ref->kind == BLOCK_REF_SAFE, head);
         break;
     case BLOCK_REF_NUMBER:
         number = ref->number;

@@ -46,6 +46,7 @@ enum log_kind {
     LOG_REWIND = 6,
     LOG_SEAL = 7,
     LOG_RECEIPTS = 8,
+    LOG_TOMBSTONE = 9,
     LOG_KIND_END
 };
 

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Blocks of our own that the parent made void are made again: their transactions, in their order,
+ * on the new state. One that became invalid is left out and gets a tombstone: a record of the log
+ * and a row of table `tomb`. Sequencer's thread. */
+#ifndef NODE_RERUN_H
+#define NODE_RERUN_H
+
+#include "node/ledger.h"
+#include "node/mirror.h"
+
+enum { RERUN_BLOCKS_MAX = 16 << 20 }; /* positions in RAM, 8 bytes each */
+
+struct sequencer;
+struct rerun {
+    struct log_pos *blocks; /* BLOCK records, oldest first */
+    size_t len, cap, at;
+};
+
+void rerun_init(struct rerun *r);
+void rerun_clear(struct rerun *r);
+bool rerun_empty(const struct rerun *r);
+/* Notes the blocks above `to_block`, before they are undone; what was still to be made again comes
+ * after them. ERR_NOMEM, ERR_TOO_LARGE, ERR_CORRUPT. */
+enum err rerun_collect(struct rerun *r, struct ledger *l, uint64_t to_block,
+                       struct err_ctx *ec) MUST_USE;
+/* Makes the next block again: one that was sequenced by us from its transactions; one that held a
+ * delayed message if that is the next in turn, final enough or not: it had its place. */
+enum err rerun_step(struct rerun *r, struct sequencer *s, struct mirror *m,
+                    struct err_ctx *ec) MUST_USE;
+
+#endif

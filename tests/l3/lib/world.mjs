@@ -1,0 +1,111 @@
+// A parent with the chain's contracts, and nodes of the chain.
+import { spawn, spawnSync } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { ethers } from "ethers";
+import { BINARY, Node, onExit, tempDir } from "../../func/lib/node.mjs";
+import { deployRollup, TIME_BOUNDS } from "./contracts.mjs";
+import { Parent, PARENT_CHAIN_ID } from "./parent.mjs";
+
+export const CHAIN_ID = 333333;
+const READY_MS = 30000;
+const WAIT_MS = 30000;
+
+/** Asks again and again until `fn` gives something true. */
+export async function until(what, fn, ms = WAIT_MS) {
+  for (const end = performance.now() + ms; ; await new Promise((r) => setTimeout(r, 25))) {
+    const v = await fn();
+    if (v) return v;
+    if (performance.now() > end) throw new Error(`waited ${ms} ms in vain for ${what}`);
+  }
+}
+
+export class L3Node extends Node {
+  static async start(args) {
+    const node = new L3Node();
+    node.args = args;
+    node.child = spawn(BINARY, ["run", "--http", "127.0.0.1:0", ...args], { stdio: ["ignore", "pipe", "pipe"] });
+    onExit(() => node.child.kill("SIGKILL"));
+    node.out = node.err = "";
+    node.exited = new Promise((resolve) => node.child.on("exit", (code, signal) => resolve({ code, signal })));
+    node.child.stderr.on("data", (d) => (node.err += d));
+    if (process.env.TRACE) node.child.stderr.on("data", (d) => process.stderr.write(d));
+    await new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error(`not ready in ${READY_MS} ms\n${node.err}`)), READY_MS);
+      node.child.stdout.on("data", (d) => {
+        node.out += d;
+        const m = /^ready http=(\S+) chain=(\d+) block=(\d+)$/m.exec(node.out);
+        if (!m) return;
+        clearTimeout(timer);
+        [node.address, node.chainId, node.block] = [m[1], Number(m[2]), Number(m[3])];
+        node.url = `http://${m[1]}`;
+        resolve();
+      });
+      node.exited.then((e) => reject(new Error(`exited with ${JSON.stringify(e)} before it was ready\n${node.err}`)));
+    });
+    node.provider = new ethers.providers.StaticJsonRpcProvider(node.url, CHAIN_ID);
+    node.provider.pollingInterval = 20;
+    return node;
+  }
+
+  async head() {
+    return this.rpc("eth_getBlockByNumber", ["latest", false]);
+  }
+
+  /** The hash of a block, or undefined. */
+  async hashOf(number) {
+    return (await this.rpc("eth_getBlockByNumber", [ethers.utils.hexValue(number), false]))?.hash;
+  }
+
+  async atBlock(number, ms) {
+    return until(`block ${number}`, async () => Number((await this.head()).number) >= number, ms);
+  }
+}
+
+export class World {
+  static async start({ genesis = {}, bounds = TIME_BOUNDS, parentArgs = [] } = {}) {
+    const w = new World();
+    w.dir = tempDir();
+    w.parent = await Parent.start(parentArgs);
+    [w.owner, w.validator, w.confirmer, w.poster, w.user] = [0, 1, 2, 3, 4].map((i) => w.parent.wallet(i));
+    w.genesis = path.join(w.dir, "genesis.json");
+    writeFileSync(w.genesis, JSON.stringify({
+      config: { chainId: CHAIN_ID },
+      alloc: {},
+      callipter: {
+        parentChainId: PARENT_CHAIN_ID, owners: [w.owner.address], minBaseFee: 10000000, timeBounds: bounds, ...genesis,
+      },
+    }));
+    const init = spawnSync(BINARY, ["init", "--chain", w.genesis, "--datadir", path.join(w.dir, "init")], { encoding: "utf8" });
+    w.genesisHash = /^block 0 (0x[0-9a-f]{64})$/m.exec(init.stdout)?.[1];
+    if (!w.genesisHash) throw new Error(`callipter init: ${init.stderr}`);
+    const roles = { owner: w.owner, validator: w.validator.address, confirmer: w.confirmer.address, poster: w.poster.address };
+    const moduleRoot = ethers.utils.solidityKeccak256(["string", "uint64"], ["callipter", 1]);
+    w.at = await deployRollup(roles, { chainId: CHAIN_ID, genesisHash: w.genesisHash, moduleRoot, bounds });
+    w.deployment = path.join(w.dir, "deployment.json");
+    writeFileSync(w.deployment, JSON.stringify(w.at));
+    w.posterKey = path.join(w.dir, "poster.key");
+    writeFileSync(w.posterKey, w.poster.privateKey, { mode: 0o600 });
+    return w;
+  }
+
+  folder(name) {
+    const dir = path.join(this.dir, name);
+    mkdirSync(dir, { recursive: true });
+    return dir;
+  }
+
+  common(name) {
+    return ["--chain", this.genesis, "--datadir", this.folder(name), "--cache", "64", "--parent-url", this.parent.url,
+      "--parent-deployment", this.deployment, "--parent-poll-ms", "50"];
+  }
+
+  sequencer(args = [], name = "sequencer") {
+    return L3Node.start([...this.common(name), "--poster-key", this.posterKey, "--delayed-finality", "latest",
+      "--batch-max-age", "1", ...args]);
+  }
+
+  newValidator(args = [], name = "validator") {
+    return L3Node.start([...this.common(name), "--role", "validator", ...args]);
+  }
+}

@@ -1,0 +1,103 @@
+// From a deposit on the parent to a validator that knows nothing but the parent.
+import { ethers } from "ethers";
+import { assert, check } from "../func/lib/suite.mjs";
+import { inboxAbi, sequencerInboxAbi } from "./lib/contracts.mjs";
+import { until, World } from "./lib/world.mjs";
+
+const ether = ethers.utils.parseEther;
+const ROUNDS = Number(process.env.ROUNDS ?? 20);
+
+/** Both nodes have the same blocks up to the validator's head, which must reach `number`. */
+async function sameBlocks(seq, validator, number) {
+  await validator.atBlock(number);
+  for (let i = 0; i <= number; i++) assert.equal(await validator.hashOf(i), await seq.hashOf(i), `block ${i}`);
+}
+
+const headOf = async (node) => Number((await node.head()).number);
+
+export async function run() {
+  const w = await check("the contracts are on the parent", () => World.start());
+  if (!w) return;
+  const inbox = new ethers.Contract(w.at.inbox, inboxAbi, w.user);
+  const sequencerInbox = new ethers.Contract(w.at.sequencerInbox, sequencerInboxAbi, w.user);
+  const batches = async () => (await sequencerInbox.batchCount()).toNumber();
+  let seq = await check("a sequencer starts", () => w.sequencer());
+  if (!seq) return;
+  let user = w.user.connect(seq.provider);
+  const transfer = async () => (await user.sendTransaction({ to: w.owner.address, value: 1 })).wait();
+  /** A transfer, and the batch that brings it to the parent. */
+  const posted = async () => {
+    const before = await batches();
+    const receipt = await transfer();
+    await until("the batch", async () => (await batches()) > before);
+    return receipt;
+  };
+
+  await check("a deposit arrives", async () => {
+    await (await inbox["depositEth()"]({ value: ether("3") })).wait();
+    await until("the deposit", async () => (await seq.provider.getBalance(user.address)).eq(ether("3")));
+  });
+  await check("a transfer is posted, a report about the batch alone is not", async () => {
+    const receipt = await posted();
+    const count = await batches();
+    await seq.atBlock(receipt.blockNumber + 1); // the report's
+    await new Promise((resolve) => setTimeout(resolve, 2000)); // two times the age
+    assert.equal(await batches(), count);
+  });
+  const validator = await check("a validator rebuilds the blocks from the parent alone", async () => {
+    const v = await w.newValidator();
+    const { blockNumber } = await posted();
+    await sameBlocks(seq, v, blockNumber);
+    return v;
+  });
+  await check("it takes no transactions", async () => {
+    const raw = await user.signTransaction(await user.populateTransaction({ to: user.address, value: 1 }));
+    const { error } = await validator.call("eth_sendRawTransaction", [raw]);
+    assert.match(error.message, /validator/);
+  });
+  await check("safe and finalized follow the parent, and never pass the head", async () => {
+    const tag = async (node, t) => Number((await node.rpc("eth_getBlockByNumber", [t, false])).number);
+    await w.parent.mine(40);
+    const head = await headOf(validator);
+    for (const node of [seq, validator])
+      await until("finality", async () => (await tag(node, "safe")) >= head && (await tag(node, "finalized")) >= head);
+  });
+  await check("a killed sequencer goes on where it was", async () => {
+    await transfer();
+    await seq.stop("SIGKILL");
+    seq = await w.sequencer();
+    user = w.user.connect(seq.provider);
+    const { blockNumber } = await posted();
+    await sameBlocks(seq, validator, blockNumber);
+  });
+  await check(`${ROUNDS} batches of deposits and transfers, a kill in the middle`, async () => {
+    let last;
+    for (let i = 0; i < ROUNDS; i++) {
+      if (i % 3 === 0) await (await inbox["depositEth()"]({ value: ether("0.1") })).wait();
+      for (let k = 0; k < 5; k++) last = await transfer();
+      const before = await batches();
+      await until("the batch", async () => (await batches()) > before);
+      if (i !== ROUNDS >> 1) continue;
+      await seq.stop("SIGKILL");
+      seq = await w.sequencer();
+      user = w.user.connect(seq.provider);
+    }
+    await sameBlocks(seq, validator, last.blockNumber);
+  });
+  await check("an empty validator in the reference tier has the same blocks", async () => {
+    const v = await w.newValidator(["--tier", "reference", "--recover", "libsecp256k1"], "second");
+    await sameBlocks(seq, v, await headOf(validator));
+    assert.equal((await v.stop()).code, 0);
+  });
+  await check("an empty folder is made whole again by the sequencer itself", async () => {
+    assert.equal((await seq.stop()).code, 0);
+    seq = await w.sequencer([], "sequencer-again");
+    user = w.user.connect(seq.provider);
+    const { blockNumber } = await posted();
+    await sameBlocks(seq, validator, blockNumber);
+  });
+  await check("all stop", async () => {
+    assert.equal((await seq.stop()).code, 0);
+    assert.equal((await validator.stop()).code, 0);
+  });
+}
