@@ -4,10 +4,11 @@
  * validators feed it messages. Both ways give the same block, which a test proves for every block
  * made.
  *
- * What a message gives: kind 3 its signed transactions (message_each_l2; what does not decode, is
- * of another type or gets a bad verdict is left out, alone), kind 12 a deposit, kinds 6, 8, 10, 11,
- * 255 and unknown ones nothing. Kinds 7, 9 and 13 and unsigned L2 items are not in this version:
- * deriving them is ERR_UNSUPPORTED, never a different block. */
+ * What a message gives: kind 3 its signed transactions and unsigned items (message_each_l2; what
+ * does not decode, is of another type or gets a bad verdict is left out, alone), kind 7 a deposit
+ * and what it pays for, kind 9 a ticket, kind 12 a deposit, kind 13 a batch report, others nothing.
+ * Retries that a transaction schedules run right after it.
+ */
 #ifndef CHAIN_DERIVE_H
 #define CHAIN_DERIVE_H
 
@@ -84,8 +85,7 @@ struct world *chain_world(struct chain *c);
 
 /* Derives the block of message `m` on top of `parent`. Everything in *out lives in `a`.
  * Transactions that get a bad verdict are left out; an undecodable message is an empty block.
- * Errors: ERR_VERSION (a state-transition version this binary lacks) and ERR_UNSUPPORTED (see
- * above); then nothing changed. */
+ * Errors: ERR_VERSION (a state-transition version this binary lacks); then nothing changed. */
 enum err chain_derive_block(struct derived_block *out, struct chain *c, struct arena *a,
                             const struct header *parent, const struct message *m,
                             struct err_ctx *ec) MUST_USE;
