@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "node/metrics.h"
+#include "node/prune.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -35,12 +36,26 @@ static bool checkpoint_once(struct checkpointer *c) {
     return true;
 }
 
+/* Nothing is due: prunes one step, and sleeps when there is nothing left to prune. `lock` is held.
+ */
+static void prune_or_sleep(struct checkpointer *c) {
+    pthread_mutex_unlock(&c->lock);
+    bool more = prune_step(c->ledger, clock_realtime_ms(clock_posix()) / 1000);
+    pthread_mutex_lock(&c->lock);
+    if (more || c->due || c->stopping)
+        return;
+    struct timespec until;
+    (void)clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += PRUNE_EVERY_S;
+    (void)pthread_cond_timedwait(&c->wake, &c->lock, &until);
+}
+
 static void *checkpoint_main(void *arg) {
     struct checkpointer *c = arg;
     pthread_mutex_lock(&c->lock);
     while (!c->stopping && !c->broken) {
         if (!c->due) {
-            pthread_cond_wait(&c->wake, &c->lock);
+            prune_or_sleep(c);
             continue;
         }
         c->due = false;

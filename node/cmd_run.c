@@ -9,6 +9,7 @@
 #include "node/config.h"
 #include "node/datadir.h"
 #include "node/metrics.h"
+#include "node/prune.h"
 #include "node/recover.h"
 #include "node/reload.h"
 #include "node/replay.h"
@@ -114,11 +115,15 @@ static void readmit_pool(struct run *r) {
 }
 
 static enum err open_ledger(struct run *r, struct err_ctx *ec) {
+    uint64_t window_s = r->config.history_seconds;
+    if (window_s == 0)
+        CHECK(prune_mode(&window_s, r->config.mode) == ERR_OK);
     struct ledger_options lo = {
         .disk = disk_posix(),
         .dir = r->dir,
         .genesis = &r->genesis,
         .cache_bytes = r->config.cache_mib * MIB,
+        .window_s = window_s,
         .checkpoint_rows = (size_t)r->config.checkpoint_rows,
         .log_segment_bytes = (uint32_t)(r->config.log_segment_kib * KIB),
         .tier = strcmp(r->config.tier, "reference") == 0 ? EVM_TIER_REFERENCE : EVM_TIER_FAST,

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "node/file.h"
+#include "node/prune.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -214,6 +215,9 @@ static enum err check_together(struct config *c, struct err_ctx *ec) {
         FAIL(ec, ERR_CONFIG, "--log-level: '%s' is none of debug, info, warn, error", c->log_level);
     if (strcmp(c->log_format, "text") != 0 && strcmp(c->log_format, "json") != 0)
         FAIL(ec, ERR_CONFIG, "--log-format: '%s' is neither text nor json", c->log_format);
+    uint64_t seconds;
+    if (prune_mode(&seconds, c->mode) != ERR_OK)
+        FAIL(ec, ERR_CONFIG, "--mode: '%s' is none of archive, full, minimal", c->mode);
     if (strcmp(c->tier, "fast") != 0 && strcmp(c->tier, "reference") != 0)
         FAIL(ec, ERR_CONFIG, "--tier: '%s' is neither fast nor reference", c->tier);
     if (strcmp(c->recover, "vectorised") != 0 && strcmp(c->recover, "libsecp256k1") != 0)

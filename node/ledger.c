@@ -286,6 +286,8 @@ static enum err open_all(struct ledger *l, const struct ledger_options *o, struc
 enum err ledger_open(struct ledger *l, const struct ledger_options *o, struct err_ctx *ec) {
     *l = (struct ledger){.genesis = o->genesis,
                          .epoch = 1,
+                         .window_s = o->window_s != 0 ? o->window_s : UINT64_MAX,
+                         .final_block = o->genesis->config.has_parent ? 0 : UINT64_MAX,
                          .checkpoint_rows =
                              o->checkpoint_rows != 0 ? o->checkpoint_rows : LEDGER_CHECKPOINT_ROWS};
     arena_init(&l->arena, ARENA_CHUNK_BYTES, ARENA_MAX_BYTES);
@@ -435,4 +437,14 @@ enum err ledger_checkpoint(struct ledger *l, struct err_ctx *ec) {
     uint64_t block = store_durable(l->store);
     TRY(wal_sync(l->receipts, NULL, ec));
     return store_checkpoint_to(l->store, block, ec);
+}
+
+uint64_t ledger_final(const struct ledger *l) {
+    return atomic_load_explicit(&l->final_block, memory_order_acquire);
+}
+
+void ledger_set_final(struct ledger *l, uint64_t block) {
+    uint64_t before = ledger_final(l);
+    while (block > before && !atomic_compare_exchange_weak(&l->final_block, &before, block))
+        continue;
 }

@@ -19,6 +19,8 @@
 #include "state/store.h"
 #include "state/trie.h"
 
+#include <stdatomic.h>
+
 enum {
     LEDGER_CHECKPOINT_ROWS = 60000, /* dirty rows at which a checkpoint is due, by default */
     LEDGER_REPLAY_NS_MAX =
@@ -33,6 +35,7 @@ struct ledger_options {
     enum evm_tier tier;            /* interpreter that executes blocks */
     uint32_t log_segment_bytes;    /* of new segments of log and receipts; 0 = the default */
     size_t checkpoint_rows;        /* dirty rows at which a checkpoint is due; 0 = the default */
+    uint64_t window_s;             /* of history to keep (node/prune.h); 0 = all of it */
     bool no_sync;                  /* tests that never restart */
 };
 
@@ -54,10 +57,13 @@ struct ledger {
     struct log_pos intent; /* the newest INTENT record */
     struct kv *kv;         /* the node's own values */
     size_t checkpoint_rows;
-    struct arena arena; /* of the block in the making */
-    struct buf record;  /* payload in the making */
-    struct buf later;   /* rows for the next block: table u8 | key length u16 | value length u32
-                           | key | value */
+    uint64_t window_s;            /* of history to keep; the checkpoint thread's */
+    bool prune_again;             /* the last step of pruning left rows behind; likewise */
+    _Atomic uint64_t final_block; /* see ledger_final */
+    struct arena arena;           /* of the block in the making */
+    struct buf record;            /* payload in the making */
+    struct buf later; /* rows for the next block: table u8 | key length u16 | value length u32
+                         | key | value */
 };
 
 /* Opens or makes everything; a new store gets block 0. The log is not replayed yet: see
@@ -90,6 +96,12 @@ enum err ledger_seal(struct ledger *l, struct err_ctx *ec) MUST_USE;
 /* Back to the end of block `to_block`, as a REWIND record says. */
 enum err ledger_rewind(struct ledger *l, uint64_t to_block, uint64_t epoch, uint64_t seq,
                        struct err_ctx *ec) MUST_USE;
+
+/* The last block whose batch and delayed messages are final on the parent: no parent event undoes
+ * it, so its undo data may go. Without a parent that is every durable block; with one, block 0
+ * until whoever follows the parent says otherwise. It never falls. Any thread. */
+uint64_t ledger_final(const struct ledger *l);
+void ledger_set_final(struct ledger *l, uint64_t block);
 
 /* Syncs the receipts, then checkpoints the store, whose rows point to them. Any thread but one at a
  * time. */

@@ -19,6 +19,7 @@ struct rpc_reader {
     struct arena arena;
     struct store_view *head;  /* newest durable block */
     struct store_view *state; /* of the last rpc_state_view, NULL: none */
+    bool state_used;          /* by the running call */
     struct chain *chain;      /* made on first use */
     uint64_t chain_block;     /* whose state `chain` has; UINT64_MAX: none */
     uint64_t started_ms;      /* of the running call */
@@ -71,6 +72,23 @@ static enum err refresh_head(struct rpc_reader *r) {
     return e;
 }
 
+/* What was read from a view whose undo data went meanwhile is void. */
+static void check_state(struct rpc_reader *r, struct rpc_call *c) {
+    if (r->state == NULL || !r->state_used || !store_view_stale(r->state))
+        return;
+    bool pruned = store_view_block(r->state) < store_first_block(r->cx->store);
+    drop_state(r);
+    buf_reset(&c->result);
+    buf_reset(&c->text);
+    buf_reset(&c->data);
+    buf_reset(&c->envelope);
+    c->code = 0;
+    if (pruned)
+        rpc_fail_err(c, ERR_PRUNED, NULL);
+    else
+        rpc_fail(c, RPC_SERVER_ERROR, "header not found");
+}
+
 static void finish_call(struct rpc_call *c) {
     if (c->result.overflow) {
         buf_clear(&c->result);
@@ -88,6 +106,7 @@ void rpc_reader_run(struct rpc_reader *r, struct rpc_call *calls, size_t count) 
             continue;
         c->reader = r;
         r->started_ms = rpc_now_ms();
+        r->state_used = false;
         enum err e = refresh_head(r);
         if (e != ERR_OK) {
             rpc_fail_err(c, e, NULL);
@@ -97,6 +116,7 @@ void rpc_reader_run(struct rpc_reader *r, struct rpc_call *calls, size_t count) 
         } else {
             c->method->run(c);
         }
+        check_state(r, c);
         finish_call(c);
         arena_reset(&r->arena);
     }
@@ -187,6 +207,7 @@ bool rpc_need_block(struct rpc_call *c, const struct block_ref *ref, struct inde
 
 struct store_view *rpc_state_view(struct rpc_call *c, uint64_t number) {
     struct rpc_reader *r = c->reader;
+    r->state_used = true;
     if (r->state != NULL && store_view_block(r->state) == number && !store_view_stale(r->state))
         return r->state;
     drop_state(r);

@@ -149,6 +149,54 @@ async function damagedLog() {
   });
 }
 
+/** State older than the window goes while the node runs; what is inside stays, and headers and receipts do. */
+async function historyWindow() {
+  const WINDOW_S = 2;
+  const dir = tempDir();
+  const flags = ["--history-seconds", String(WINDOW_S), "--checkpoint-rows", "200"];
+  let node = await Node.start(dir, flags);
+  const { wallets } = clients(node);
+  const [from, to] = [wallets[0].account.address, wallets[1].account.address];
+  const first = await wallets[0].sendTransaction({ to, value: 1n, nonce: 0, gas: 21000n });
+  const { blockNumber } = await node.rpc("eth_getTransactionReceipt", [first]);
+  const balance = await node.rpc("eth_getBalance", [to, blockNumber]);
+  assert.equal(BigInt(balance), parseEther("10000") + 1n);
+  let gone;
+  for (let nonce = 1; nonce < 3000 && !gone; nonce++) {
+    await wallets[0].sendTransaction({ to, value: 1n, nonce, gas: 21000n });
+    const reply = await node.call("eth_getBalance", [to, blockNumber]);
+    if (reply.error) gone = reply.error;
+    else assert.equal(reply.result, balance);
+  }
+  assert.deepEqual(gone, { code: 4444, message: "pruned history unavailable" });
+  const old = [
+    ["eth_getProof", [to, [], blockNumber]],
+    ["eth_call", [{ to }, blockNumber]],
+    ["eth_getTransactionCount", [from, blockNumber]],
+  ];
+  const check = async () => {
+    for (const [method, params] of old) assert.equal((await node.call(method, params)).error?.code, 4444, method);
+    assert.equal((await node.rpc("eth_getBlockByNumber", [blockNumber, true])).transactions[0].hash, first);
+    assert.equal((await node.rpc("eth_getTransactionReceipt", [first])).status, "0x1");
+  };
+  await check();
+  // Any block whose time is inside the window, and the one before it.
+  const head = Number(await node.rpc("eth_blockNumber"));
+  const now = Math.floor(Date.now() / 1000);
+  for (let n = head; n > 0; n -= 7) {
+    const block = await node.rpc("eth_getBlockByNumber", [`0x${n.toString(16)}`, false]);
+    if (Number(block.timestamp) < now - WINDOW_S + 2) break; // the window moves on meanwhile
+    await node.rpc("eth_getProof", [to, [], block.number]);
+  }
+  const metrics = await (await fetch(`${node.url}/metrics`)).text();
+  assert.ok(Number(/^callipter_node_prune_first_block (\d+)$/m.exec(metrics)?.[1]) > Number(blockNumber), "node_prune_first_block");
+  await node.stop("SIGKILL");
+  node = await Node.start(dir, flags);
+  await check();
+  await node.stop();
+  verify(dir);
+}
+
 async function otherGenesis() {
   const { writeFileSync } = await import("node:fs");
   const dir = tempDir();
@@ -163,6 +211,7 @@ export async function run() {
   await check("restart: after a stop everything is there", stopAndStart);
   await check("restart: kill -9 under load loses nothing that was acknowledged", killUnderLoad);
   await check("restart: a damaged record in the middle of the log is refused", damagedLog);
+  await check("restart: state older than the window goes while the node runs", historyWindow);
   await check("restart: a folder of another chain is refused", otherGenesis);
   await check("restart: two nodes do not share a folder", async () => {
     const dir = tempDir();
