@@ -316,17 +316,19 @@ static void check_rows(struct settle *t, struct sequencer *s, const struct mirro
     t->o.progress(t->o.ctx);
 }
 
-/* What is final on the parent and in the chain will not be asked for again. */
-static void forget_old(struct settle *t) {
+/* What is final on the parent and in the chain will not be asked for again, nor undone. */
+static void forget_old(struct settle *t, struct ledger *l) {
     struct mirror_heads h;
     struct mirror_state m = mirror_state(t->o.mirror);
     struct batch_row row;
     if (!mirror_heads(t->o.mirror, &h))
         return;
     uint64_t n = batches_up_to(t->o.batches, h.finalized);
-    if (n < m.batch_first + FORGET_STEP || n == 0 || !batches_at(t->o.batches, n - 1, &row))
+    if (n == 0 || !batches_at(t->o.batches, n - 1, &row))
         return;
-    mirror_forget(t->o.mirror, n, row.delayed_read);
+    ledger_set_final(l, row.last_block);
+    if (n >= m.batch_first + FORGET_STEP)
+        mirror_forget(t->o.mirror, n, row.delayed_read);
 }
 
 /* --- the turn -------------------------------------------------------------------------------- */
@@ -344,7 +346,7 @@ static enum err turn(struct settle *t, struct sequencer *s, bool *did, struct er
         atomic_store(&t->caught_up, false);
         *did = true;
         TRY(settle_batch(t, s, count, ec));
-        forget_old(t);
+        forget_old(t, s->o.ledger);
         return ERR_OK;
     }
     atomic_store(&t->caught_up, m.synced && count > 0);
