@@ -28,6 +28,16 @@ uint64_t universe_of_tx(struct world *w, const struct tx *tx) {
     return tx->is_create ? deployer_universe(w, &tx->sender) : universe_of(w, &tx->to);
 }
 
+uint64_t universe_by_slug(struct world *w, const char *slug) {
+    uint8_t be[UNIVERSE_SLUG_BYTES] = {0};
+    size_t len = strlen(slug);
+    if (len == 0 || len > sizeof be)
+        return 0;
+    memcpy(be, slug, len);
+    u256 key = u256_from_be(be, sizeof be);
+    return sys_get_u64(w, SYS_SLUG_UNIVERSE, &key);
+}
+
 static bool is_stopped(struct world *w, uint64_t id) {
     u256 key = u256_from_u64(id);
     return sys_get_u64(w, SYS_UNIVERSE_STATUS, &key) != UNIVERSE_ACTIVE;

@@ -19,6 +19,7 @@
 enum universe_status { UNIVERSE_NONE, UNIVERSE_ACTIVE, UNIVERSE_PAUSED, UNIVERSE_ARCHIVED };
 
 enum {
+    UNIVERSE_SLUG_BYTES = 14,
     UNIVERSE_MATCH_READS_MAX = 16,        /* slots that a static match may look at */
     UNIVERSE_MAX_DATA_DEFAULT = 4096,     /* bytes, of a policy that nobody set */
     UNIVERSE_UPGRADE_DELAY_MIN_S = 3600,  /* of surcharge parameters; also the first delay */
@@ -42,6 +43,8 @@ const char *sponsor_rule_name(enum sponsor_rule r);
 uint64_t universe_of(struct world *w, const addr20 *contract);
 /* universe(tx): that of `to`; for a creation that whose deployer the sender is. */
 uint64_t universe_of_tx(struct world *w, const struct tx *tx);
+/* The universe with this slug; 0 if there is none, or it cannot be a slug. */
+uint64_t universe_by_slug(struct world *w, const char *slug);
 /* Whether `to` belongs to a universe that is paused or archived. */
 bool universe_is_paused(struct world *w, const addr20 *to);
 /* Never attributed, never a deployer: system addresses, zero, and what is flagged so. */

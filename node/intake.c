@@ -10,6 +10,7 @@
 #include "node/headroom.h"
 #include "node/metrics.h"
 #include "rpc/call.h"
+#include "rpc/sponsor.h"
 #include "rpc/tx_errors.h"
 
 #include <inttypes.h>
@@ -37,22 +38,36 @@ static void recover_senders(struct pool_tx **txs, size_t n) {
 }
 
 /* --- refusals ------------------------------------------------------------------------------ */
-static struct tx_error_facts facts_of(struct sequencer *s, const struct tx *tx) {
+/* Who would pay for it as things stand. */
+static struct tx_quote quote_of(struct sequencer *s, const struct tx *tx) {
+    struct ledger *l = s->o.ledger;
+    struct tx_quote q;
+    chain_quote(&q, l->chain, &l->head, clock_realtime_ms(s->o.clock) / 1000, tx, tx->gas_limit);
+    return q;
+}
+
+static struct tx_error_facts facts_of(struct sequencer *s, const struct tx *tx,
+                                      const struct tx_quote *q) {
     struct world *w = chain_world(s->o.ledger->chain);
     return (struct tx_error_facts){
         .balance = world_balance(w, &tx->sender),
         .nonce = world_nonce(w, &tx->sender),
-        .base_fee = s->block.header.base_fee,
+        .base_fee = u256_add(&q->price, &q->surcharge),
         .chain_id = s->o.ledger->genesis->config.chain_id,
     };
 }
 
 /* Owns `t` afterwards. */
 static void refuse_verdict(struct sequencer *s, struct pool_tx *t, enum tx_verdict v) {
-    char text[TX_ERROR_TEXT_MAX];
-    struct tx_error_facts f = facts_of(s, &t->tx);
-    tx_error_text(text, v, &t->tx, &f);
-    submit_refuse(t, RPC_SERVER_ERROR, "%s", text);
+    struct tx_quote q = quote_of(s, &t->tx);
+    struct tx_error_facts f = facts_of(s, &t->tx, &q);
+    struct submit_result r = {.status = SUBMIT_REFUSED,
+                              .hash = t->tx.hash,
+                              .code = v == TX_UNIVERSE_PAUSED ? RPC_TX_REJECTED : RPC_SERVER_ERROR};
+    _Static_assert((int)TX_ERROR_TEXT_MAX <= (int)SUBMIT_TEXT_MAX, "the sentence fits");
+    tx_error_text(r.text, v, &t->tx, &f);
+    rpc_refusal_data(r.data, v, &q);
+    submit_answer(t, &r);
     pool_tx_free(t);
 }
 
@@ -93,11 +108,31 @@ static void record_gapped(struct sequencer *s, struct pool_tx *t) {
     durable_push(s, &item);
 }
 
+/* Whether the sender can pay, or a universe would, at the head's state; notes which. */
+static enum tx_verdict check_payer(struct sequencer *s, struct pool_tx *t) {
+    const struct tx *tx = &t->tx;
+    struct tx_quote q = quote_of(s, tx);
+    u256 balance = world_balance(chain_world(s->o.ledger->chain), &tx->sender);
+    u256 gas = u256_from_u64(tx->gas_limit), fee, cost, price;
+    bool too_much = u256_mul_overflow(&fee, &gas, &tx->max_fee) ||
+                    u256_add_overflow(&cost, &fee, &tx->value) || u256_lt(&balance, &cost);
+    bool too_low =
+        u256_add_overflow(&price, &q.price, &q.surcharge) || u256_lt(&tx->max_fee, &price);
+    if (q.paused)
+        return TX_UNIVERSE_PAUSED;
+    if ((too_much || too_low) && q.rule == SPONSOR_OK && !u256_lt(&balance, &tx->value)) {
+        t->sponsor = q.universe;
+        return TX_OK;
+    }
+    if (too_low)
+        return TX_FEE_CAP_TOO_LOW;
+    return too_much ? TX_INSUFFICIENT_FUNDS : TX_OK;
+}
+
 /* What would make the transaction invalid whatever comes before it: it must not wait in vain. */
-static enum tx_verdict check_gapped(struct sequencer *s, const struct tx *tx) {
-    struct world *w = chain_world(s->o.ledger->chain);
+static enum tx_verdict check_gapped(struct sequencer *s, struct pool_tx *t) {
+    const struct tx *tx = &t->tx;
     struct tx_intrinsic need = tx_intrinsic_gas(tx, EVM_OSAKA);
-    u256 balance = world_balance(w, &tx->sender), gas = u256_from_u64(tx->gas_limit), fee, cost;
     if (need.gas > tx->gas_limit)
         return TX_INTRINSIC_GAS;
     if (need.floor_gas > tx->gas_limit)
@@ -110,10 +145,7 @@ static enum tx_verdict check_gapped(struct sequencer *s, const struct tx *tx) {
         return TX_INITCODE_TOO_LARGE;
     if (u256_lt(&tx->max_fee, &tx->max_priority_fee))
         return TX_TIP_ABOVE_FEE_CAP;
-    if (u256_mul_overflow(&fee, &gas, &tx->max_fee) || u256_add_overflow(&cost, &fee, &tx->value) ||
-        u256_lt(&balance, &cost))
-        return TX_INSUFFICIENT_FUNDS;
-    return TX_OK;
+    return check_payer(s, t);
 }
 
 /* --- adding -------------------------------------------------------------------------------- */
@@ -182,7 +214,7 @@ static void admit(struct sequencer *s, struct pool_tx *t) {
     }
     uint64_t nonce = world_nonce(chain_world(l->chain), &t->tx.sender), expected = 0;
     if (t->tx.nonce > nonce) {
-        enum tx_verdict v = check_gapped(s, &t->tx);
+        enum tx_verdict v = check_gapped(s, t);
         if (v != TX_OK) {
             refuse_verdict(s, t, v);
             return;

@@ -43,6 +43,7 @@ void pool_init(struct pool *p, struct pool_limits limits) {
     struct map_seed seed = map_seed_random(); /* hashes and addresses are outsiders' choice */
     map_init(&p->by_hash, sizeof(hash32), sizeof(struct pool_tx *), POOL_ENTRIES_MAX, seed);
     map_init(&p->by_sender, sizeof(addr20), sizeof(struct sender), POOL_ENTRIES_MAX, seed);
+    map_init(&p->sponsored, sizeof(uint64_t), sizeof(size_t), POOL_ENTRIES_MAX, seed);
 }
 
 void pool_set_limits(struct pool *p, struct pool_limits limits) {
@@ -58,6 +59,7 @@ void pool_clear(struct pool *p) {
         pool_tx_free(*(struct pool_tx **)value);
     map_clear(&p->by_hash);
     map_clear(&p->by_sender);
+    map_clear(&p->sponsored);
     pthread_mutex_destroy(&p->lock);
 }
 
@@ -99,8 +101,24 @@ static void ready_unlink(struct pool *p, struct pool_tx *t) {
     p->ready_bytes -= t->tx.raw.len;
 }
 
+static size_t sponsored_of(const struct pool *p, uint64_t universe) {
+    const size_t *n = map_get(&p->sponsored, &universe);
+    return n != NULL ? *n : 0;
+}
+
+static void sponsored_count(struct pool *p, uint64_t universe, bool enters) {
+    if (universe == 0)
+        return;
+    size_t n = sponsored_of(p, universe) + (enters ? 1 : (size_t)-1);
+    if (n == 0)
+        map_del(&p->sponsored, &universe);
+    else
+        CHECK(map_put(&p->sponsored, &universe, &n) == ERR_OK);
+}
+
 static void gapped_enter(struct pool *p, struct pool_tx *t) {
     t->state = POOL_GAPPED;
+    sponsored_count(p, t->sponsor, true);
     sender_of(p, &t->tx.sender)->gapped++;
     p->gapped_count++;
     p->gapped_bytes += t->tx.raw.len;
@@ -108,6 +126,7 @@ static void gapped_enter(struct pool *p, struct pool_tx *t) {
 
 static void gapped_leave(struct pool *p, struct pool_tx *t) {
     CHECK(t->state == POOL_GAPPED);
+    sponsored_count(p, t->sponsor, false);
     sender_of(p, &t->tx.sender)->gapped--;
     p->gapped_count--;
     p->gapped_bytes -= t->tx.raw.len;
@@ -235,10 +254,16 @@ static void promote_after(struct pool *p, struct pool_tx *t) {
     }
 }
 
+/* Whether one more may wait at a universe's expense, `gapped` of its sender waiting already. */
+static bool sponsored_fits(const struct pool *p, const struct pool_tx *t, size_t gapped) {
+    return t->sponsor == 0 || (gapped < POOL_SPONSORED_PER_SENDER &&
+                               sponsored_of(p, t->sponsor) < POOL_SPONSORED_PER_UNIVERSE);
+}
+
 /* Whether one more may wait for a nonce, `gapped` of its sender waiting already. */
 static bool gapped_fits(const struct pool *p, const struct pool_tx *t, size_t gapped) {
     return gapped < p->limits.gapped_per_sender && p->gapped_count < p->limits.gapped_max &&
-           p->gapped_bytes + t->tx.raw.len <= POOL_GAPPED_BYTES_MAX;
+           p->gapped_bytes + t->tx.raw.len <= POOL_GAPPED_BYTES_MAX && sponsored_fits(p, t, gapped);
 }
 
 static enum pool_verdict add_gapped(struct pool *p, struct pool_tx *t, const struct place *at) {
@@ -262,7 +287,8 @@ static enum pool_verdict add_locked(struct pool *p, struct pool_tx *t, uint64_t 
     if (at.same != NULL) {
         if (!pays_more(&t->tx, &at.same->tx))
             return POOL_UNDERPRICED;
-        if (!fits_in_place(p, t, at.same))
+        bool more = at.same->state == POOL_GAPPED && t->sponsor != at.same->sponsor;
+        if (!fits_in_place(p, t, at.same) || (more && !sponsored_fits(p, t, 0)))
             return at.same->state == POOL_READY ? POOL_FULL : POOL_GAPPED_FULL;
         replace(p, t, at.same);
         *out_replaced = at.same;

@@ -26,6 +26,9 @@ enum {
     POOL_READY_BYTES_MAX = 32 << 20,
     POOL_GAPPED_BYTES_MAX = 16 << 20,
     POOL_REPLACE_PERCENT = 10,
+    /* GAPPED ones that only a universe's policy lets in cost their senders nothing: */
+    POOL_SPONSORED_PER_UNIVERSE = 256,
+    POOL_SPONSORED_PER_SENDER = 16,
     POOL_LIFETIME_MS = 3 * 3600 * 1000,
 };
 
@@ -44,6 +47,7 @@ struct pool_tx {
     uint64_t added_ms;
     uint64_t submitted_ns; /* monotonic; 0: of an earlier run */
     uint64_t record_seq;   /* its POOL record, 0: none */
+    uint64_t sponsor;      /* universe without whose money it would not wait here; 0: none */
     struct pool_tx *prev_of_sender, *next_of_sender;
     struct pool_tx *prev_ready, *next_ready; /* also the link of lists outside the pool */
 };
@@ -62,6 +66,7 @@ struct pool {
     struct pool_limits limits;
     struct map by_hash;   /* hash -> struct pool_tx * */
     struct map by_sender; /* address -> first struct pool_tx * */
+    struct map sponsored; /* universe -> how many GAPPED ones it would pay for */
     struct pool_tx *ready_first, *ready_last;
     size_t ready_count, ready_bytes, gapped_count, gapped_bytes;
 };

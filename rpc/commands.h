@@ -16,6 +16,7 @@ enum submit_status {
 };
 enum {
     SUBMIT_TEXT_MAX = 512,
+    SUBMIT_DATA_MAX = 128,
     SUBMIT_NO_QUEUE = 1, /* flag: refuse a nonce that is ahead instead of queueing it */
 };
 struct submit_result {
@@ -26,6 +27,7 @@ struct submit_result {
     bool has_expected_nonce; /* refused because of SUBMIT_NO_QUEUE */
     uint64_t expected_nonce;
     char text[SUBMIT_TEXT_MAX]; /* geth's message when refused */
+    char data[SUBMIT_DATA_MAX]; /* JSON with details of the refusal; empty for none */
 };
 /* Called exactly once per submission, on any thread, possibly before submit returns; must not
  * block. */

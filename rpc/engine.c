@@ -144,6 +144,8 @@ static void submit_refused(struct rpc_engine *e, struct rpc_call *c,
         return;
     }
     rpc_fail(c, r->code, "%s", r->text);
+    if (r->data[0] != '\0')
+        buf_append_str(&c->data, r->data);
     c->try_later = r->code == RPC_LIMIT_EXCEEDED; /* of a submission: a full queue */
 }
 

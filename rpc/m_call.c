@@ -6,6 +6,7 @@
 #include "base/limits.h"
 #include "rpc/json_writer.h"
 #include "rpc/simulate.h"
+#include "rpc/sponsor.h"
 
 #include <inttypes.h>
 
@@ -75,9 +76,12 @@ static bool upper_bound(struct rpc_call *c, const struct tx_args *t, const struc
             rpc_fail(c, RPC_SERVER_ERROR, "insufficient funds for transfer");
             return false;
         }
+        struct tx_quote q;
+        if (!rpc_quote(c, s->head, &t->tx, RPC_QUOTE_GAS_MIN, &q))
+            return false;
         u256 available = u256_sub(&a.balance, &t->tx.value);
         u256 allowance = u256_div(&available, &t->tx.max_fee);
-        if (u256_sat_u64(&allowance) < hi)
+        if (q.rule != SPONSOR_OK && u256_sat_u64(&allowance) < hi)
             hi = u256_sat_u64(&allowance);
     }
     if (hi > c->cx->call_gas_cap)
@@ -143,12 +147,26 @@ static bool search(struct estimate *s, uint64_t hi, uint64_t *out_gas) {
     return narrow(s, lo, hi, out_gas);
 }
 
+/* False with the error set: no block takes such a transaction. */
+static bool is_allowed(struct rpc_call *c, const struct tx_args *t, const struct index_head *head) {
+    struct tx_quote q;
+    char data[SUBMIT_DATA_MAX];
+    if (!rpc_quote(c, head, &t->tx, RPC_QUOTE_GAS_MIN, &q))
+        return false;
+    if (!q.paused)
+        return true;
+    rpc_fail(c, RPC_TX_REJECTED, "%s", tx_verdict_text(TX_UNIVERSE_PAUSED));
+    rpc_refusal_data(data, TX_UNIVERSE_PAUSED, &q);
+    buf_append_str(&c->data, data);
+    return false;
+}
+
 bool rpc_estimate(struct rpc_call *c, struct tx_args *t, const struct index_head *head,
                   const struct call_overrides *o, uint64_t *out_gas) {
     struct estimate s = {.c = c, .sim = {.tx = &t->tx, .head = head, .overrides = o}};
     uint64_t hi = 0, gas = 0;
     bool ok = false;
-    if (!upper_bound(c, t, &s.sim, &hi))
+    if (!is_allowed(c, t, head) || !upper_bound(c, t, &s.sim, &hi))
         return false;
     if (hi >= TX_GAS && is_plain_transfer(c, t, &s.sim)) {
         if (!run_at(&s, TX_GAS, &ok))

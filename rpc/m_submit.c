@@ -70,8 +70,7 @@ void rpc_eth_send_tx(struct rpc_call *c) {
         rpc_fail(c, RPC_SERVER_ERROR, "unknown account");
         return;
     }
-    if ((!t.has_gas && !rpc_estimate(c, &t, &head, NULL, &gas)) ||
-        !rpc_fill_fees(c, &t, &head.header.base_fee) ||
+    if ((!t.has_gas && !rpc_estimate(c, &t, &head, NULL, &gas)) || !rpc_fill_fees(c, &t, &head) ||
         (!t.has_nonce && !next_nonce(c, account, &t.tx.nonce)))
         return;
     c->dev_account = account;

@@ -245,3 +245,39 @@ Test(pool, limits_move) {
     pool_tx_free(third);
     pool_clear(&p);
 }
+
+/* What a universe alone lets in is bounded per universe and sender, whoever the senders are. */
+Test(pool, sponsored_gapped_ones) {
+    struct pool p;
+    pool_init(&p, (struct pool_limits){.gapped_max = 10000, .gapped_per_sender = 1000});
+    struct pool_tx *first = NULL;
+    for (int i = 0; i <= POOL_SPONSORED_PER_SENDER; i++) {
+        struct pool_tx *t = make(1, 10 + (uint64_t)i, 0);
+        t->sponsor = 7;
+        bool fits = i < POOL_SPONSORED_PER_SENDER;
+        cr_expect_eq(add(&p, t, 0), fits ? POOL_ADDED_GAPPED : POOL_GAPPED_FULL);
+        if (!fits)
+            pool_tx_free(t);
+        else if (first == NULL)
+            first = t;
+    }
+    for (int i = POOL_SPONSORED_PER_SENDER; i <= POOL_SPONSORED_PER_UNIVERSE; i++) {
+        struct pool_tx *t = make((uint8_t)(2 + i % 250), 1000 + (uint64_t)i, 0);
+        t->sponsor = 7;
+        bool fits = i < POOL_SPONSORED_PER_UNIVERSE;
+        cr_expect_eq(add(&p, t, 0), fits ? POOL_ADDED_GAPPED : POOL_GAPPED_FULL, "%d", i);
+        if (!fits)
+            pool_tx_free(t);
+    }
+    struct pool_tx *other = make(1, 900, 0), *own = make(1, 901, 10), *again = make(9, 5, 0);
+    other->sponsor = 8;
+    cr_expect_eq(add(&p, other, 0), POOL_GAPPED_FULL); /* the sender's own bound */
+    cr_expect_eq(add(&p, own, 0), POOL_ADDED_GAPPED);  /* who pays for itself */
+    pool_tx_free(other);
+    again->sponsor = 7;
+    cr_expect_eq(add(&p, again, 0), POOL_GAPPED_FULL);
+    pool_remove(&p, first); /* one place is free again */
+    pool_tx_free(first);
+    cr_expect_eq(add(&p, again, 0), POOL_ADDED_GAPPED);
+    pool_clear(&p);
+}
