@@ -8,8 +8,11 @@
  * index u32 LOGA  address 20 | block u64   -> empty        the block has a log of this address
  *         topic 32   | block u64   -> empty        the block has a log with this topic, at any
  * position BODY  block u64                -> segment u32 | offset u32 of the BLOCK record RCPT
- * block u64                -> segment u32 | offset u32 of the RECEIPTS record Integers are
- * big-endian. Block 0 and blocks without transactions have no RCPT row, block 0 has no BODY row.
+ * block u64                -> segment u32 | offset u32 of the RECEIPTS record SEND level u8 | index
+ * u64
+ * -> item or node 32 | block u64: complete nodes of the tree of messages to the parent; level 0 has
+ * the messages' items. Integers are big-endian. Block 0 and blocks without transactions have no
+ * RCPT row, block 0 has no BODY row.
  *
  * Queries read through one store view; see the thread rules in state/store.h. Results live in the
  * caller's arena. */
@@ -71,6 +74,20 @@ enum err index_load_block(struct index_block *out, struct arena *a, const struct
  * Errors as index_load_block. */
 enum err index_load_message(struct message *out, struct arena *a, const struct index_source *src,
                             struct store_view *v, uint64_t number, struct err_ctx *ec) MUST_USE;
+
+/* --- messages to the parent ------------------------------------------------------------------ */
+/* What the parent's Outbox wants for message `leaf` of a tree of `size` messages. */
+enum { INDEX_SEND_LEVELS_MAX = 64 };
+struct index_send_proof {
+    hash32 send; /* the message's item; the leaf is its keccak */
+    hash32 root;
+    hash32 proof[INDEX_SEND_LEVELS_MAX]; /* siblings from the bottom; zero where there is none */
+    size_t count;
+};
+/* In logarithmic time, for every size up to the view's. ERR_NOT_FOUND: the view has no such
+ * message, or not so many. */
+enum err index_send_proof(struct index_send_proof *out, struct store_view *v, uint64_t size,
+                          uint64_t leaf) MUST_USE;
 
 /* --- logs ---------------------------------------------------------------------------------- */
 enum {

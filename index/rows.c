@@ -86,6 +86,7 @@ static void put_logs(struct store *s, const struct derived_block *b) {
         const struct receipt *r = &b->txs[i].receipt;
         for (size_t j = 0; j < r->log_count; j++) {
             const struct log_entry *l = &r->logs[j];
+            row_put_sends(s, l, b->header.number);
             size_t len = row_loga_key(key, bytes_of(l->address.b, 20), b->header.number);
             store_put(s, TABLE_LOGA, bytes_of(key, len), none);
             for (size_t t = 0; t < l->topic_count; t++) {

@@ -12,6 +12,8 @@ enum {
     ROW_TX_BYTES = 12,
     ROW_HEAD_FIXED_BYTES = 40,
     ROW_LOGA_KEY_MAX_BYTES = 40,
+    ROW_SEND_KEY_BYTES = 9,
+    ROW_SEND_BYTES = 40,
 };
 
 void row_head_encode(struct buf *out, const struct index_head *h);
@@ -23,5 +25,9 @@ enum err row_position_decode(struct log_pos *out, bytes value) MUST_USE;
 
 /* LOGA key of an address (20 bytes) or topic (32 bytes) in a block; returns its length. */
 size_t row_loga_key(uint8_t out[ROW_LOGA_KEY_MAX_BYTES], bytes item, uint64_t block);
+
+void row_send_key(uint8_t out[ROW_SEND_KEY_BYTES], unsigned level, uint64_t index);
+/* The rows of what a log says about the tree of messages to the parent; most say nothing. */
+void row_put_sends(struct store *s, const struct log_entry *l, uint64_t block);
 
 #endif

@@ -114,11 +114,109 @@ static void signature(struct json_writer *w, const struct tx *tx) {
         jw_m_u64(w, "yParity", tx->sig.recid & 1);
 }
 
+static void put_word(struct buf *b, const u256 *v) {
+    uint8_t be[32];
+    u256_to_be32(be, v);
+    buf_append(b, be, sizeof(be));
+}
+
+static void put_addr_word(struct buf *b, const addr20 *a) {
+    u256 v = u256_from_addr(a);
+    put_word(b, &v);
+}
+
+/* A submission as clients expect to see it: the call ArbRetryableTx.submitRetryable(requestId,
+ * l1BaseFee, deposit, callvalue, gasFeeCap, gasLimit, maxSubmissionFee, feeRefundAddress,
+ * beneficiary, retryTo, retryData), which nobody makes. */
+static void submit_input(struct json_writer *w, const struct tx *tx) {
+    static const uint8_t selector[] = {0xc9, 0xf9, 0x5d, 0x32}, zeros[32];
+    const struct tx_parent *p = &tx->parent;
+    u256 gas = u256_from_u64(p->gas), offset = u256_from_u64(11 * 32),
+         len = u256_from_u64(tx->data.len);
+    struct buf b;
+    buf_init(&b, sizeof(selector) + 12 * 32 + MESSAGE_STORED_DATA_MAX_BYTES + 32);
+    buf_append(&b, selector, sizeof(selector));
+    buf_append(&b, p->request_id.b, sizeof(p->request_id.b));
+    put_word(&b, &p->l1_base_fee);
+    put_word(&b, &p->deposit);
+    put_word(&b, &tx->value);
+    put_word(&b, &tx->max_fee);
+    put_word(&b, &gas);
+    put_word(&b, &p->max_submission);
+    put_addr_word(&b, &p->refund_to);
+    put_addr_word(&b, &p->beneficiary);
+    put_addr_word(&b, &tx->to);
+    put_word(&b, &offset);
+    put_word(&b, &len);
+    buf_append(&b, tx->data.ptr, tx->data.len);
+    buf_append(&b, zeros, (32 - tx->data.len % 32) % 32);
+    jw_m_data(w, "input", buf_bytes(&b));
+    buf_clear(&b);
+}
+
+static void retry_to(struct json_writer *w, const struct tx *tx) {
+    if (tx->is_create)
+        jw_m_null(w, "retryTo");
+    else
+        jw_m_addr(w, "retryTo", &tx->to);
+}
+
+/* Nitro's names for what only the parent's transactions have. */
+static void parent_members(struct json_writer *w, const struct tx *tx) {
+    const struct tx_parent *p = &tx->parent;
+    switch ((int)tx->type) {
+    case TX_DEPOSIT:
+        jw_m_hash(w, "requestId", &p->request_id);
+        return;
+    case TX_UNSIGNED:
+        jw_m_u256(w, "maxFeePerGas", &tx->max_fee);
+        return;
+    case TX_CONTRACT:
+        jw_m_hash(w, "requestId", &p->request_id);
+        jw_m_u256(w, "maxFeePerGas", &tx->max_fee);
+        return;
+    case TX_RETRY:
+        jw_m_hash(w, "ticketId", &p->ticket);
+        jw_m_addr(w, "refundTo", &p->refund_to);
+        jw_m_u256(w, "maxFeePerGas", &tx->max_fee);
+        jw_m_u256(w, "maxRefund", &p->max_refund);
+        jw_m_u256(w, "submissionFeeRefund", &p->submission_refund);
+        return;
+    case TX_SUBMIT_RETRYABLE:
+        jw_m_hash(w, "requestId", &p->request_id);
+        jw_m_u256(w, "l1BaseFee", &p->l1_base_fee);
+        jw_m_u256(w, "depositValue", &p->deposit);
+        retry_to(w, tx);
+        jw_m_u256(w, "retryValue", &tx->value);
+        jw_m_data(w, "retryData", tx->data);
+        jw_m_addr(w, "beneficiary", &p->beneficiary);
+        jw_m_addr(w, "refundTo", &p->refund_to);
+        jw_m_u256(w, "maxFeePerGas", &tx->max_fee);
+        jw_m_u256(w, "maxSubmissionFee", &p->max_submission);
+        return;
+    default:
+        return;
+    }
+}
+
+/* Whom it addresses: a submission addresses ArbRetryableTx, its retry somebody else. */
+static void recipient(struct json_writer *w, const struct tx *tx) {
+    if (tx->type == TX_SUBMIT_RETRYABLE) {
+        addr20 a = system_address(SYSTEM_RETRYABLE);
+        jw_m_addr(w, "to", &a);
+    } else if (tx->is_create) {
+        jw_m_null(w, "to");
+    } else {
+        jw_m_addr(w, "to", &tx->to);
+    }
+}
+
 /* Members that do not depend on the block. `price`: what was paid per gas; gasPrice shows it unless
  * the signed envelope itself has a gas price, which is needed to compute the hash. */
 static void tx_body(struct json_writer *w, const struct tx *tx, const u256 *price) {
+    bool is_submit = tx->type == TX_SUBMIT_RETRYABLE;
     jw_m_addr(w, "from", &tx->sender);
-    jw_m_u64(w, "gas", tx->gas_limit);
+    jw_m_u64(w, "gas", tx_is_unsigned(tx->type) ? tx->parent.gas : tx->gas_limit);
     bool priced = tx->type == TX_LEGACY || tx->type == TX_ACCESS_LIST;
     jw_m_u256(w, "gasPrice", priced ? &tx->max_fee : price);
     if (tx->type == TX_DYNAMIC_FEE || tx->type == TX_SET_CODE) {
@@ -126,18 +224,19 @@ static void tx_body(struct json_writer *w, const struct tx *tx, const u256 *pric
         jw_m_u256(w, "maxPriorityFeePerGas", &tx->max_priority_fee);
     }
     jw_m_hash(w, "hash", &tx->hash);
-    jw_m_data(w, "input", tx->data);
-    jw_m_u64(w, "nonce", tx->nonce);
-    if (tx->is_create)
-        jw_m_null(w, "to");
+    if (is_submit)
+        submit_input(w, tx);
     else
-        jw_m_addr(w, "to", &tx->to);
-    jw_m_u256(w, "value", &tx->value);
+        jw_m_data(w, "input", tx->data);
+    jw_m_u64(w, "nonce", tx->nonce);
+    recipient(w, tx);
+    jw_m_u256(w, "value", is_submit ? &U256_ZERO : &tx->value);
     jw_m_u64(w, "type", (uint64_t)tx->type);
     if (tx->type != TX_LEGACY && tx->type <= TX_SET_CODE)
         format_access_list(w, tx);
     if (tx->type == TX_SET_CODE)
         authorization_list(w, tx);
+    parent_members(w, tx);
     if (tx->has_chain_id)
         jw_m_u64(w, "chainId", tx->chain_id);
     signature(w, tx);
@@ -230,10 +329,7 @@ void format_receipt(struct json_writer *w, const struct index_block *b, size_t i
     jw_m_hash(w, "blockHash", &b->head.hash);
     jw_m_u64(w, "blockNumber", b->head.header.number);
     jw_m_addr(w, "from", &tx->sender);
-    if (tx->is_create)
-        jw_m_null(w, "to");
-    else
-        jw_m_addr(w, "to", &tx->to);
+    recipient(w, tx);
     jw_m_u64(w, "cumulativeGasUsed", r->cumulative_gas_used);
     jw_m_u64(w, "gasUsed", r->gas_used);
     if (r->has_contract_addr)
