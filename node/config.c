@@ -180,6 +180,12 @@ static enum err read_flag(struct config *c, int argc, char **argv, int *at, stru
     FAIL(ec, ERR_CONFIG, "unknown flag '%.*s'", (int)(len + 2), arg);
 }
 
+static enum err check_finality(const char *text, const char *name, struct err_ctx *ec) {
+    if (strcmp(text, "latest") != 0 && strcmp(text, "safe") != 0 && strcmp(text, "finalized") != 0)
+        FAIL(ec, ERR_CONFIG, "%s: '%s' is none of latest, safe, finalized", name, text);
+    return ERR_OK;
+}
+
 static enum err check_parent(const struct config *c, struct err_ctx *ec) {
     bool follows = c->parent_url[0] != '\0', validates = strcmp(c->role, "validator") == 0;
     if (!validates && strcmp(c->role, "sequencer") != 0)
@@ -192,11 +198,10 @@ static enum err check_parent(const struct config *c, struct err_ctx *ec) {
         FAIL(ec, ERR_CONFIG, "--poster-key: --parent-url is needed");
     if (validates && c->poster_key[0] != '\0')
         FAIL(ec, ERR_CONFIG, "--poster-key: a validator posts nothing");
-    if (strcmp(c->delayed_finality, "latest") != 0 && strcmp(c->delayed_finality, "safe") != 0 &&
-        strcmp(c->delayed_finality, "finalized") != 0)
-        FAIL(ec, ERR_CONFIG, "--delayed-finality: '%s' is none of latest, safe, finalized",
-             c->delayed_finality);
-    return ERR_OK;
+    if (!follows && (c->member_key[0] != '\0' || c->proposer_key[0] != '\0'))
+        FAIL(ec, ERR_CONFIG, "--member-key and --proposer-key: --parent-url is needed");
+    TRY(check_finality(c->delayed_finality, "--delayed-finality", ec));
+    return check_finality(c->assertion_finality, "--assertion-finality", ec);
 }
 
 static enum err check_together(struct config *c, struct err_ctx *ec) {

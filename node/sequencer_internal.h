@@ -88,7 +88,7 @@ enum err sequencer_derive(struct sequencer *s, const struct message *m,
 enum err sequencer_make_again(struct sequencer *s, const struct tx_feed *feed, uint64_t timestamp,
                               uint64_t l1_block, struct err_ctx *ec) MUST_USE;
 /* REWIND: all blocks above `to_block` are gone afterwards, for readers too. */
-enum err sequencer_rewind(struct sequencer *s, uint64_t to_block, uint8_t reason,
+enum err sequencer_rewind(struct sequencer *s, uint64_t to_block, enum rewind_reason reason,
                           struct err_ctx *ec) MUST_USE;
 /* Waits while too many blocks are unsynced. ERR_CLOSED: failed, or told to stop. */
 enum err sequencer_await_disk(struct sequencer *s) MUST_USE;

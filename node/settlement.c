@@ -2,6 +2,7 @@
 #include "node/settlement.h"
 
 #include "base/log.h"
+#include "node/attester.h"
 #include "node/follower.h"
 #include "node/headroom.h"
 #include "node/poster.h"
@@ -18,8 +19,10 @@ struct settlement {
     struct settle *settle;
     struct follower *follower;
     struct poster *poster;
+    struct attester *attester;
+    struct attester_options attest;
     struct sequencer *sequencer;
-    char *urls; /* cut at its commas */
+    char *urls, *member_urls; /* cut at their commas */
     struct parent_config parent;
     enum follower_finality finality;
     enum settle_role role;
@@ -44,6 +47,34 @@ static enum err split_urls(struct settlement *t, const char *urls, struct err_ct
     return ERR_OK;
 }
 
+static enum err read_attester(struct settlement *t, const struct config *c, struct err_ctx *ec) {
+    struct attester_options *a = &t->attest;
+    char *rest = NULL;
+    a->is_member = c->member_key[0] != '\0';
+    a->is_proposer = c->proposer_key[0] != '\0';
+    a->has_confirmer = t->at.has_confirmer;
+    if ((a->is_member || a->is_proposer) && !t->at.has_confirmer)
+        FAIL(ec, ERR_CONFIG, "%s names no confirmer, which members and proposers need",
+             c->parent_deployment);
+    if (a->is_member)
+        TRY(account_key_load(a->member_key, c->member_key, c->key_password, ec));
+    if (a->is_proposer)
+        TRY(account_key_load(a->proposer_key, c->proposer_key, c->key_password, ec));
+    t->member_urls = strdup(c->member_urls);
+    if (t->member_urls == NULL)
+        FAIL(ec, ERR_NOMEM, "out of memory");
+    for (char *u = strtok_r(t->member_urls, ",", &rest); u != NULL; u = strtok_r(NULL, ",", &rest)) {
+        if (a->member_count == ATTESTER_MEMBERS_MAX)
+            FAIL(ec, ERR_CONFIG, "--member-urls: more than %d members", ATTESTER_MEMBERS_MAX);
+        a->member_urls[a->member_count++] = u;
+    }
+    a->sequencer_url = c->sequencer_url;
+    a->wait_finalized = strcmp(c->assertion_finality, "finalized") == 0;
+    a->wait_safe = strcmp(c->assertion_finality, "safe") == 0;
+    a->interval_ms = c->assertion_interval * 1000;
+    return ERR_OK;
+}
+
 static enum err read_config(struct settlement *t, const struct config *c, struct err_ctx *ec) {
     const struct genesis *g = t->ledger->genesis;
     if (!g->config.has_parent)
@@ -64,6 +95,7 @@ static enum err read_config(struct settlement *t, const struct config *c, struct
     t->poll_ms = c->parent_poll_ms;
     t->max_age_ms = c->batch_max_age * 1000;
     t->posts = c->poster_key[0] != '\0' && t->role == SETTLE_SEQUENCER;
+    TRY(read_attester(t, c, ec));
     return t->posts ? account_key_load(t->poster_key, c->poster_key, c->key_password, ec) : ERR_OK;
 }
 
@@ -120,6 +152,27 @@ static bool tombstone(void *ctx, const hash32 *tx_hash, const char **out_reason)
     return has;
 }
 
+static bool sign(void *ctx, uint64_t batch_count, const hash32 *block_hash, const hash32 *send_root,
+                 const hash32 *expected, addr20 *out_signer, uint8_t out_sig[65],
+                 char *out_reason) {
+    struct settlement *t = ctx;
+    struct peer_claim c = {.batch_count = batch_count,
+                           .block_hash = *block_hash,
+                           .send_root = *send_root,
+                           .expected = *expected};
+    struct confirmer_signature s;
+    if (!attester_sign(t->attester, &c, &s, out_reason))
+        return false;
+    *out_signer = s.signer;
+    memcpy(out_sig, s.sig, sizeof(s.sig));
+    return true;
+}
+
+static bool differs(void *ctx, char *out_reason) {
+    struct settlement *t = ctx;
+    return attester_differs(t->attester, out_reason);
+}
+
 /* --- what the parts tell --------------------------------------------------------------------- */
 static void on_mirror(void *ctx) {
     struct settlement *t = ctx;
@@ -169,6 +222,8 @@ const struct node_parent *settlement_parent(struct settlement *t) {
                                     .tags = tags,
                                     .batch_of = batch_of,
                                     .confirmations = confirmations,
+                                    .sign = sign,
+                                    .differs = differs,
                                     .tombstone = tombstone};
     return &t->table;
 }
@@ -223,6 +278,22 @@ static enum err start_poster(struct settlement *t, struct err_ctx *ec) {
     return e;
 }
 
+static enum err start_attester(struct settlement *t, struct err_ctx *ec) {
+    struct attester_options *a = &t->attest;
+    a->parent = t->parent;
+    a->parent_block = t->at.block;
+    a->rollup = t->at.rollup;
+    a->confirmer = t->at.confirmer;
+    a->chain_id = t->ledger->genesis->config.chain_id;
+    a->store = t->ledger->store;
+    a->mirror = &t->mirror;
+    a->batches = &t->batches;
+    enum err e = attester_start(&t->attester, a, ec);
+    explicit_bzero(a->member_key, sizeof(a->member_key));
+    explicit_bzero(a->proposer_key, sizeof(a->proposer_key));
+    return e;
+}
+
 enum err settlement_start(struct settlement *t, struct sequencer *s, struct err_ctx *ec) {
     t->sequencer = s;
     struct follower_options fo = {.parent = t->parent,
@@ -239,6 +310,7 @@ enum err settlement_start(struct settlement *t, struct sequencer *s, struct err_
     TRY(follower_start(&t->follower, &fo, ec));
     if (batches_count(&t->batches) == 0)
         TRY(await_message_0(t, ec));
+    TRY(start_attester(t, ec));
     return t->posts ? start_poster(t, ec) : ERR_OK;
 }
 
@@ -255,12 +327,16 @@ void settlement_free(struct settlement *t) {
     if (t == NULL)
         return;
     poster_stop(t->poster);
+    attester_stop(t->attester);
     follower_stop(t->follower);
     settle_free(t->settle);
     batches_close(&t->batches);
     if (t->has_mirror)
         mirror_clear(&t->mirror);
     explicit_bzero(t->poster_key, sizeof(t->poster_key));
+    explicit_bzero(t->attest.member_key, sizeof(t->attest.member_key));
+    explicit_bzero(t->attest.proposer_key, sizeof(t->attest.proposer_key));
     free(t->urls);
+    free(t->member_urls);
     free(t);
 }

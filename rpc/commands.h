@@ -17,6 +17,7 @@ enum submit_status {
 enum {
     SUBMIT_TEXT_MAX = 512,
     SUBMIT_DATA_MAX = 128,
+    NODE_REASON_MAX = 256,
     SUBMIT_NO_QUEUE = 1, /* flag: refuse a nonce that is ahead instead of queueing it */
 };
 struct submit_result {
@@ -62,6 +63,15 @@ struct node_parent {
     /* By how many L1 blocks (the parent's NUMBER) the parent is above the one with the batch of
      * `block`; 0 without a batch. */
     uint64_t (*confirmations)(void *ctx, uint64_t block);
+    /* Signs the assertion that the chain stands at `block_hash` with `send_root` after
+     * `batch_count` batches, if this node is a member of the committee and computed the same. False
+     * with a sentence (NODE_REASON_MAX). */
+    bool (*sign)(void *ctx, uint64_t batch_count, const hash32 *block_hash, const hash32 *send_root,
+                 const hash32 *expected, addr20 *out_signer, uint8_t out_sig[65],
+                 char *out_reason);
+    /* Whether this node must not be relied on: its chain differs from another's. Writes a
+     * sentence. */
+    bool (*differs)(void *ctx, char *out_reason);
     /* Why a transaction that had a receipt is in no block any more. False: there is no such. */
     bool (*tombstone)(void *ctx, const hash32 *tx_hash, const char **out_reason);
 };

@@ -287,13 +287,26 @@ static void answer_metrics(struct rpc_server *s, struct slot *t, bool keep_alive
     answer(t, 200, "text/plain; version=0.0.4; charset=utf-8", "", keep_alive);
 }
 
+static void answer_ready(struct rpc_server *s, struct slot *t, bool keep_alive) {
+    const struct node_parent *p = s->cx.node->parent;
+    char text[NODE_REASON_MAX + 2] = "ok";
+    bool ready = !s->draining;
+    if (s->draining)
+        snprintf(text, sizeof(text), "stopping");
+    else if (p != NULL && p->differs(p->ctx, text))
+        ready = false;
+    size_t len = strlen(text);
+    text[len] = '\n';
+    text[len + 1] = '\0';
+    answer(t, ready ? 200 : 503, "text/plain", text, keep_alive);
+}
+
 static void handle_get(struct rpc_server *s, struct slot *t, const struct http_request *q) {
     t->is_head = q->verb == HTTP_VERB_HEAD;
     if (path_is(q, "/livez") || path_is(q, "/healthz"))
         answer(t, 200, "text/plain", "ok\n", q->keep_alive);
     else if (path_is(q, "/readyz"))
-        answer(t, s->draining ? 503 : 200, "text/plain", s->draining ? "stopping\n" : "ok\n",
-               q->keep_alive);
+        answer_ready(s, t, q->keep_alive);
     else if (path_is(q, "/metrics") && s->cx.node->metrics != NULL)
         answer_metrics(s, t, q->keep_alive);
     else if (path_is(q, "/"))
