@@ -80,9 +80,8 @@ enum err peer_sign(struct parent *p, struct confirmer_signature *out, const stru
     put_member(&b, "sendRoot", &c->send_root);
     put_member(&b, "expectedHash", &c->expected);
     buf_append(&b, "}]", 3);
-    struct request r = {.method = "callipter_signAssertion",
-                        .params = (const char *)b.ptr,
-                        .busy_is_answer = true};
+    struct request r = {
+        .method = "callipter_signAssertion", .params = (const char *)b.ptr, .busy_is_answer = true};
     enum err e = b.overflow ? ERR_TOO_LARGE : parent_request(p, &r, read_signature, out, ec);
     buf_clear(&b);
     if (e == ERR_OK && !confirmer_signature_ok(out, digest))

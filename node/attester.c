@@ -111,8 +111,9 @@ static enum err first_difference(struct attester *a, uint64_t high, char text[AT
     hex_encode(h2, hash.b, 32);
     snprintf(text, ATTESTER_REASON_MAX,
              "block %" PRIu64 " differs in %s: its hash is 0x%s here, 0x%s at the sequencer", high,
-             field == NULL ? "nothing" : strcmp(field, "extraData") == 0 ? "sendRoot (extraData)"
-                                                                          : field,
+             field == NULL                     ? "nothing"
+             : strcmp(field, "extraData") == 0 ? "sendRoot (extraData)"
+                                               : field,
              h1, h2);
     return ERR_OK;
 }
@@ -358,7 +359,8 @@ static enum err propose(struct attester *a, const struct candidate *c, struct er
     enum err e = tx_sender_prepare(a->sender, &a->arena, &tx, &q, reason, ec);
     buf_clear(&b);
     if (e == ERR_INVALID && reason[0] != '\0')
-        FAIL(ec, e, "the confirmer does not take the assertion over %" PRIu64
+        FAIL(ec, e,
+             "the confirmer does not take the assertion over %" PRIu64
              " batches with %zu signatures: %s",
              c->claim.batch_count, n, reason);
     TRY(e);

@@ -36,8 +36,8 @@ struct attester_options {
     uint8_t member_key[32], proposer_key[32];
     const char *member_urls[ATTESTER_MEMBERS_MAX]; /* of the other members */
     size_t member_count;
-    const char *sequencer_url; /* "": unknown */
-    uint64_t chain_id;         /* ours */
+    const char *sequencer_url;      /* "": unknown */
+    uint64_t chain_id;              /* ours */
     bool wait_finalized, wait_safe; /* how final batches must be */
     uint64_t interval_ms;
     struct store *store;

@@ -75,7 +75,8 @@ enum err sequencer_make_again(struct sequencer *s, const struct tx_feed *feed, u
 enum err sequencer_rewind(struct sequencer *s, uint64_t to_block, enum rewind_reason reason,
                           struct err_ctx *ec) {
     struct ledger *l = s->o.ledger;
-    struct record_rewind w = {.epoch = l->epoch + 1, .to_block = to_block, .reason = (uint8_t)reason};
+    struct record_rewind w = {
+        .epoch = l->epoch + 1, .to_block = to_block, .reason = (uint8_t)reason};
     struct log_record rec;
     while (atomic_load(&s->unsynced) > 0) { /* those who wait for these blocks get their answer */
         if (atomic_load(&s->failed))

@@ -63,7 +63,8 @@ static enum err read_attester(struct settlement *t, const struct config *c, stru
     t->member_urls = strdup(c->member_urls);
     if (t->member_urls == NULL)
         FAIL(ec, ERR_NOMEM, "out of memory");
-    for (char *u = strtok_r(t->member_urls, ",", &rest); u != NULL; u = strtok_r(NULL, ",", &rest)) {
+    for (char *u = strtok_r(t->member_urls, ",", &rest); u != NULL;
+         u = strtok_r(NULL, ",", &rest)) {
         if (a->member_count == ATTESTER_MEMBERS_MAX)
             FAIL(ec, ERR_CONFIG, "--member-urls: more than %d members", ATTESTER_MEMBERS_MAX);
         a->member_urls[a->member_count++] = u;

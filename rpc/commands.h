@@ -67,8 +67,7 @@ struct node_parent {
      * `batch_count` batches, if this node is a member of the committee and computed the same. False
      * with a sentence (NODE_REASON_MAX). */
     bool (*sign)(void *ctx, uint64_t batch_count, const hash32 *block_hash, const hash32 *send_root,
-                 const hash32 *expected, addr20 *out_signer, uint8_t out_sig[65],
-                 char *out_reason);
+                 const hash32 *expected, addr20 *out_signer, uint8_t out_sig[65], char *out_reason);
     /* Whether this node must not be relied on: its chain differs from another's. Writes a
      * sentence. */
     bool (*differs)(void *ctx, char *out_reason);

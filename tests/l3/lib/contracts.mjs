@@ -58,6 +58,14 @@ async function deployCreator(owner) {
   return new ethers.Contract(address, creator.abi, owner);
 }
 
+export const confirmerArtifact = require("../../../bridge/contracts/artifacts/Confirmer.json");
+
+/** The committee's contract, which the rollup is to name; then it is told the rollup. */
+export async function deployConfirmer(owner, members, threshold) {
+  const address = await deploy(owner, confirmerArtifact, [owner.address, members, threshold]);
+  return new ethers.Contract(address, confirmerArtifact.abi, owner);
+}
+
 /**
  * Makes the chain's rollup. `roles`: owner (a wallet), validator, confirmer, poster (addresses). Gives the addresses that
  * --parent-deployment wants.

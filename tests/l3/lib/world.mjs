@@ -4,7 +4,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { ethers } from "ethers";
 import { BINARY, Node, onExit, tempDir } from "../../func/lib/node.mjs";
-import { deployRollup, TIME_BOUNDS } from "./contracts.mjs";
+import { deployConfirmer, deployRollup, TIME_BOUNDS } from "./contracts.mjs";
 import { Parent, PARENT_CHAIN_ID } from "./parent.mjs";
 
 export const CHAIN_ID = 333333;
@@ -67,7 +67,9 @@ export class World {
     const w = new World();
     w.dir = tempDir();
     w.parent = await Parent.start(parentArgs);
-    [w.owner, w.validator, w.confirmer, w.poster, w.user] = [0, 1, 2, 3, 4].map((i) => w.parent.wallet(i));
+    [w.owner, w.validator, w.proposer, w.poster, w.user] = [0, 1, 2, 3, 4].map((i) => w.parent.wallet(i));
+    w.members = [0, 1, 2].map(() => ethers.Wallet.createRandom());
+    w.confirmer = await deployConfirmer(w.owner, w.members.map((m) => m.address), 2);
     w.genesis = path.join(w.dir, "genesis.json");
     writeFileSync(w.genesis, JSON.stringify({
       config: { chainId: CHAIN_ID },
@@ -82,11 +84,23 @@ export class World {
     const roles = { owner: w.owner, validator: w.validator.address, confirmer: w.confirmer.address, poster: w.poster.address };
     const moduleRoot = ethers.utils.solidityKeccak256(["string", "uint64"], ["callipter", 1]);
     w.at = await deployRollup(roles, { chainId: CHAIN_ID, genesisHash: w.genesisHash, moduleRoot, bounds });
+    await (await w.confirmer.setRollup(w.at.rollup)).wait();
     w.deployment = path.join(w.dir, "deployment.json");
     writeFileSync(w.deployment, JSON.stringify(w.at));
-    w.posterKey = path.join(w.dir, "poster.key");
-    writeFileSync(w.posterKey, w.poster.privateKey, { mode: 0o600 });
+    w.posterKey = w.keyFile(w.poster);
     return w;
+  }
+
+  /** A file with a wallet's key. */
+  keyFile(wallet) {
+    const file = path.join(this.dir, `${wallet.address}.key`);
+    writeFileSync(file, wallet.privateKey, { mode: 0o600 });
+    return file;
+  }
+
+  /** Flags of a committee's member. */
+  member(idx) {
+    return ["--member-key", this.keyFile(this.members[idx]), "--assertion-finality", "latest", "--assertion-interval", "1"];
   }
 
   folder(name) {
