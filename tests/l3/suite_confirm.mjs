@@ -7,7 +7,7 @@ import { until, World } from "./lib/world.mjs";
 const ether = ethers.utils.parseEther;
 
 export async function run() {
-  const w = await check("the contracts are on the parent, with a committee of two out of three", () => World.start());
+  const w = await check("the contracts are on the parent, with a committee of two out of three", () => World.start({ threshold: 2 }));
   if (!w) return;
   const inbox = new ethers.Contract(w.at.inbox, inboxAbi, w.user);
   const rollup = new ethers.Contract(w.at.rollup, rollupAbi, w.user);

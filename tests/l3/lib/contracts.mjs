@@ -58,12 +58,11 @@ async function deployCreator(owner) {
   return new ethers.Contract(address, creator.abi, owner);
 }
 
-export const confirmerArtifact = require("../../../bridge/contracts/artifacts/Confirmer.json");
-
 /** The committee's contract, which the rollup is to name; then it is told the rollup. */
 export async function deployConfirmer(owner, members, threshold) {
-  const address = await deploy(owner, confirmerArtifact, [owner.address, members, threshold]);
-  return new ethers.Contract(address, confirmerArtifact.abi, owner);
+  const artifact = require("../../../bridge/contracts/artifacts/Confirmer.json");
+  const address = await deploy(owner, artifact, [owner.address, members, threshold]);
+  return new ethers.Contract(address, artifact.abi, owner);
 }
 
 /**

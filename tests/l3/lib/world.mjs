@@ -63,13 +63,16 @@ export class L3Node extends Node {
 }
 
 export class World {
-  static async start({ genesis = {}, bounds = TIME_BOUNDS, parentArgs = [] } = {}) {
+  /** `threshold`: how many of three members confirm; without it nobody does. */
+  static async start({ genesis = {}, bounds = TIME_BOUNDS, parentArgs = [], threshold = 0 } = {}) {
     const w = new World();
     w.dir = tempDir();
     w.parent = await Parent.start(parentArgs);
     [w.owner, w.validator, w.proposer, w.poster, w.user] = [0, 1, 2, 3, 4].map((i) => w.parent.wallet(i));
     w.members = [0, 1, 2].map(() => ethers.Wallet.createRandom());
-    w.confirmer = await deployConfirmer(w.owner, w.members.map((m) => m.address), 2);
+    w.confirmer = threshold
+      ? await deployConfirmer(w.owner, w.members.map((m) => m.address), threshold)
+      : ethers.Wallet.createRandom();
     w.genesis = path.join(w.dir, "genesis.json");
     writeFileSync(w.genesis, JSON.stringify({
       config: { chainId: CHAIN_ID },
@@ -84,7 +87,7 @@ export class World {
     const roles = { owner: w.owner, validator: w.validator.address, confirmer: w.confirmer.address, poster: w.poster.address };
     const moduleRoot = ethers.utils.solidityKeccak256(["string", "uint64"], ["callipter", 1]);
     w.at = await deployRollup(roles, { chainId: CHAIN_ID, genesisHash: w.genesisHash, moduleRoot, bounds });
-    await (await w.confirmer.setRollup(w.at.rollup)).wait();
+    if (threshold) await (await w.confirmer.setRollup(w.at.rollup)).wait();
     w.deployment = path.join(w.dir, "deployment.json");
     writeFileSync(w.deployment, JSON.stringify(w.at));
     w.posterKey = w.keyFile(w.poster);
