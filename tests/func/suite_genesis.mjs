@@ -1,6 +1,5 @@
 // Block 0 recomputed by a second implementation (lib/genesis.mjs, @ethereumjs/mpt), and the contracts that stand in it used by viem.
-import { readFileSync, writeFileSync } from "node:fs";
-import solc from "solc";
+import { writeFileSync } from "node:fs";
 import { concat, createPublicClient, createWalletClient, defineChain, encodeFunctionData, getContractAddress } from "viem";
 import { http, keccak256, recoverTransactionAddress, serializeTransaction } from "viem";
 import { entryPoint07Abi, entryPoint07Address, entryPoint08Abi, entryPoint08Address } from "viem/account-abstraction";
@@ -9,6 +8,7 @@ import { mnemonicToAccount, privateKeyToAccount, sign } from "viem/accounts";
 import { contract } from "./lib/compile.mjs";
 import { genesisState, predeploys, stateRoot } from "./lib/genesis.mjs";
 import { Node, devAccounts, tempDir } from "./lib/node.mjs";
+import { factoryRuntime } from "./lib/registry.mjs";
 import { assert, check } from "./lib/suite.mjs";
 
 const word = (n) => "0x" + BigInt(n).toString(16).padStart(64, "0");
@@ -73,21 +73,6 @@ async function otherChain() {
   } finally {
     await node.stop();
   }
-}
-
-/** Runtime code of the factory, compiled as genesis/predeploys.def says. */
-function factoryRuntime() {
-  const folder = new URL("../../genesis/contracts/src/", import.meta.url);
-  const sources = {};
-  for (const name of ["IUniverseRegistry.sol", "UniverseFactory.sol"]) sources[name] = { content: readFileSync(new URL(name, folder), "utf8") };
-  const settings = {
-    optimizer: { enabled: true, runs: 200 },
-    evmVersion: "cancun",
-    metadata: { bytecodeHash: "none", appendCBOR: false },
-    outputSelection: { "UniverseFactory.sol": { UniverseFactory: ["evm.deployedBytecode.object"] } },
-  };
-  const output = JSON.parse(solc.compile(JSON.stringify({ language: "Solidity", sources, settings })));
-  return output.contracts["UniverseFactory.sol"].UniverseFactory.evm.deployedBytecode.object;
 }
 
 const MULTICALL3 = predeploys.find((p) => p.id === "MULTICALL3").address;
@@ -179,7 +164,7 @@ export async function run() {
     for (const p of predeploys) assert.equal(keccak256(await node.rpc("eth_getCode", [p.address, "latest"])), p.codeHash, p.id);
   });
   await check("genesis: the universe factory is what its source compiles to", () => {
-    assert.equal(`0x${factoryRuntime()}`, predeploys.find((p) => p.id === "UNIVERSE_FACTORY").code);
+    assert.equal(factoryRuntime, predeploys.find((p) => p.id === "UNIVERSE_FACTORY").code);
   });
   await check("genesis: Multicall3's presigned deployment has this code", presigned);
   await check("genesis: viem reads through Multicall3", () => multicall(node));
