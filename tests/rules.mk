@@ -144,3 +144,15 @@ test-proofs: $(B)/proof-dump ## proofs of 100,000 accounts and slots, verified b
 	@tests/func/proofs/run $<
 
 .PHONY: test-proofs
+
+# --- the parent's real contracts on Anvil (tests/parent/README.md) -------------------------------------------
+BRIDGE_TOOL_OBJ := $(B)/tests/parent/bridge_tool.o
+DEPS += $(BRIDGE_TOOL_OBJ:.o=.d)
+$(B)/bridge-tool: $(BRIDGE_TOOL_OBJ) $(foreach f,$(bridge_BELOW),$(B)/lib$(f).a)
+	@echo "LD $@"
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(foreach f,$(bridge_BELOW),$($(f)_LIBS)) -lm
+
+test-parent: $(B)/bridge-tool ## the parent's real contracts on Anvil: deployment, confirmer, bridge
+	@BRIDGE_TOOL=$(abspath $(B)/bridge-tool) tests/parent/run.sh
+
+.PHONY: test-parent

@@ -184,7 +184,6 @@ static bool meet_fault(struct fake_parent *f, struct evhttp_request *req, struct
     case FAKE_NO_FAULT:
         return false;
     case FAKE_STALL:
-        evhttp_request_own(req);
         return true;
     case FAKE_GARBAGE:
         evbuffer_add_printf(b, "<html>not here</html>");
