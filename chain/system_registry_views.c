@@ -46,6 +46,14 @@ enum evm_status registry_universe(struct call *c) {
     return EVM_SUCCESS;
 }
 
+enum evm_status registry_is_paused(struct call *c) {
+    u256 id;
+    if (!registry_arg(c, 0, 64, &id))
+        return EVM_REVERT;
+    uint64_t status = call_get_u64(c, SYS_UNIVERSE_STATUS, &id);
+    return answer_u64(c, status == UNIVERSE_PAUSED || status == UNIVERSE_ARCHIVED);
+}
+
 enum evm_status registry_metadata_uri(struct call *c) {
     u256 id;
     if (!registry_arg(c, 0, 64, &id))

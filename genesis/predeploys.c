@@ -3,22 +3,10 @@
 
 #include "base/check.h"
 #include "base/hex.h"
-#include "base/keccak.h"
+#include "genesis/embed.h"
 
-/* The hexadecimal files, as they are, between two labels each. Paths are from the top folder, where
- * the build runs; genesis/rules.mk has the dependency. */
 #define PREDEPLOY(id, name, address, nonce, optional, code_hash, file)                             \
-    __asm__(".section .rodata\n"                                                                   \
-            ".hidden predeploy_" #id "_begin\n"                                                    \
-            ".hidden predeploy_" #id "_end\n"                                                      \
-            ".globl predeploy_" #id "_begin\n"                                                     \
-            ".globl predeploy_" #id "_end\n"                                                       \
-            "predeploy_" #id "_begin:\n"                                                           \
-            ".incbin \"genesis/predeploys/" file "\"\n"                                            \
-            "predeploy_" #id "_end:\n"                                                             \
-            ".byte 0\n"                                                                            \
-            ".previous\n");                                                                        \
-    extern const char predeploy_##id##_begin[], predeploy_##id##_end[];
+    EMBED_FILE(predeploy_##id, "genesis/predeploys/" file)
 #define PREDEPLOY_SLOT(id, key, value)
 #include "genesis/predeploys.def"
 #undef PREDEPLOY
@@ -76,19 +64,7 @@ bool predeploy_optional(enum predeploy_id id) {
 
 bytes predeploy_code(enum predeploy_id id, struct arena *a) {
     const struct row *r = row_of(id);
-    size_t len = (size_t)(r->end - r->begin);
-    while (len > 0 && (r->begin[len - 1] == '\n' || r->begin[len - 1] == '\r'))
-        len--;
-    uint8_t *code = arena_alloc(a, len / 2 + 1);
-    size_t code_len = 0;
-    enum err e = hex_decode(code, len / 2 + 1, &code_len, r->begin, len);
-    CHECK(e == ERR_OK);
-    hash32 want, have;
-    e = hex_decode_fixed(want.b, sizeof want.b, r->code_hash);
-    CHECK(e == ERR_OK);
-    keccak256(&have, code, code_len);
-    CHECK(hash32_eq(&have, &want));
-    return bytes_of(code, code_len);
+    return embed_code(r->begin, r->end, r->code_hash, a);
 }
 
 bool predeploy_slot(enum predeploy_id id, size_t idx, u256 *out_key, u256 *out_value) {

@@ -125,7 +125,7 @@ interface IUniverseRegistry {
     event ListsCleared(uint64 indexed id);
     event DeployerOffered(uint64 indexed id, address indexed account, bool offered);
     event DeployerSet(uint64 indexed id, address indexed account, bool isDeployer);
-    event SurchargeScheduled(uint64 indexed id, Surcharge surcharge, uint64 upgradeDelay, uint64 at);
+    event SurchargeScheduled(uint64 indexed id, Surcharge surcharge, uint64 upgradeDelay, uint64 startsAt);
     event SurchargeCancelled(uint64 indexed id);
     event BondSet(uint256 bond);
     event CreationOpenSet(bool open);
@@ -243,6 +243,8 @@ interface IUniverseRegistry {
             uint256 gasAccount,
             uint256 bond_
         );
+    /// @notice Whether it is paused or archived: what contracts of the universe ask before they move anything.
+    function isPaused(uint64 id) external view returns (bool);
     function metadataURI(uint64 id) external view returns (string memory);
     /// @notice As stored, whether expired or not; the owner's own roles are not listed.
     function roleOf(uint64 id, address account) external view returns (uint64 bits, uint64 expiry);
@@ -267,11 +269,11 @@ interface IUniverseRegistry {
     function isShortTarget(uint64 id, address target) external view returns (bool);
     /// @notice The parameters in force.
     function surcharge(uint64 id) external view returns (Surcharge memory);
-    /// @notice `at` is 0 if nothing is pending.
+    /// @notice `startsAt` is 0 if nothing is pending.
     function pendingSurcharge(uint64 id)
         external
         view
-        returns (Surcharge memory pending, uint64 upgradeDelay, uint64 at);
+        returns (Surcharge memory pending, uint64 upgradeDelay, uint64 startsAt);
     /// @notice Wei per gas that a transaction to the universe pays on top, now.
     function surchargePrice(uint64 id) external view returns (uint256);
     /// @notice Wei in all gas accounts, which the registry's balance covers.

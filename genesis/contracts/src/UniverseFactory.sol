@@ -42,9 +42,9 @@ contract UniverseFactory {
     function _passOn() private pure {
         assembly ("memory-safe") {
             if returndatasize() {
-                let at := mload(0x40)
-                returndatacopy(at, 0, returndatasize())
-                revert(at, returndatasize())
+                let ptr := mload(0x40)
+                returndatacopy(ptr, 0, returndatasize())
+                revert(ptr, returndatasize())
             }
         }
         revert DeploymentFailed();

@@ -220,11 +220,15 @@ Test(system_registry, status) {
     struct derived_tx d =
         registry_run(&f, 1, 0, "setPaused(uint64,bool)", WORDS(W(id), W(0))); /* it is not */
     cr_assert(d.receipt.success && d.receipt.log_count == 0);
+    cr_assert_eq(registry_view_u64(&f, "isPaused(uint64)", WORDS(W(id))), 0);
+    cr_assert_eq(registry_view_u64(&f, "isPaused(uint64)", WORDS(W(id + 1))), 0);
     d = registry_run(&f, 1, 0, "setPaused(uint64,bool)", WORDS(W(id), W(1)));
     cr_assert(has_event(&d, "StatusChanged(uint64,uint8,address)"));
     cr_assert_eq(universe_word(&f, id, 3).w[0], UNIVERSE_PAUSED);
+    cr_assert_eq(registry_view_u64(&f, "isPaused(uint64)", WORDS(W(id))), 1);
     registry_ok(&f, 1, ETHER, "depositGas(uint64)", WORDS(W(id)));
     registry_ok(&f, 1, 0, "archive(uint64)", WORDS(W(id)));
+    cr_assert_eq(registry_view_u64(&f, "isPaused(uint64)", WORDS(W(id))), 1);
     struct call_result r = registry_ask(&f, 1, 0, "setPaused(uint64,bool)", WORDS(W(id), W(0)));
     cr_assert(reverts_with(&r, "UniverseArchived(uint64)"));
     r = registry_ask(&f, 1, 1, "depositGas(uint64)", WORDS(W(id)));
