@@ -296,7 +296,8 @@ static enum pool_verdict add_locked(struct pool *p, struct pool_tx *t, uint64_t 
     }
     if (t->tx.nonce != at.expected)
         return add_gapped(p, t, &at);
-    if (p->ready_count >= POOL_READY_MAX || p->ready_bytes + t->tx.raw.len > POOL_READY_BYTES_MAX)
+    size_t ready_max = p->limits.ready_max != 0 ? p->limits.ready_max : POOL_READY_MAX;
+    if (p->ready_count >= ready_max || p->ready_bytes + t->tx.raw.len > POOL_READY_BYTES_MAX)
         return POOL_FULL;
     link_tx(p, t, at.prev);
     ready_push(p, t);

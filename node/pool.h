@@ -58,6 +58,7 @@ enum err pool_tx_new(struct pool_tx **out, bytes envelope, struct err_ctx *ec) M
 void pool_tx_free(struct pool_tx *t);
 
 struct pool_limits {
+    size_t ready_max; /* at most POOL_READY_MAX; 0: that many */
     size_t gapped_max;
     size_t gapped_per_sender;
 };

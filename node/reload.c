@@ -22,7 +22,8 @@ struct sequencer_policy config_sequencer_policy(const struct config *c) {
 }
 
 struct pool_limits config_pool_limits(const struct config *c) {
-    return (struct pool_limits){.gapped_max = (size_t)c->pool_queued,
+    return (struct pool_limits){.ready_max = (size_t)c->pool_ready,
+                                .gapped_max = (size_t)c->pool_queued,
                                 .gapped_per_sender = (size_t)c->pool_per_sender};
 }
 

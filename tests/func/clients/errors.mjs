@@ -3,20 +3,24 @@
 // name sender and fields, for tools that sign what they make themselves.
 import { writeFileSync } from "node:fs";
 import path from "node:path";
-import { concatHex, encodeFunctionData, keccak256, numberToHex, parseTransaction, serializeTransaction, toHex, toRlp } from "viem";
+import { concatHex, encodeFunctionData, keccak256, numberToHex, pad, parseTransaction, serializeTransaction, toHex, toRlp } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { contract } from "../lib/compile.mjs";
 import { Node, devAccounts, tempDir } from "../lib/node.mjs";
 import { assert, check } from "../lib/suite.mjs";
+import { collect } from "../lib/wait.mjs";
 
 const GWEI = 10n ** 9n;
 const ETHER = 10n ** 18n;
 const GAS_CAP = 1 << 24; // EIP-7825
 export const KEYS = { elder: `0x${"e1".repeat(32)}`, coder: `0x${"c0".repeat(32)}`, poor: `0x${"b0".repeat(32)}` };
+const BURNER = `0x${"bb".repeat(20)}`;
+/** Recovers the signer of the call's data until all gas is gone, which takes a quarter of a second for the most that a transaction may use. */
+const BURN = "0x60805f5f375b5f5f60805f60015afa50600556";
 const QUEUED_MAX = 8;
 
-/** A chain with accounts whose nonce is at its end (EIP-2681), with code, and without funds; small queues; in blocks as they come, or one in a minute. */
-async function errorNode(slow) {
+/** A chain with accounts whose nonce is at its end (EIP-2681), with code, and without funds, and with small queues. */
+async function errorNode(...args) {
   const account = (key) => privateKeyToAccount(key).address;
   const file = path.join(tempDir(), "genesis.json");
   const probe = await Node.start();
@@ -25,9 +29,10 @@ async function errorNode(slow) {
   const alloc = Object.fromEntries(dev.map((a) => [a.address, { balance: toHex(10000n * ETHER) }]));
   alloc[account(KEYS.elder)] = { balance: toHex(ETHER), nonce: "0xfffffffffffffffe" };
   alloc[account(KEYS.coder)] = { balance: toHex(ETHER), code: "0x00" };
+  alloc[BURNER] = { balance: "0x0", code: BURN };
   writeFileSync(file, JSON.stringify({ config: { chainId: 41337 }, alloc }));
   const queue = ["--pool-queued", String(QUEUED_MAX), "--pool-per-sender", "2"];
-  return Node.start(undefined, ["--chain", file, ...queue, ...(slow ? ["--block-gap-ms", "10000"] : [])]);
+  return Node.start(undefined, ["--chain", file, ...queue, ...args]);
 }
 
 /** Emits 11,000 logs without topics and data, when called. */
@@ -36,8 +41,9 @@ const LOUD = "0x6010600c60003960106000f3612af85b5f5fa0600190038060035700";
 export class ErrorNode {
   static async start() {
     const n = new ErrorNode();
-    n.node = await errorNode(false);
-    n.slowNode = await errorNode(true);
+    n.node = await errorNode();
+    n.slowNode = await errorNode("--block-gap-ms", "10000");
+    n.fullNode = await errorNode("--pool-ready", "1");
     n.keys = devAccounts(n.node);
     n.chainId = n.node.chainId;
     await n.prepare();
@@ -67,20 +73,39 @@ export class ErrorNode {
     for (const nonce of [5, 6]) await this.node.rpc("eth_sendRawTransaction", [await this.sign(full.key, { nonce })]);
     await this.node.rpc("eth_sendRawTransaction", [await this.sign(waiting.key, { nonce: 3 })]);
     await this.run(this.slowNode, this.keys[0].key, { nonce: 0 }); // the next block is far away now
+    this.refused = 0;
+    for (const k of [1, 2, 3, 4, 5, 6]) this.keepBusy(this.keys[k].key);
+    await collect().until(() => this.refused > 20);
+  }
+
+  /** One transaction of this account that takes long is at the full node at any time, or asks to be. */
+  async keepBusy(key) {
+    const hash = keccak256("0x");
+    const { r, s } = splitSignature(await privateKeyToAccount(key).sign({ hash }));
+    const data = concatHex([hash, pad("0x1b"), pad(r), pad(s)]);
+    for (let nonce = 0; !this.stopped; )
+      try {
+        const { error } = await this.fullNode.call("eth_sendRawTransaction", [await this.sign(key, { nonce, to: BURNER, gas: BigInt(GAS_CAP), data })]);
+        if (!error) nonce++;
+        else if (++this.refused) await new Promise((resolve) => setTimeout(resolve, 5));
+      } catch {
+        return; // the node has been stopped
+      }
   }
 
   /** {node, method, params, tx} of a row. */
   async make(row) {
     const made = await row.make(this);
-    const node = made.slow ? this.slowNode : this.node;
+    const node = made.slow ? this.slowNode : made.full ? this.fullNode : this.node;
     if (made.tx) return { node, tx: made.tx, method: "eth_sendRawTransaction", params: [await this.sign(made.tx.key, made.tx.fields)] };
     if (made.raw) return { node, method: made.sync ? "eth_sendRawTransactionSync" : "eth_sendRawTransaction", params: [made.raw, ...(made.sync ? [made.sync] : [])] };
     return { node, ...made };
   }
 
   async stop() {
+    this.stopped = true;
     await this.node.stop();
-    await this.slowNode.stop("SIGKILL"); // it holds a transaction for a block to come
+    for (const node of [this.slowNode, this.fullNode]) await node.stop("SIGKILL"); // they hold transactions for a block to come
   }
 }
 
@@ -129,6 +154,7 @@ export const ERRORS = [
   { id: "sender has code", code: -32000, text: "sender not an eoa: address 0x", make: () => tx(KEYS.coder, {}) },
   { id: "nonce at its end", code: -32000, text: "nonce has max value", make: async (n) => ({ raw: await lastNonce(n) }), viem: "NonceMaxValueError" },
   { id: "fee cap", code: -32000, text: "tx fee (1.23 ether) exceeds the configured cap (1.00 ether)", make: fromAlice({ gas: 1000000n, maxFeePerGas: 1230n * GWEI }) },
+  { id: "busy", code: -32005, status: 429, text: "too many transactions are waiting, try again in 100ms", make: (n, nonce = 0) => ({ full: true, ...tx(n.keys[7].key, { nonce }) }), web3: "ResponseError" },
   { id: "unknown method", code: -32601, text: "the method eth_getWork does not exist/is not available", make: call("eth_getWork"), ethers: "UNSUPPORTED_OPERATION" },
   { id: "no pushes over HTTP", code: -32601, text: "notifications not supported", make: call("eth_subscribe", "newHeads") },
   { id: "bad argument", code: -32602, text: "invalid argument 0: hex string has length 2, want 40 for common.Address", make: call("eth_getBalance", "0x11", "latest") },
@@ -179,10 +205,12 @@ export async function provoke(tool, { ask, typesOf, textOf, meets = () => true, 
       never.push(row.id);
       continue;
     }
-    const e = await ask(made, row).then(
+    const outcome = async (asked) => ask(asked, row).then(
       () => undefined,
       (x) => x,
     );
+    // between two of those that keep it busy there is room for a moment: whoever came just then asks again
+    const e = (await outcome(made)) ?? (row.id === "busy" ? await outcome(await n.make({ make: () => row.make(n, 1) })) : undefined);
     const types = e === undefined ? [] : typesOf(e, row);
     const text = e === undefined ? "" : textOf(e, row);
     if (e === undefined) failures.push(`${row.id}: did not fail`);
@@ -202,7 +230,10 @@ export async function nodeAnswers() {
   const failures = [];
   for (const row of ERRORS) {
     const made = await n.make(row);
-    const { error, result } = await made.node.call(made.method, made.params);
+    const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: made.method, params: made.params });
+    const res = await fetch(made.node.url, { method: "POST", headers: { "content-type": "application/json" }, body });
+    const { error, result } = await res.json();
+    if (res.status !== (row.status ?? 200)) failures.push(`${row.id}: HTTP status ${res.status}`);
     if (!error) failures.push(`${row.id}: answered ${JSON.stringify(result)?.slice(0, 100)}`);
     else if (error.code !== row.code || !error.message.startsWith(row.text)) failures.push(`${row.id}: ${error.code} ${error.message.slice(0, 200)}`);
   }

@@ -1,6 +1,7 @@
 // ethers beyond the small suite: ERC-721, ERC-1155, WebSocket events, a speed-up, a delegation, every error as ethers' own code.
 import {
   ContractFactory,
+  FetchRequest,
   JsonRpcProvider,
   Transaction,
   Wallet,
@@ -107,7 +108,9 @@ export async function run() {
   await FEATURE(["errors"], "each error of the table is its own code", () =>
     provoke("ethers", {
       async ask(made) {
-        const there = new JsonRpcProvider(made.node.url, made.node.chainId, { staticNetwork: true });
+        const request = new FetchRequest(made.node.url);
+        request.setThrottleParams({ maxAttempts: 1 }); // else a full queue is asked again for minutes
+        const there = new JsonRpcProvider(request, made.node.chainId, { staticNetwork: true });
         try {
           return made.method === "eth_sendRawTransaction" && isEnvelope(made.params[0])
             ? await there.broadcastTransaction(made.params[0])

@@ -83,9 +83,9 @@ async function allErrors() {
   const calls = [];
   for (const row of ERRORS) {
     const { node, method, params } = await n.make(row);
-    calls.push({ id: row.id, network: node === n.slowNode ? "slow" : "remote", method, params });
+    calls.push({ id: row.id, network: node === n.slowNode ? "slow" : node === n.fullNode ? "full" : "remote", method, params });
   }
-  const dir = project(n.node, devAccounts(n.node), `slow: { type: "http", url: ${JSON.stringify(n.slowNode.url)} },`);
+  const dir = project(n.node, devAccounts(n.node), `slow: { type: "http", url: ${JSON.stringify(n.slowNode.url)} }, full: { type: "http", url: ${JSON.stringify(n.fullNode.url)} },`);
   writeFileSync(path.join(dir, "calls.json"), JSON.stringify(calls));
   const r = await hardhat(dir, ["run", "--no-compile", "errors.mjs"]);
   await n.stop();

@@ -164,7 +164,7 @@ export async function run() {
         throw Object.assign(e, { told });
       },
       typesOf: (e) => [e.constructor.name],
-      textOf: (e) => JSON.stringify([e.told.message, e.told.cause?.message]),
+      textOf: (e) => JSON.stringify([e.told.message, e.told.cause?.message, e.told.data, e.told.innerError?.message]),
     }),
   );
   await FEATURE(["errors", "custom"], "its own checks before sending, and a revert on the chain", async () => {

@@ -242,6 +242,11 @@ Test(pool, limits_move) {
     struct pool_tx *third = make(2, 8, 10);
     cr_expect_eq(add(&p, third, 5), POOL_GAPPED_FULL);
     cr_expect_eq(p.gapped_count, 2);
+    pool_set_limits(&p, (struct pool_limits){.ready_max = 1});
+    cr_expect_eq(add(&p, make(3, 0, 10), 0), POOL_ADDED_READY);
+    struct pool_tx *fourth = make(3, 1, 10);
+    cr_expect_eq(add(&p, fourth, 0), POOL_FULL);
+    pool_tx_free(fourth);
     pool_tx_free(third);
     pool_clear(&p);
 }
