@@ -18,6 +18,7 @@ const BURNER = `0x${"bb".repeat(20)}`;
 /** Recovers the signer of the call's data until all gas is gone, which takes a quarter of a second for the most that a transaction may use. */
 const BURN = "0x60805f5f375b5f5f60805f60015afa50600556";
 const QUEUED_MAX = 8;
+const BUSY_TRIES = 6;
 
 /** A chain with accounts whose nonce is at its end (EIP-2681), with code, and without funds, and with small queues. */
 async function errorNode(...args) {
@@ -154,7 +155,7 @@ export const ERRORS = [
   { id: "sender has code", code: -32000, text: "sender not an eoa: address 0x", make: () => tx(KEYS.coder, {}) },
   { id: "nonce at its end", code: -32000, text: "nonce has max value", make: async (n) => ({ raw: await lastNonce(n) }), viem: "NonceMaxValueError" },
   { id: "fee cap", code: -32000, text: "tx fee (1.23 ether) exceeds the configured cap (1.00 ether)", make: fromAlice({ gas: 1000000n, maxFeePerGas: 1230n * GWEI }) },
-  { id: "busy", code: -32005, status: 429, text: "too many transactions are waiting, try again in 100ms", make: (n, nonce = 0) => ({ full: true, ...tx(n.keys[7].key, { nonce }) }), web3: "ResponseError" },
+  { id: "busy", code: -32005, status: 429, text: "too many transactions are waiting, try again in 100ms", make: (n, nonce = 0) => ({ full: true, ...tx(n.keys[7].key, { nonce }) }), web3: "ResponseError", cast: "Max retries exceeded HTTP error 429", patient: ["cast", "forge", "hardhat"] },
   { id: "unknown method", code: -32601, text: "the method eth_getWork does not exist/is not available", make: call("eth_getWork"), ethers: "UNSUPPORTED_OPERATION" },
   { id: "no pushes over HTTP", code: -32601, text: "notifications not supported", make: call("eth_subscribe", "newHeads") },
   { id: "bad argument", code: -32602, text: "invalid argument 0: hex string has length 2, want 40 for common.Address", make: call("eth_getBalance", "0x11", "latest") },
@@ -205,15 +206,18 @@ export async function provoke(tool, { ask, typesOf, textOf, meets = () => true, 
       never.push(row.id);
       continue;
     }
-    const outcome = async (asked) => ask(asked, row).then(
-      () => undefined,
-      (x) => x,
-    );
+    const outcome = async (asked) =>
+      ask(asked, row).then(
+        () => undefined,
+        (x) => x,
+      );
+    let e = await outcome(made);
     // between two of those that keep it busy there is room for a moment: whoever came just then asks again
-    const e = (await outcome(made)) ?? (row.id === "busy" ? await outcome(await n.make({ make: () => row.make(n, 1) })) : undefined);
+    for (let nonce = 1; row.id === "busy" && e === undefined && nonce < BUSY_TRIES; nonce++) e = await outcome(await n.make({ make: () => row.make(n, nonce) }));
     const types = e === undefined ? [] : typesOf(e, row);
     const text = e === undefined ? "" : textOf(e, row);
-    if (e === undefined) failures.push(`${row.id}: did not fail`);
+    if (row.patient?.includes(tool) && (e === undefined || /\bnone\b/.test(types))) met++; // it asks again by itself, and got through
+    else if (e === undefined) failures.push(`${row.id}: did not fail`);
     else if (!types.includes(expected(tool, row))) failures.push(`${row.id}: want ${expected(tool, row)}, got ${types}: ${text.slice(0, 300)}`);
     else if (!text.includes(row.text)) failures.push(`${row.id}: "${row.text}" is not in: ${text.slice(0, 300)}`);
     else met++;
@@ -228,14 +232,19 @@ export async function provoke(tool, { ask, typesOf, textOf, meets = () => true, 
 export async function nodeAnswers() {
   const n = await ErrorNode.start();
   const failures = [];
-  for (const row of ERRORS) {
-    const made = await n.make(row);
+  const ask = async (row, ...more) => {
+    const made = await n.make({ make: () => row.make(n, ...more) });
     const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: made.method, params: made.params });
     const res = await fetch(made.node.url, { method: "POST", headers: { "content-type": "application/json" }, body });
-    const { error, result } = await res.json();
-    if (res.status !== (row.status ?? 200)) failures.push(`${row.id}: HTTP status ${res.status}`);
+    return { status: res.status, ...(await res.json()) };
+  };
+  for (const row of ERRORS) {
+    let answer = await ask(row);
+    for (let nonce = 1; row.id === "busy" && !answer.error && nonce < BUSY_TRIES; nonce++) answer = await ask(row, nonce);
+    const { status, error, result } = answer;
     if (!error) failures.push(`${row.id}: answered ${JSON.stringify(result)?.slice(0, 100)}`);
     else if (error.code !== row.code || !error.message.startsWith(row.text)) failures.push(`${row.id}: ${error.code} ${error.message.slice(0, 200)}`);
+    else if (status !== (row.status ?? 200)) failures.push(`${row.id}: HTTP status ${status}`);
   }
   await n.stop();
   assert.deepEqual(failures, []);

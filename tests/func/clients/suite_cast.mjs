@@ -135,7 +135,7 @@ export async function run() {
               const child = execFile(cast, ["rpc", "--rpc-url", made.node.url, "--raw", made.method], (e, stdout, stderr) => (e ? reject(Object.assign(e, { stderr })) : resolve(stdout)));
               child.stdin.end(JSON.stringify(made.params));
             }),
-      typesOf: (e, row) => [new RegExp(`error code ${row.code}: `).test(e.stderr) && "server returned an error response"],
+      typesOf: (e, row) => [new RegExp(`error code ${row.code}: `).test(e.stderr) && "server returned an error response", e.stderr.includes("Max retries exceeded HTTP error 429") && "Max retries exceeded HTTP error 429"],
       textOf: (e) => e.stderr,
     }),
   );
