@@ -16,7 +16,10 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum { BATCH = 64 };
+enum {
+    BATCH = 64,
+    RECORDS_PER_REFRESH = 64, /* at a look; the rest at the next */
+};
 
 /* --- senders ------------------------------------------------------------------------------- */
 /* Recovers all senders, side by side. */
@@ -108,6 +111,17 @@ static void record_gapped(struct sequencer *s, struct pool_tx *t) {
     durable_push(s, &item);
 }
 
+void intake_refresh_records(struct sequencer *s) {
+    uint64_t last = wal_last_seq(s->o.ledger->log);
+    struct pool_tx *t;
+    for (size_t i = 0; i < RECORDS_PER_REFRESH; i++) {
+        t = pool_oldest_record(s->o.pool);
+        if (t == NULL || last - t->record_seq < SEQUENCER_POOL_RECORD_AGE)
+            return;
+        record_gapped(s, t);
+    }
+}
+
 /* Whether the sender can pay, or a universe would, at the head's state; notes which. */
 static enum tx_verdict check_payer(struct sequencer *s, struct pool_tx *t) {
     const struct tx *tx = &t->tx;
@@ -127,25 +141,6 @@ static enum tx_verdict check_payer(struct sequencer *s, struct pool_tx *t) {
     if (too_low)
         return TX_FEE_CAP_TOO_LOW;
     return too_much ? TX_INSUFFICIENT_FUNDS : TX_OK;
-}
-
-/* What would make the transaction invalid whatever comes before it: it must not wait in vain. */
-static enum tx_verdict check_gapped(struct sequencer *s, struct pool_tx *t) {
-    const struct tx *tx = &t->tx;
-    struct tx_intrinsic need = tx_intrinsic_gas(tx, EVM_OSAKA);
-    if (need.gas > tx->gas_limit)
-        return TX_INTRINSIC_GAS;
-    if (need.floor_gas > tx->gas_limit)
-        return TX_FLOOR_GAS;
-    if (tx->nonce == UINT64_MAX)
-        return TX_NONCE_MAX;
-    if (tx->gas_limit > LIMIT_TX_GAS)
-        return TX_GAS_LIMIT_CAP;
-    if (tx->is_create && tx->data.len > EVM_INITCODE_BYTES_MAX)
-        return TX_INITCODE_TOO_LARGE;
-    if (u256_lt(&tx->max_fee, &tx->max_priority_fee))
-        return TX_TIP_ABOVE_FEE_CAP;
-    return check_payer(s, t);
 }
 
 /* --- adding -------------------------------------------------------------------------------- */
@@ -212,9 +207,17 @@ static void admit(struct sequencer *s, struct pool_tx *t) {
         refuse_verdict(s, t, TX_GAS_LIMIT_BLOCK);
         return;
     }
+    if (t->tx.gas_limit > LIMIT_TX_GAS) {
+        refuse_verdict(s, t, TX_GAS_LIMIT_CAP);
+        return;
+    }
+    if (u256_lt(&t->tx.max_fee, &t->tx.max_priority_fee)) { /* its text names the sender */
+        refuse_verdict(s, t, TX_TIP_ABOVE_FEE_CAP);
+        return;
+    }
     uint64_t nonce = world_nonce(chain_world(l->chain), &t->tx.sender), expected = 0;
     if (t->tx.nonce > nonce) {
-        enum tx_verdict v = check_gapped(s, t);
+        enum tx_verdict v = check_payer(s, t); /* it must not wait in vain */
         if (v != TX_OK) {
             refuse_verdict(s, t, v);
             return;
@@ -236,7 +239,7 @@ static void admit(struct sequencer *s, struct pool_tx *t) {
 size_t intake_run(struct sequencer *s) {
     struct pool_tx *txs[BATCH];
     kv_queue_run(s);
-    size_t n = ring_pop_many(&s->ingress, txs, BATCH);
+    size_t n = submit_take(s, txs, BATCH);
     if (n == 0)
         return 0;
     uint64_t begun = clock_monotonic_ns(s->o.clock);

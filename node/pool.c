@@ -285,11 +285,17 @@ static enum pool_verdict add_locked(struct pool *p, struct pool_tx *t, uint64_t 
     struct place at = find_place(p, &t->tx.sender, t->tx.nonce, state_nonce);
     *out_expected = at.expected;
     if (at.same != NULL) {
+        bool waits = at.same->state == POOL_GAPPED;
+        if (waits && (t->flags & SUBMIT_NO_QUEUE) != 0)
+            return POOL_GAP_REFUSED;
         if (!pays_more(&t->tx, &at.same->tx))
             return POOL_UNDERPRICED;
+        if (waits && at.same->replacements >= POOL_REPLACEMENTS_MAX)
+            return POOL_GAPPED_FULL;
         bool more = at.same->state == POOL_GAPPED && t->sponsor != at.same->sponsor;
         if (!fits_in_place(p, t, at.same) || (more && !sponsored_fits(p, t, 0)))
             return at.same->state == POOL_READY ? POOL_FULL : POOL_GAPPED_FULL;
+        t->replacements = (uint8_t)(waits ? at.same->replacements + 1 : 0);
         replace(p, t, at.same);
         *out_replaced = at.same;
         return t->state == POOL_READY ? POOL_ADDED_READY : POOL_ADDED_GAPPED;
@@ -318,6 +324,13 @@ enum pool_verdict pool_add(struct pool *p, struct pool_tx *t, uint64_t state_non
 }
 
 /* --- the sequencer's ----------------------------------------------------------------------- */
+bool pool_has_gapped(struct pool *p) {
+    pthread_mutex_lock(&p->lock);
+    bool any = p->gapped_count > 0;
+    pthread_mutex_unlock(&p->lock);
+    return any;
+}
+
 struct pool_tx *pool_first_ready(struct pool *p) {
     pthread_mutex_lock(&p->lock);
     struct pool_tx *t = p->ready_first;
@@ -406,18 +419,24 @@ struct pool_tx *pool_expire(struct pool *p, uint64_t before_ms) {
     return expired;
 }
 
-uint64_t pool_floor(struct pool *p) {
-    uint64_t floor = UINT64_MAX;
+struct pool_tx *pool_oldest_record(struct pool *p) {
+    struct pool_tx *oldest = NULL;
     const void *key;
     void *value;
     pthread_mutex_lock(&p->lock);
     for (size_t it = 0; map_next(&p->by_hash, &it, &key, &value);) {
-        const struct pool_tx *t = *(struct pool_tx **)value;
-        if (t->state != POOL_EXECUTED && t->record_seq != 0 && t->record_seq < floor)
-            floor = t->record_seq;
+        struct pool_tx *t = *(struct pool_tx **)value;
+        if (t->state != POOL_EXECUTED && t->record_seq != 0 &&
+            (oldest == NULL || t->record_seq < oldest->record_seq))
+            oldest = t;
     }
     pthread_mutex_unlock(&p->lock);
-    return floor == UINT64_MAX ? 0 : floor;
+    return oldest;
+}
+
+uint64_t pool_floor(struct pool *p) {
+    const struct pool_tx *t = pool_oldest_record(p);
+    return t == NULL ? 0 : t->record_seq;
 }
 
 /* --- looks --------------------------------------------------------------------------------- */

@@ -29,6 +29,7 @@ enum {
     /* GAPPED ones that only a universe's policy lets in cost their senders nothing: */
     POOL_SPONSORED_PER_UNIVERSE = 256,
     POOL_SPONSORED_PER_SENDER = 16,
+    POOL_REPLACEMENTS_MAX = 16, /* at one nonce while it waits: each is a record that nobody pays */
     POOL_LIFETIME_MS = 3 * 3600 * 1000,
 };
 
@@ -48,6 +49,7 @@ struct pool_tx {
     uint64_t submitted_ns; /* monotonic; 0: of an earlier run */
     uint64_t record_seq;   /* its POOL record, 0: none */
     uint64_t sponsor;      /* universe without whose money it would not wait here; 0: none */
+    uint8_t replacements;  /* that led to it while its nonce was ahead */
     struct pool_tx *prev_of_sender, *next_of_sender;
     struct pool_tx *prev_ready, *next_ready; /* also the link of lists outside the pool */
 };
@@ -93,6 +95,7 @@ enum pool_verdict {
 enum pool_verdict pool_add(struct pool *p, struct pool_tx *t, uint64_t state_nonce,
                            uint64_t *out_expected, struct pool_tx **out_replaced) MUST_USE;
 
+bool pool_has_gapped(struct pool *p);
 /* First of the queue, or NULL. Sequencer's thread; it stays READY and in the pool. */
 struct pool_tx *pool_first_ready(struct pool *p);
 /* The first of the queue is in a block now. */
@@ -111,6 +114,9 @@ void pool_rebase(struct pool *p, const addr20 *sender, uint64_t state_nonce,
 addr20 *pool_senders(struct pool *p, size_t *out_count) MUST_USE;
 /* Takes out GAPPED ones that were added before `before_ms`: a list by next_ready. */
 struct pool_tx *pool_expire(struct pool *p, uint64_t before_ms);
+/* The one with the lowest POOL record of those that are in no block, NULL without. It stays in the
+ * pool; sequencer's thread. O(transactions). */
+struct pool_tx *pool_oldest_record(struct pool *p);
 /* Lowest POOL record of a transaction that is in no block, 0 without. O(transactions). */
 uint64_t pool_floor(struct pool *p);
 

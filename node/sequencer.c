@@ -12,6 +12,7 @@ enum {
     INGRESS_RING = SEQUENCER_INGRESS_MAX,
     DURABLE_RING = 4096,
     EXPIRE_EVERY_MS = 60000,
+    RESORT_EVERY_MS = 1000,
     INTAKE_GRACE_MS = 5,
 };
 
@@ -161,11 +162,11 @@ static void make_block(struct sequencer *s) {
     s->fed_ns = 0;
     enum err e = chain_sequence_block(&s->block, l->chain, &l->arena, &l->head, timestamp,
                                       l1_block_at(s, timestamp), &feed, &ec);
-    s->last_block_ns = now_ns(s);
-    if (e == ERR_OK)
+    if (e == ERR_OK) { /* else nobody has to wait for the next one, nor the SEAL */
+        s->last_block_ns = now_ns(s);
         node_observe_since(&node_execute_us, opened + s->fed_ns, s->last_block_ns);
-    if (e == ERR_OK)
         e = sequencer_finish_block(s, &ec);
+    }
     if (e != ERR_OK && e != ERR_NOT_FOUND)
         sequencer_fail(s, e, &ec);
     arena_reset(&l->arena);
@@ -197,17 +198,33 @@ static void expire(struct sequencer *s, uint64_t now) {
     }
 }
 
+/* Between blocks, every now and then, under load as well. */
+static void look_after_pool(struct sequencer *s) {
+    uint64_t now = now_ns(s);
+    if (now >= s->expire_ns)
+        expire(s, now);
+    if (now < s->resort_ns)
+        return;
+    s->resort_ns = now + (uint64_t)RESORT_EVERY_MS * NS_PER_MS;
+    intake_refresh_records(s);
+    /* The nonce of a delegated account (EIP-7702) moves in anybody's transaction when its code
+     * creates a contract: what waited for that nonce would not learn of it. */
+    if (s->resorted_at != s->o.ledger->head.number && pool_has_gapped(s->o.pool))
+        intake_rebase_all(s);
+    s->resorted_at = s->o.ledger->head.number;
+}
+
 /* --- the thread ---------------------------------------------------------------------------- */
 /* Nothing is ready: sleep until there is, or something is due. */
 static void idle(struct sequencer *s) {
     uint64_t now = now_ns(s), until = s->expire_ns;
+    if (s->resorted_at != s->o.ledger->head.number && s->resort_ns < until)
+        until = s->resort_ns;
     uint64_t seal_at = s->last_block_ns + (uint64_t)SEQUENCER_SEAL_MS * NS_PER_MS;
     if (s->seal_due && seal_at <= now) {
         write_seal(s);
         return;
     }
-    if (now >= s->expire_ns)
-        expire(s, now);
     if (s->seal_due && seal_at < until)
         until = seal_at;
     ring_wait(&s->ingress, ms_until(now, until));
@@ -221,7 +238,7 @@ static void refuse_rest(struct sequencer *s) {
         submit_refuse(t, -32000, "the node is shutting down");
         pool_tx_free(t);
     }
-    while (ring_pop(&s->ingress, &t)) {
+    while (submit_take(s, &t, 1) == 1) {
         submit_refuse(t, -32000, "the node is shutting down");
         pool_tx_free(t);
     }
@@ -243,6 +260,7 @@ static void *sequencer_main(void *arg) {
     while (!atomic_load(&s->failed) && !may_stop(s)) {
         intake_run(s);
         sequencer_serve_intent(s);
+        look_after_pool(s);
         if (s->o.settle != NULL && settle_turn(s->o.settle, s))
             continue;
         if (pool_first_ready(s->o.pool) == NULL ||

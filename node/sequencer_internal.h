@@ -46,8 +46,9 @@ struct sequencer {
     struct sequencer_options o; /* but for its policy, which is in the two below */
     _Atomic uint64_t block_gap_ms, tx_fee_cap_milli;
     struct kv_queue kv;
-    struct ring ingress; /* struct pool_tx *, from any thread */
-    struct ring durable; /* struct durable_item */
+    struct ring ingress;         /* struct pool_tx *, from any thread */
+    atomic_size_t ingress_bytes; /* that those in the ring take, about */
+    struct ring durable;         /* struct durable_item */
     pthread_t thread, durable_thread;
     bool has_thread, has_durable_thread;
     struct checkpointer *checkpointer;
@@ -63,6 +64,8 @@ struct sequencer {
     uint64_t gap_ends_ns;   /* until when the open block takes transactions */
     uint64_t stop_ns;       /* when to give up executing at a stop; 0: not stopping */
     uint64_t fed_ns;        /* spent on waiting for transactions of the open block */
+    uint64_t resort_ns;     /* next look at transactions that wait for a nonce */
+    uint64_t resorted_at;   /* head at the last one */
     uint64_t expire_ns;     /* next look for transactions that waited too long */
     bool seal_due;          /* the head has neither SEAL nor successor */
     bool pool_changed;      /* pool_floor may have moved */
@@ -104,10 +107,18 @@ void submit_answer(struct pool_tx *t, const struct submit_result *r);
 void submit_refuse(struct pool_tx *t, int code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* What a verdict needs no state for, nor the sender: TX_OK, or why the transaction can never be
+ * valid. */
+enum tx_verdict submit_form_verdict(const struct tx *tx) MUST_USE;
+/* Takes up to `max` submissions out of the ring. Sequencer's thread, and after its end. */
+size_t submit_take(struct sequencer *s, struct pool_tx **out, size_t max);
+
 /* Takes submissions from the ingress ring into the pool; how many. Sequencer's thread. */
 size_t intake_run(struct sequencer *s);
 /* A transaction of the open block was refused with a verdict other than OK. Owns `t` afterwards. */
 void intake_refuse_verdict(struct sequencer *s, struct pool_tx *t, enum tx_verdict v);
+/* Writes POOL records anew that are so old that a start would have to read far back. */
+void intake_refresh_records(struct sequencer *s);
 /* The sender's nonce moved other than by its turn; all senders' may have. */
 void intake_rebase(struct sequencer *s, const addr20 *sender);
 void intake_rebase_all(struct sequencer *s);

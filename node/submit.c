@@ -78,6 +78,45 @@ static bool check_fee_cap(const struct sequencer *s, struct pool_tx *t) {
     return false;
 }
 
+enum tx_verdict submit_form_verdict(const struct tx *tx) {
+    struct tx_intrinsic need = tx_intrinsic_gas(tx, EVM_OSAKA);
+    if (tx->nonce == UINT64_MAX)
+        return TX_NONCE_MAX;
+    if (tx->is_create && tx->data.len > EVM_INITCODE_BYTES_MAX)
+        return TX_INITCODE_TOO_LARGE;
+    if (need.gas > tx->gas_limit)
+        return TX_INTRINSIC_GAS;
+    if (need.floor_gas > tx->gas_limit)
+        return TX_FLOOR_GAS;
+    if (tx->type == TX_SET_CODE && tx->is_create)
+        return TX_SET_CODE_CREATE;
+    if (tx->type == TX_SET_CODE && tx->auth_count == 0)
+        return TX_AUTH_LIST_EMPTY;
+    return TX_OK;
+}
+
+/* What a submission takes in memory while it waits, about. */
+static size_t footprint(const struct pool_tx *t) {
+    return sizeof(*t) + 2 * t->tx.raw.len;
+}
+
+/* False: full. */
+static bool enter(struct sequencer *s, struct pool_tx *t) {
+    size_t size = footprint(t), before = atomic_fetch_add(&s->ingress_bytes, size);
+    if (before + size <= SEQUENCER_INGRESS_BYTES_MAX && ring_push(&s->ingress, &t))
+        return true;
+    atomic_fetch_sub(&s->ingress_bytes, size);
+    return false;
+}
+
+size_t submit_take(struct sequencer *s, struct pool_tx **out, size_t max) {
+    size_t n = ring_pop_many(&s->ingress, out, max), sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += footprint(out[i]);
+    atomic_fetch_sub(&s->ingress_bytes, sum);
+    return n;
+}
+
 /* False: refused. */
 static bool check_form(const struct sequencer *s, struct pool_tx *t) {
     char text[TX_ERROR_TEXT_MAX];
@@ -89,6 +128,12 @@ static bool check_form(const struct sequencer *s, struct pool_tx *t) {
     }
     if (t->tx.chain_id != f.chain_id) {
         tx_error_text(text, TX_CHAIN_ID, &t->tx, &f);
+        submit_refuse(t, RPC_SERVER_ERROR, "%s", text);
+        return false;
+    }
+    enum tx_verdict v = submit_form_verdict(&t->tx);
+    if (v != TX_OK) {
+        tx_error_text(text, v, &t->tx, &f);
         submit_refuse(t, RPC_SERVER_ERROR, "%s", text);
         return false;
     }
@@ -131,7 +176,7 @@ static void submit(void *ctx, bytes envelope, unsigned flags, submit_done_fn don
     t->flags = flags;
     t->submitted_ns = clock_monotonic_ns(s->o.clock);
     if (check_form(s, t)) {
-        if (ring_push(&s->ingress, &t))
+        if (enter(s, t))
             return;
         submit_refuse(t, RPC_LIMIT_EXCEEDED,
                       "too many transactions are waiting, try again in 100ms");

@@ -449,6 +449,10 @@ void http_reader_take_body(struct http_reader *r, struct buf *out) {
     buf_init(&r->body, r->body_max);
 }
 
+size_t http_reader_body_bytes(const struct http_reader *r) {
+    return r->body.len;
+}
+
 void http_reader_next(struct http_reader *r) {
     CHECK(r->complete);
     reset_request(r);

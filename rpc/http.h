@@ -66,6 +66,8 @@ enum http_progress http_reader_feed(struct http_reader *r, bytes in, size_t *con
 const struct http_request *http_reader_request(const struct http_reader *r);
 /* Moves the body (after HTTP_HAS_REQUEST) to `out`, which is a cleared or fresh buffer. */
 void http_reader_take_body(struct http_reader *r, struct buf *out);
+/* Bytes of the body that have come so far. */
+size_t http_reader_body_bytes(const struct http_reader *r);
 void http_reader_next(struct http_reader *r);
 /* HTTP status code to answer after HTTP_BROKEN: 400, 413, 414, 431, 501 or 505; and why. */
 int http_reader_error_code(const struct http_reader *r);

@@ -5,7 +5,7 @@
  * Limits: connections_max sockets; RPC_PIPELINE_MAX requests of one connection in work; a request
  * must be complete within RPC_REQUEST_MS of its first byte, a reply must move within RPC_WRITE_MS,
  * an idle connection lives RPC_IDLE_MS; bodies of LIMIT_RPC_BODY_BYTES; replies of reply_bytes_max
- * each and RPC_UNSENT_MAX_BYTES together. */
+ * each and RPC_UNSENT_MAX_BYTES together; incomplete bodies of RPC_UNREAD_MAX_BYTES together. */
 #ifndef RPC_RPC_H
 #define RPC_RPC_H
 
@@ -22,6 +22,8 @@ enum {
     RPC_IDLE_MS = 120000,
     RPC_LINGER_MS = 1000, /* reading on after a refusal, so that it arrives */
     RPC_UNSENT_MAX_BYTES = 256 << 20,
+    RPC_UNREAD_MAX_BYTES = 64 << 20,  /* of incomplete bodies together; above it those that are */
+    RPC_UNREAD_FREE_BYTES = 64 << 10, /* longer than this are answered with 503 */
     RPC_CONNECTION_UNSENT_BYTES =
         1 << 20, /* above it no further request of the connection is taken up */
 };

@@ -55,6 +55,7 @@ struct conn {
     bool processing;     /* inside pump */
     uint64_t request_ms; /* when the present request began; 0: between requests */
     uint64_t moved_ms;   /* last byte in or out */
+    size_t unread;       /* bytes of a body that is still coming */
     size_t unsent;       /* as last seen */
 };
 
@@ -76,6 +77,7 @@ struct rpc_server {
     uint32_t *free_idx;
     size_t conn_max, free_count, conn_count;
     size_t unsent; /* bytes of replies in all connections' output */
+    size_t unread; /* bytes of bodies that are still coming, of all connections */
     bool draining;
     char address[64];
 };
@@ -99,11 +101,33 @@ static void note_unsent(struct conn *c) {
     c->unsent = now;
 }
 
+static void note_unread(struct conn *c) {
+    size_t now = http_reader_body_bytes(c->reader);
+    c->server->unread += now - c->unread;
+    c->unread = now;
+}
+
+/* A long reply may take a slow client longer than RPC_WRITE_MS, as long as it moves. */
+static void on_moved(struct evbuffer *out, const struct evbuffer_cb_info *info, void *ctx) {
+    struct conn *c = ctx;
+    (void)out;
+    if (info->n_deleted > 0)
+        c->moved_ms = rpc_now_ms();
+}
+
+/* Its bufferevent is no longer this connection's. */
+static void let_go(struct conn *c) {
+    evbuffer_remove_cb(bufferevent_get_output(c->bev), on_moved, c);
+}
+
 static void conn_free(struct conn *c) {
     struct rpc_server *s = c->server;
     s->unsent -= c->unsent;
-    if (c->bev != NULL)
+    s->unread -= c->unread;
+    if (c->bev != NULL) {
+        let_go(c);
         bufferevent_free(c->bev); /* closes the socket */
+    }
     http_reader_free(c->reader);
     for (size_t i = 0; i < c->used; i++)
         buf_clear(&c->slots[(c->first + i) % RPC_PIPELINE_MAX].body);
@@ -384,6 +408,12 @@ static void handle_request(struct conn *c) {
     }
 }
 
+/* Many bodies at once, none of them complete, must not fill the memory. */
+static void handle_crowd(struct conn *c) {
+    answer(slot_add(c), 503, "text/plain", "too many requests are being sent, try again\n", false);
+    c->closing = true;
+}
+
 static void handle_broken(struct conn *c) {
     struct slot *t = slot_add(c);
     char text[256];
@@ -418,11 +448,16 @@ static void read_requests(struct conn *c, struct evbuffer *in) {
             handle_request(c);
             http_reader_next(c->reader);
         }
+        note_unread(c);
+        if ((p == HTTP_NEEDS_MORE || p == HTTP_HAS_HEAD) && c->unread > RPC_UNREAD_FREE_BYTES &&
+            c->server->unread > RPC_UNREAD_MAX_BYTES)
+            handle_crowd(c);
     }
 }
 
 /* The socket goes on as a WebSocket; this connection ends. */
 static void hand_over(struct conn *c) {
+    let_go(c);
     if (rpc_ws_adopt(c->server->ws, c->bev))
         c->bev = NULL;
     conn_free(c);
@@ -559,6 +594,8 @@ static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct socka
     s->conns[c->index] = c;
     s->conn_count++;
     bufferevent_setcb(c->bev, on_readable, on_written, on_event, c);
+    if (evbuffer_add_cb(bufferevent_get_output(c->bev), on_moved, c) == NULL)
+        CHECK(false);
     bufferevent_setwatermark(c->bev, EV_READ, 0, INPUT_BYTES_MAX);
     bufferevent_enable(c->bev, EV_READ | EV_WRITE);
 }

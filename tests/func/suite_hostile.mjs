@@ -266,6 +266,29 @@ async function slow(node) {
   }
 }
 
+/** Forty bodies of 4 MiB whose last byte never comes: together they are more than the server keeps, one of 1 KiB still gets through. */
+async function crowdOfBodies(node) {
+  const [host, port] = node.address.split(":");
+  const head = `POST / HTTP/1.1\r\nHost: ${node.address}\r\nContent-Type: application/json\r\nContent-Length: ${4 << 20}\r\n\r\n`;
+  const before = memory(node).anonymous;
+  const sockets = [];
+  let refused = 0;
+  for (let i = 0; i < 40; i++) {
+    const socket = net.connect(Number(port), host);
+    socket.on("error", () => {});
+    socket.once("data", (d) => (refused += d.toString().startsWith("HTTP/1.1 503") && d.includes("too many requests are being sent")));
+    sockets.push(socket);
+    await new Promise((resolve) => socket.write(head + " ".repeat((4 << 20) - 1), resolve));
+  }
+  const end = performance.now() + ANSWER_MS;
+  while (refused < 20 && performance.now() < end) await sleep(20);
+  assert.ok(refused >= 20, `${refused} of 40 were refused`);
+  assert.ok(memory(node).anonymous - before < 160 * 2 ** 20, "the bodies are kept");
+  assert.equal(Number(await node.rpc("eth_chainId")), node.chainId);
+  for (const s of sockets) s.resetAndDestroy();
+  while ((await connections(node)) > 3) await sleep(20);
+}
+
 export async function run() {
   const node = await Node.start();
   const accounts = devAccounts(node);
@@ -298,6 +321,7 @@ export async function run() {
     assert.ok((await connections(node)) <= 3, "connections are left");
   });
 
+  await check("hostile: bodies that never end are refused when they are too many", () => crowdOfBodies(node));
   if (SECONDS >= 20) await check("hostile: half-open requests are told after 30 s", () => deadlines(node, SEED));
   await check("hostile: slow clients do not delay others", () => slow(node));
 

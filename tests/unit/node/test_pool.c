@@ -70,6 +70,26 @@ Test(pool, arrival_and_nonce_order) {
     pool_clear(&p);
 }
 
+/* What waits is written to the log for nothing: replacing it has an end, and one that must not wait
+ * does not get in by replacing. */
+Test(pool, replacing_what_waits) {
+    struct pool p;
+    init(&p);
+    uint64_t fee = 1000;
+    cr_assert_eq(add(&p, make(1, 3, fee), 0), POOL_ADDED_GAPPED);
+    struct pool_tx *now = make(1, 3, 2 * fee);
+    now->flags = SUBMIT_NO_QUEUE;
+    cr_expect_eq(add(&p, now, 0), POOL_GAP_REFUSED);
+    pool_tx_free(now);
+    for (int i = 0; i < POOL_REPLACEMENTS_MAX; i++)
+        cr_assert_eq(add(&p, make(1, 3, fee *= 2), 0), POOL_ADDED_GAPPED, "%d", i);
+    struct pool_tx *more = make(1, 3, 2 * fee);
+    cr_expect_eq(add(&p, more, 0), POOL_GAPPED_FULL);
+    pool_tx_free(more);
+    cr_expect_eq(p.gapped_count, 1);
+    pool_clear(&p);
+}
+
 Test(pool, refusals) {
     struct pool p;
     init(&p);

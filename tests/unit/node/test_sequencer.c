@@ -283,6 +283,34 @@ Test(sequencer, gaps_wait_over_restarts_and_checkpoints, .timeout = 60) {
     fixture_free(f);
 }
 
+/* A start reads the log from the oldest record of a transaction that waits: that one is written
+ * anew once it is far behind. */
+Test(sequencer, old_records_are_written_anew, .timeout = 60) {
+    struct fixture *f = fixture_new();
+    struct node_chain *c = &f->chain;
+    struct err_ctx ec = {.text = ""};
+    submit(f, node_chain_transfer(c, 0, 1, 1, 10), 0, 0);
+    cr_assert_eq(answer(f, 0)->status, SUBMIT_QUEUED);
+    submit(f, node_chain_transfer(c, 1, 1, 0, 10), 0, 1);
+    cr_assert_eq(answer(f, 1)->status, SUBMIT_DURABLE);
+    stop(f);
+    uint64_t before = c->ledger.pool_floor;
+    cr_expect(before > 0 && before < 10);
+    for (int i = 0; i < SEQUENCER_POOL_RECORD_AGE; i++)
+        cr_assert_eq(ledger_seal(&c->ledger, &ec), ERR_OK);
+    start(f);
+    for (uint64_t i = 0; c->ledger.pool_floor == before && i < 1000; i++) {
+        submit(f, node_chain_transfer(c, 1, 1, 1 + i, 10), 0, 2 + i);
+        cr_assert_eq(answer(f, 2 + i)->status, SUBMIT_DURABLE);
+    }
+    cr_expect_gt(c->ledger.pool_floor, SEQUENCER_POOL_RECORD_AGE);
+    stop(f);
+    restart(f);
+    cr_expect_eq(f->pool.gapped_count, 1);
+    stop(f);
+    fixture_free(f);
+}
+
 /* A transaction in the middle fails; those behind it wait, as if it had never come. */
 Test(sequencer, a_refused_one_leaves_a_gap, .timeout = 60) {
     struct fixture *f = fixture_new();
