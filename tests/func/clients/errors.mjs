@@ -42,7 +42,7 @@ const LOUD = "0x6010600c60003960106000f3612af85b5f5fa0600190038060035700";
 export class ErrorNode {
   static async start() {
     const n = new ErrorNode();
-    n.node = await errorNode();
+    n.node = await errorNode("--history-seconds", "1", "--checkpoint-rows", "200");
     n.slowNode = await errorNode("--block-gap-ms", "10000");
     n.fullNode = await errorNode("--pool-ready", "1");
     n.keys = devAccounts(n.node);
@@ -74,6 +74,8 @@ export class ErrorNode {
     for (const nonce of [5, 6]) await this.node.rpc("eth_sendRawTransaction", [await this.sign(full.key, { nonce })]);
     await this.node.rpc("eth_sendRawTransaction", [await this.sign(waiting.key, { nonce: 3 })]);
     await this.run(this.slowNode, this.keys[0].key, { nonce: 0 }); // the next block is far away now
+    const pruned = async () => (await this.node.call("eth_getBalance", [alice.address, "0x1"])).error !== undefined;
+    for (let nonce = 0; nonce < 10000 && !(await pruned()); nonce++) await this.run(this.node, this.keys[8].key, { nonce });
     this.refused = 0;
     for (const k of [1, 2, 3, 4, 5, 6]) this.keepBusy(this.keys[k].key);
     await collect().until(() => this.refused > 20);
@@ -119,9 +121,9 @@ const badSignature = (raw) => serializeTransaction(parseTransaction(raw), { r: n
 
 // Names of tools' types by the node's code, where a row does not say otherwise.
 const BY_CODE = {
-  viem: { [-32000]: "InvalidInputRpcError", [-32600]: "InvalidRequestRpcError", [-32601]: "MethodNotFoundRpcError", [-32602]: "InvalidParamsRpcError", [-32005]: "LimitExceededRpcError", 3: "ExecutionRevertedError", 4: "RpcRequestError", 6: "RpcRequestError" },
+  viem: { default: "RpcRequestError", [-32000]: "InvalidInputRpcError", [-32600]: "InvalidRequestRpcError", [-32601]: "MethodNotFoundRpcError", [-32602]: "InvalidParamsRpcError", [-32005]: "LimitExceededRpcError", 3: "ExecutionRevertedError" },
   ethers: { default: "UNKNOWN_ERROR" },
-  web3: { 3: "ContractExecutionError", 4: "InvalidResponseError", 6: "InvalidResponseError", [-32000]: "InvalidInputError", [-32600]: "InvalidRequestError", [-32601]: "MethodNotFoundError", [-32602]: "InvalidParamsError", [-32005]: "LimitExceededError" },
+  web3: { default: "InvalidResponseError", 3: "ContractExecutionError", [-32000]: "InvalidInputError", [-32600]: "InvalidRequestError", [-32601]: "MethodNotFoundError", [-32602]: "InvalidParamsError", [-32005]: "LimitExceededError" },
   cast: { default: "server returned an error response" },
   forge: { default: "CheatcodeError" },
   hardhat: { default: "ProviderError" },
@@ -132,7 +134,7 @@ export const ERRORS = [
   { id: "reverted", code: 3, text: "execution reverted: so it is", make: (n) => ({ method: "eth_call", params: [{ to: n.coin.address, data: encodeFunctionData({ abi: n.coin.abi, functionName: "fail", args: ["so it is"] }) }, "latest"] }), ethers: "CALL_EXCEPTION" },
   { id: "custom error", code: 3, text: "execution reverted", make: (n) => ({ method: "eth_estimateGas", params: [{ from: n.keys[1].address, to: n.coin.address, data: encodeFunctionData({ abi: n.coin.abi, functionName: "mint", args: [n.keys[1].address, 1n] }) }] }), ethers: "CALL_EXCEPTION" },
   { id: "nonce too low", code: -32000, text: "nonce too low: next nonce 2, tx nonce 0", make: fromAlice({ nonce: 0 }), viem: "NonceTooLowError", ethers: "NONCE_EXPIRED" },
-  { id: "nonce too high", code: 6, text: "nonce too high: next nonce 2, tx nonce 9", make: async (n) => ({ raw: await n.sign(n.keys[0].key, { nonce: 9 }), sync: 500 }) },
+  { id: "nonce too high", code: 6, text: "nonce too high: next nonce 2, tx nonce 9", make: async (n) => ({ raw: await n.sign(n.keys[0].key, { nonce: 9 }), sync: 500 }), viem: "NonceTooHighError" },
   { id: "not in time", code: 4, text: "The transaction was added to the mempool but wasn't processed in 0.3s", make: async (n) => ({ slow: true, raw: await n.sign(n.keys[0].key, { nonce: 1 }), sync: 300 }) },
   { id: "already known", code: -32000, text: "already known", make: (n) => tx(n.keys[3].key, { nonce: 3 }), viem: "NonceTooLowError" },
   { id: "replacement", code: -32000, text: "replacement transaction underpriced", make: (n) => tx(n.keys[3].key, { nonce: 3, value: 1n }), ethers: "REPLACEMENT_UNDERPRICED" },
@@ -163,6 +165,7 @@ export const ERRORS = [
   { id: "range", code: -32602, text: "invalid block range params", make: call("eth_getLogs", { fromBlock: "0x2", toBlock: "0x1" }) },
   { id: "range beyond head", code: -32602, text: "block range extends beyond current head block", make: call("eth_getLogs", { fromBlock: "0x1", toBlock: "0xffffff" }) },
   { id: "unknown block", code: -32000, text: "header not found", make: (n) => ({ method: "eth_call", params: [{ to: n.coin.address, data: "0x" }, "0xffffff"] }), ethers: "CALL_EXCEPTION" },
+  { id: "pruned", code: 4444, text: "pruned history unavailable", make: (n) => ({ method: "eth_getBalance", params: [n.keys[0].address, "0x1"] }) },
   { id: "unknown filter", code: -32000, text: "filter not found", make: call("eth_getFilterChanges", "0x1234") },
   { id: "too many results", code: -32005, text: "query returned more than 10000 results. Try with this block range [0x", make: (n) => ({ method: "eth_getLogs", params: [{ address: n.loud, fromBlock: "0x0", toBlock: "latest" }] }) },
 ]; // prettier-ignore
