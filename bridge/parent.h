@@ -145,6 +145,7 @@ struct parent_call {
     addr20 from;
     u256 value;
     bytes data;
+    u256 max_fee; /* per gas; 0 = not given, and then the call sees a base fee of 0 */
 };
 /* What a call gave. reverted: data is the revert data (empty if the endpoint hides it) and
  * `message` the endpoint's text. */

@@ -201,6 +201,15 @@ enum err parent_get_receipt(struct parent *p, struct parent_receipt *out, const 
 
 /* --- calls -------------------------------------------------------------------------------- */
 
+/* A member, unless it is 0. */
+static void put_quantity(struct buf *b, const char *key, const u256 *v) {
+    if (u256_is_zero(v))
+        return;
+    buf_printf(b, ",\"%s\":\"", key);
+    hex_put_u256(b, v);
+    buf_append_byte(b, '"');
+}
+
 static void put_call(struct buf *b, const struct parent_call *c) {
     buf_init(b, CALL_MAX_BYTES);
     buf_append_str(b, "[{\"to\":");
@@ -209,11 +218,8 @@ static void put_call(struct buf *b, const struct parent_call *c) {
         buf_append_str(b, ",\"from\":");
         put_addr(b, &c->from);
     }
-    if (!u256_is_zero(&c->value)) {
-        buf_append_str(b, ",\"value\":\"");
-        hex_put_u256(b, &c->value);
-        buf_append_byte(b, '"');
-    }
+    put_quantity(b, "value", &c->value);
+    put_quantity(b, "maxFeePerGas", &c->max_fee);
     buf_append_str(b, ",\"data\":\"");
     hex_put(b, c->data.ptr, c->data.len);
     buf_append_str(b, "\"}");

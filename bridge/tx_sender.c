@@ -105,16 +105,22 @@ static void tell_reason(char out[PARENT_MESSAGE_MAX], const struct parent_result
         memcpy(out, r->message, PARENT_MESSAGE_MAX);
 }
 
-static enum err choose_gas(struct tx_sender *s, struct arena *a, uint64_t *out,
-                           const struct tx_request *r, char *reason, struct err_ctx *ec) {
-    struct parent_call c = {
-        .to = r->to, .has_from = true, .from = s->address, .value = r->value, .data = r->data};
+/* The call as the transaction will make it, price included: the SequencerInbox of an Arbitrum
+ * parent divides by the base fee, which a call without a price sees as 0. */
+static struct parent_call call_of(const struct tx_sender *s, const struct tx *tx) {
+    return (struct parent_call){.to = tx->to,
+                                .has_from = true,
+                                .from = s->address,
+                                .value = tx->value,
+                                .data = tx->data,
+                                .max_fee = tx->max_fee};
+}
+
+static enum err choose_gas(struct tx_sender *s, struct arena *a, uint64_t *out, const struct tx *tx,
+                           char *reason, struct err_ctx *ec) {
+    struct parent_call c = call_of(s, tx);
     struct parent_result result;
     uint64_t gas;
-    if (r->gas_limit != 0) {
-        *out = r->gas_limit;
-        return ERR_OK;
-    }
     TRY(parent_estimate_gas(s->parent, a, &gas, &result, &c, ec));
     if (result.reverted) {
         char why[PARENT_MESSAGE_MAX];
@@ -169,7 +175,9 @@ enum err tx_sender_prepare(struct tx_sender *s, struct arena *a, struct tx_signe
                     .data = r->data};
     TRY(choose_nonce(s, &tx.nonce, ec));
     TRY(choose_fees(s, &tx.max_fee, &tx.max_priority_fee, ec));
-    TRY(choose_gas(s, a, &tx.gas_limit, r, reason, ec));
+    tx.gas_limit = r->gas_limit;
+    if (r->gas_limit == 0)
+        TRY(choose_gas(s, a, &tx.gas_limit, &tx, reason, ec));
     return sign(s, a, out, &tx, ec);
 }
 
@@ -234,8 +242,7 @@ static void find_reason(struct tx_sender *s, struct tx_flight *out) {
     arena_init(&a, 1 << 16, 4 << 20);
     snprintf(out->reason, sizeof out->reason, "no reason");
     if (decode_own(s, &a, &tx, buf_bytes(&s->flight.raw), NULL) == ERR_OK) {
-        struct parent_call c = {
-            .to = tx.to, .has_from = true, .from = s->address, .value = tx.value, .data = tx.data};
+        struct parent_call c = call_of(s, &tx);
         if (parent_call(s->parent, &a, &result, &c, parent_at(out->receipt.block_num), NULL) ==
                 ERR_OK &&
             result.reverted)

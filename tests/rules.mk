@@ -152,7 +152,7 @@ $(B)/bridge-tool: $(BRIDGE_TOOL_OBJ) $(foreach f,$(bridge_BELOW),$(B)/lib$(f).a)
 	@echo "LD $@"
 	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(foreach f,$(bridge_BELOW),$($(f)_LIBS)) -lm
 
-test-parent: $(B)/bridge-tool ## the parent's real contracts on Anvil: deployment, confirmer, bridge
-	@BRIDGE_TOOL=$(abspath $(B)/bridge-tool) tests/parent/run.sh
+test-parent: $(B)/bridge-tool $(B)/callipter ## the parent's real contracts on Anvil: deployment, confirmer, bridge
+	@BRIDGE_TOOL=$(abspath $(B)/bridge-tool) CALLIPTER=$(abspath $(B)/callipter) tests/parent/run.sh
 
 .PHONY: test-parent

@@ -18,7 +18,7 @@ class Chain {
   constructor(parent) {
     this.p = parent;
     this.d = parent.deployment;
-    this.where = [parent.url, String(parent.anvil.chainId)];
+    this.where = [parent.url, String(parent.peer.chainId)];
     this.inboxes = [this.d.bridge, this.d.sequencerInbox];
   }
 
@@ -42,7 +42,8 @@ class Chain {
 
   async stamps() {
     const head = await this.p.public.getBlock();
-    return { timestamp: Number(head.timestamp), block: Number(head.number) };
+    // What the parent's EVM calls block.number: an Arbitrum chain says so in its blocks.
+    return { timestamp: Number(head.timestamp), block: Number(head.l1BlockNumber ?? head.number) };
   }
 }
 
@@ -51,12 +52,17 @@ const word = (v) => viem.toHex(BigInt(v), { size: 32 });
 
 export async function run() {
   if (!tool) throw new Error("BRIDGE_TOOL is not set: make test-parent");
-  const p = await Parent.start();
+  await runOn("bridge on Anvil", { own: false });
+  await runOn("bridge on a node of ours", { own: true });
+}
+
+async function runOn(name, { own }) {
+  const p = await Parent.start({ own });
   const c = new Chain(p);
   const to = "0x00000000000000000000000000000000deadbeef";
   const send = (name, args, value) => p.write(roles.user, "inbox", name, args, { value });
   try {
-    await check("bridge: message 0 and batch 0 as the deployment left them", async () => {
+    await check(`${name}: message 0 and batch 0 as the deployment left them`, async () => {
       const { delayed, batches } = c.follow();
       assert.equal(delayed.length, 1);
       assert.equal(delayed[0].kind, 11);
@@ -64,7 +70,7 @@ export async function run() {
       assert.deepEqual(batches, [{ location: 1, delayed: 1, items: ["d0"] }]);
     });
 
-    await check("bridge: delayed messages of every kind that users send", async () => {
+    await check(`${name}: delayed messages of every kind that users send`, async () => {
       const user = roles.user.address;
       const gas = [100000n, 200000000n];
       await send("depositEth", [], viem.parseEther("1"));
@@ -91,7 +97,7 @@ export async function run() {
       assert.equal(delayed[8].data, "0x04c0ffee05");
     });
 
-    await check("bridge: a batch is taken and read back, its report follows", async () => {
+    await check(`${name}: a batch is taken and read back, its report follows`, async () => {
       const { timestamp, block } = await c.stamps();
       const lines = [`m ${timestamp} ${block} 0x04aa`, "d", "d", `m ${timestamp + 1} ${block} 0x04bb`, "d"];
       assert.match(c.post(lines), /^mined/);
@@ -106,34 +112,35 @@ export async function run() {
       assert.equal(await p.read("bridge", "sequencerReportedSubMessageCount"), 6n);
     });
 
-    await check("bridge: stamps outside of the contract's bounds are clamped to them", async () => {
+    await check(`${name}: stamps outside of the contract's bounds are clamped to them`, async () => {
       const { timestamp, block } = await c.stamps();
       assert.match(c.post([`m 5 1 0x04`, `m ${timestamp + 1000000} ${block + 1000} 0x05`]), /^mined/);
       const mined = await c.stamps();
       const { items } = c.follow().batches.at(-1);
-      assert.ok(mined.block < DELAY_BLOCKS); // so block 1 is within them
-      assert.equal(items[0], `m${mined.timestamp - 86400}:1:0x04`);
+      assert.equal(items[0], `m${mined.timestamp - 86400}:${Math.max(1, mined.block - DELAY_BLOCKS)}:0x04`);
       assert.equal(items[1], `m${mined.timestamp + 3600}:${mined.block + 12}:0x05`);
     });
 
-    await check("bridge: the largest batch is within the contract's bound", async () => {
+    await check(`${name}: the largest batch is within the contract's bound`, async () => {
       const { timestamp, block } = await c.stamps();
-      const noise = `0x${randomBytes(87000).toString("hex")}`;
+      // A node of ours takes no transaction over 85,000 bytes, an Arbitrum One over 95,000.
+      const noise = `0x${randomBytes(own ? 83000 : 87000).toString("hex")}`;
       assert.match(c.post([`m ${timestamp} ${block} ${noise}`]), /^mined/);
       assert.equal(c.follow().batches.at(-1).items[0], `m${timestamp}:${block}:${noise}`);
     });
 
-    await check("bridge: a refusal has its reason, and nothing is sent", async () => {
+    await check(`${name}: a refusal has its reason, and nothing is sent`, async () => {
       const before = await p.public.getTransactionCount({ address: roles.stranger.address });
       // NotBatchPoster()
       assert.equal(c.post(["m 1 1 0x04"], roles.stranger), "refused: custom error 0x2dd9fc97");
       assert.equal(await p.public.getTransactionCount({ address: roles.stranger.address }), before);
     });
 
-    await check("bridge: forced inclusion, and batches go on after it", async () => {
+    // There it would take as long as on Ethereum: the number grows by one in twelve seconds.
+    if (!own) await check(`${name}: forced inclusion, and batches go on after it`, async () => {
       const { delayed } = c.follow();
       const target = delayed.length;
-      await p.anvil.rpc("anvil_mine", [`0x${(DELAY_BLOCKS + 5).toString(16)}`]);
+      await p.peer.rpc("anvil_mine", [`0x${(DELAY_BLOCKS + 5).toString(16)}`]);
       const events = await p.public.getContractEvents({
         address: c.d.bridge,
         abi: abis.bridge,
@@ -155,7 +162,7 @@ export async function run() {
       assert.deepEqual(c.follow().batches.at(-1).items, [`m${now.timestamp}:${now.block}:0x0477`]);
     });
 
-    await check("bridge: assertions one after the other up to the last batch", async () => {
+    await check(`${name}: assertions one after the other up to the last batch`, async () => {
       const keys = roles.members.slice(0, 2).map((m) => m.key);
       const confirm = (blockHash, sendRoot) =>
         runTool([

@@ -38,7 +38,7 @@ async function firstAssertion(p) {
   return { inputs, hash: await p.read("rollup", "computeAssertionHash", [genesis, afterState, acc]) };
 }
 
-async function sign(p, member, hash, { verifyingContract = p.deployment.confirmer, chainId = p.anvil.chainId } = {}) {
+async function sign(p, member, hash, { verifyingContract = p.deployment.confirmer, chainId = p.peer.chainId } = {}) {
   const domain = { name: "CallipterConfirmer", version: "1", chainId, verifyingContract };
   const message = { expectedAssertionHash: hash };
   return member.account.signTypedData({ domain, types, primaryType: "Confirm", message });
@@ -66,7 +66,7 @@ export async function run() {
       const domain = {
         name: "CallipterConfirmer",
         version: "1",
-        chainId: p.anvil.chainId,
+        chainId: p.peer.chainId,
         verifyingContract: p.deployment.confirmer,
       };
       const want = viem.hashTypedData({ domain, types, primaryType: "Confirm", message: { expectedAssertionHash: hash } });

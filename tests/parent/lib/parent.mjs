@@ -1,6 +1,9 @@
 // A parent with the contracts of one L3, for a suite.
 import { Anvil } from "../../../scripts/l3/anvil.mjs";
 import { roles } from "../../../scripts/l3/accounts.mjs";
+import { writeFileSync } from "node:fs";
+import path from "node:path";
+import { Node, tempDir } from "../../func/lib/node.mjs";
 import { abis, confirmerArtifact, deployParent } from "../../../scripts/l3/deploy-parent.mjs";
 import { viem } from "../../../scripts/l3/viem.mjs";
 
@@ -8,11 +11,28 @@ export { abis, confirmerArtifact, roles, viem };
 
 export const GENESIS_HASH = `0x${"ab".repeat(32)}`;
 
+/** A node of ours as an Arbitrum-like parent: its NUMBER is its own parent's, as on Arbitrum. */
+async function startOwnNode() {
+  const dir = tempDir();
+  const genesis = path.join(dir, "genesis.json");
+  const accounts = Object.values(roles).flat();
+  writeFileSync(
+    genesis,
+    JSON.stringify({
+      config: { chainId: 412347 },
+      alloc: Object.fromEntries(accounts.map((a) => [a.address, { balance: "0x21e19e0c9bab2400000" }])),
+      callipter: { evmNumber: "parent", owners: [roles.deployer.address], speedLimit: 10000000000 },
+    }),
+  );
+  return Node.start(path.join(dir, "data"), ["--chain", genesis]);
+}
+
 export class Parent {
-  static async start({ anvil = {}, deploy = {} } = {}) {
+  /** own: a node of ours instead of Anvil. */
+  static async start({ own = false, anvil = {}, deploy = {} } = {}) {
     const p = new Parent();
-    p.anvil = await Anvil.start(anvil);
-    p.url = p.anvil.url;
+    p.peer = own ? await startOwnNode() : await Anvil.start(anvil);
+    p.url = p.peer.url;
     p.deployment = await deployParent({
       rpcUrl: p.url,
       deployerKey: roles.deployer.key,
@@ -29,7 +49,7 @@ export class Parent {
       ...deploy,
     });
     const chain = viem.defineChain({
-      id: p.anvil.chainId,
+      id: p.peer.chainId,
       name: "parent",
       nativeCurrency: { name: "Ether", symbol: "ETH", decimals: 18 },
       rpcUrls: { default: { http: [p.url] } },
@@ -52,7 +72,7 @@ export class Parent {
   }
 
   stop() {
-    return this.anvil.stop();
+    return this.peer.stop();
   }
 }
 

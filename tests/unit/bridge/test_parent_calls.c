@@ -164,7 +164,10 @@ Test(parent_calls, account_values) {
 /* --- calls -------------------------------------------------------------------------------- */
 
 static struct parent_result call(struct setup *t, const char *answer) {
-    struct parent_call c = {.has_from = true, .value = U256_ONE, .data = bytes_of("\xab", 1)};
+    struct parent_call c = {.has_from = true,
+                            .value = U256_ONE,
+                            .data = bytes_of("\xab", 1),
+                            .max_fee = u256_from_u64(16)};
     struct parent_result r = {.reverted = false};
     memset(c.to.b, 0xcc, 20);
     memset(c.from.b, 0xcc, 20);
@@ -180,7 +183,7 @@ Test(parent_calls, calls_and_reverts) {
     cr_expect(!r.reverted && r.data.len == 2);
     cr_expect_str_eq(fake_parent_last_params(t.fake),
                      "[{\"to\":\"" ADDR_C "\",\"from\":\"" ADDR_C
-                     "\",\"value\":\"0x1\",\"data\":\"0xab\"},\"0x8\"]");
+                     "\",\"value\":\"0x1\",\"maxFeePerGas\":\"0x10\",\"data\":\"0xab\"},\"0x8\"]");
     r = call(&t, "\"error\":{\"code\":3,\"message\":\"execution reverted: no\","
                  "\"data\":\"0x2dd9fc97\"}");
     cr_expect(r.reverted && r.data.len == 4);

@@ -75,6 +75,8 @@ Test(tx_sender, signs_before_it_sends) {
     cr_assert_eq(prepare(&t), ERR_OK);
     cr_expect_eq(fake_parent_calls(t.fake, "eth_sendRawTransaction"), 0u);
     cr_expect(!tx_sender_in_flight(t.s));
+    cr_expect_not_null(strstr(fake_parent_last_params(t.fake), "\"maxFeePerGas\":\"0xbebc200\""),
+                       "estimated at the price that it will have");
     cr_assert_eq(tx_decode(&tx, &t.a, t.tx.raw, false, NULL), ERR_OK);
     cr_assert_eq(tx_recover_sender(&tx), ERR_OK);
     addr20 own = tx_sender_address(t.s);
