@@ -2,6 +2,7 @@
 #include "rpc/simulate.h"
 
 #include "base/keccak.h"
+#include "rpc/sponsor.h"
 #include "rpc/trace_fault.h"
 #include "rpc/tx_errors.h"
 
@@ -52,6 +53,9 @@ void rpc_verdict_text(char out[SIMULATION_TEXT_MAX], struct rpc_call *c, const s
         f.balance = a.balance;
         f.nonce = a.nonce;
     }
+    struct tx_quote q;
+    if (r->verdict == TX_FEE_CAP_TOO_LOW && rpc_quote(c, s->head, s->tx, s->tx->gas_limit, &q))
+        f.base_fee = u256_add(&f.base_fee, &q.surcharge);
     char text[TX_ERROR_TEXT_MAX];
     tx_error_text(text, r->verdict, s->tx, &f);
     snprintf(out, SIMULATION_TEXT_MAX, "%s", text);

@@ -2,7 +2,7 @@
 /* Blocks from messages. The input is kind u8 | flags u8 (bit 0: from the parent; bit 1:
  * with batch statistics, of flags x 64 bytes; bit 2: sent by a funded account) | data.
  * Properties, for any message, on a chain with four funded accounts whose keys are 1 to 4:
- *  - derivation ends with a block;
+ *  - derivation ends with a block, in which the registry of universes has what it holds for others;
  *  - both tiers of the machine make the same block: transactions, status, gas, logs, hash of the
  * header before its roots;
  *  - a block that is dropped leaves nothing behind: deriving the message again gives the same. */
@@ -11,7 +11,7 @@
 #include "base/check.h"
 #include "base/keccak.h"
 #include "chain/retryable.h"
-#include "tests/lib/chain/l3_fixture.h"
+#include "tests/lib/chain/universe_fixture.h"
 
 static struct fixture fixture;
 
@@ -22,6 +22,51 @@ static void put_ticket(struct world *w) {
     submit.data = bytes_of("\x60\x01\x5f\x53\x60\x01\x5f\xf3", 8);
     submit.sender = FIXTURE_PARENT_SENDER;
     retryable_create(w, &id, &submit, FIXTURE_START_S);
+}
+
+/* Universe 1 of the first account pays for calls of 0xcc00…00 without calldata, which creates; of
+ * 0xcd00…00, which belongs to it too, it pays for nothing. Its contracts make the registry do what
+ * the block says of them: block_close checks what it holds. */
+static void put_universe(struct world *w) {
+    static const uint8_t maker[] = {0x5f, 0x5f, 0x5f, 0xf0, 0x00};
+    /* Passes its calldata on to the registry, with its value. */
+    static const uint8_t relay[] = {0x36, 0x5f, 0x5f, 0x37, 0x5f, 0x5f, 0x36, 0x5f,
+                                    0x34, 0x61, 0x75, 0x00, 0x5a, 0xf1, 0x00};
+    static const addr20 made = {{0xcc}}, relays = {{0xcd}};
+    addr20 owner, registry = system_address(SYSTEM_REGISTRY);
+    enum err e = secp_address_of_key(&owner, (const uint8_t[32]){[31] = 1});
+    CHECK(e == ERR_OK);
+    u256 id = W(1), ether = W(ETHER), a = A(made), b = A(relays), of_owner = A(owner);
+    world_set_code(w, &made, bytes_of(maker, sizeof maker));
+    world_set_code(w, &relays, bytes_of(relay, sizeof relay));
+    world_set_balance(w, &registry, &ether);
+    sys_set_u64(w, SYS_UNIVERSE_COUNT, NULL, 1);
+    sys_set_u64(w, SYS_ATTRIBUTED_UNIVERSE, &a, 1);
+    sys_set_u64(w, SYS_ATTRIBUTED_UNIVERSE, &b, 1);
+    sys_set_u64(w, SYS_DEPLOYER_UNIVERSE, &of_owner, 1);
+    sys_set_addr(w, SYS_UNIVERSE_OWNER, &id, &owner);
+    sys_set_u64(w, SYS_UNIVERSE_STATUS, &id, UNIVERSE_ACTIVE);
+    sys_set_u64(w, SYS_UNIVERSE_UPGRADE_DELAY, &id, UNIVERSE_UPGRADE_DELAY_MIN_S);
+    sys_set(w, SYS_UNIVERSE_GAS_ACCOUNT, &id, &ether);
+    sys_set(w, SYS_GAS_ACCOUNTS_TOTAL, NULL, &ether);
+    static const enum system_field on[] = {SYS_POLICY_ACTIVE, SYS_POLICY_ALLOW_VALUE,
+                                           SYS_POLICY_ALLOW_SET_CODE, SYS_POLICY_ALLOW_CREATE};
+    for (size_t i = 0; i < ARRAY_LEN(on); i++)
+        sys_set_u64(w, on[i], &id, 1);
+    sys_set_u64(w, SYS_POLICY_MAX_DATA, &id, UNIVERSE_MAX_DATA_DEFAULT);
+    sys_set_u64(w, SYS_POLICY_EXPIRY, &id, UINT64_MAX);
+    sys_set_u64(w, SYS_POLICY_MAX_GAS, &id, 1 << 24);
+    sys_set(w, SYS_POLICY_MAX_COST, &id, &ether);
+    sys_set(w, SYS_BUDGET_LIMIT, &id, &ether);
+    sys_set_u64(w, SYS_BUDGET_SECONDS, &id, 3600);
+    u256 target[3] = {id, U256_ZERO, sponsor_target_key(&made, bytes_of(NULL, 0))};
+    sys_set_u64(w, SYS_POLICY_TARGET, target, 1);
+}
+
+static void setup(struct world *w) {
+    universe_options.setup(w);
+    put_ticket(w);
+    put_universe(w);
 }
 
 /* A digest of what the message did. */
@@ -49,7 +94,7 @@ static hash32 derive(struct chain *c, const struct message *m, enum err *out_err
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static const struct fixture_options plain = {.setup = put_ticket};
+    static const struct fixture_options plain = {.setup = setup};
     if (fixture.main.chain == NULL)
         fixture_init(&fixture, &plain);
     if (size < 2)

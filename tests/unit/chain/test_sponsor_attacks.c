@@ -94,24 +94,30 @@ Test(sponsor_attacks, unsigned_from_the_parent) {
     uint64_t id = make_universe(&f, 1, "u");
     addr20 a = factory_deploy(&f, 1, id, 1, init_code(&f, bytes_of(stop, 1)));
     make_sponsor(&f, 1, id, &a, ETHER);
-    for (uint8_t kind = 0; kind <= 1; kind++) {
+    for (uint8_t i = 0; i < 4; i++) {
+        uint8_t kind = i % 2;
+        bool paused = i >= 2;
+        if (i == 2)
+            registry_ok(&f, 1, 0, "setPaused(uint64,bool)", WORDS(W(id), W(1)));
         struct buf data;
         buf_init(&data, 1 << 12);
         buf_append_byte(&data, kind); /* L2 kind 0 has a nonce, 1 has none */
-        u256 words[] = {W(60000), W(0), W(0), A(a), W(0)};
-        for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+        u256 words[] = {W(60000), W(0), W(paused ? 1 : 0), A(a), W(0)};
+        for (size_t k = 0; k < ARRAY_LEN(words); k++) {
             uint8_t be[32];
-            u256_to_be32(be, &words[i]);
-            if (i != 2 || kind == 0)
+            u256_to_be32(be, &words[k]);
+            if (k != 2 || kind == 0)
                 buf_append(&data, be, sizeof be);
         }
         struct message m = fixture_delayed_message(&f, MESSAGE_L2, buf_bytes(&data));
         struct derived_block b;
         cr_assert_eq(fixture_message(&f, &b, &m, NULL), ERR_OK);
-        cr_assert_eq(b.tx_count, 1, "L2 kind %u", kind);
+        cr_assert_eq(b.tx_count, paused ? 0 : 1, "L2 kind %u", kind);
+        buf_clear(&data);
+        if (paused)
+            continue;
         cr_assert(b.txs[0].result.charge.sponsored && b.txs[0].receipt.success);
         cr_assert_eq(b.txs[0].receipt.universe, id);
-        buf_clear(&data);
     }
     fixture_clear(&f);
 }
