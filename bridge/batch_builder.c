@@ -146,8 +146,11 @@ static void put_message(struct buf *out, bytes data) {
  * only grow within a batch. */
 static bool follows(const struct batch_builder *b, const struct message *m) {
     uint64_t read = b->state.after_delayed;
-    if (m->has_request_id)
-        return m->delayed_read == read + 1;
+    if (m->has_request_id) {
+        hash32 id = {{0}};
+        be64_store(id.b + 24, read);
+        return m->delayed_read == read + 1 && hash32_eq(&m->request_id, &id);
+    }
     if (m->delayed_read != read)
         return false;
     if (m->kind == MESSAGE_INVALID)

@@ -98,7 +98,7 @@ enum err parent_get_block_by_hash(struct parent *p, struct parent_block *out, co
                                   struct err_ctx *ec) MUST_USE;
 
 struct parent_log_filter {
-    uint64_t from, to; /* blocks, both included */
+    uint64_t from, to; /* blocks, both included, from <= to */
     /* Not NULL: the endpoint must have this block at `to`, asked after its logs; else they are
      * from another fork or one that is behind, and the next endpoint is asked. */
     const hash32 *to_hash;

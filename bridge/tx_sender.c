@@ -131,9 +131,7 @@ static enum err choose_gas(struct tx_sender *s, struct arena *a, uint64_t *out, 
     }
     if (gas > UINT32_MAX)
         FAIL(ec, ERR_PARSE, "the parent estimates %llu gas", (unsigned long long)gas);
-    if (!s->config.parent_arbitrum)
-        gas += gas * TX_SENDER_GAS_MARGIN_PERCENT / 100;
-    *out = gas + TX_SENDER_GAS_MARGIN;
+    *out = gas + gas * TX_SENDER_GAS_MARGIN_PERCENT / 100 + TX_SENDER_GAS_MARGIN;
     return ERR_OK;
 }
 
@@ -288,6 +286,7 @@ static enum err find_receipt_or_replaced(struct tx_sender *s, struct tx_flight *
         TRY(parent_sleep(s->parent, TX_SENDER_POLL_MS));
     }
     out->outcome = TX_OUTCOME_REPLACED;
+    s->next_nonce = s->flight.nonce + 1;
     snprintf(out->reason, sizeof out->reason, "nonce %llu is another transaction's",
              (unsigned long long)s->flight.nonce);
     end_flight(s);

@@ -24,10 +24,11 @@
 
 enum {
     TX_SENDER_RAW_MAX_BYTES = 160 * 1024, /* envelope: a batch's calldata and change */
-    TX_SENDER_GAS_MARGIN = 50000,         /* on top of the estimate */
-    TX_SENDER_GAS_MARGIN_PERCENT = 10,    /* and this, on all but Arbitrum parents */
-    TX_SENDER_FEE_MULTIPLE = 2,           /* fee cap = this x latest base fee + tip */
-    TX_SENDER_BUMP_PERCENT = 15,          /* a replacement's fees (nodes want 10) */
+    /* On top of the estimate. On Arbitrum that has L1's price of the data in it, which moves. */
+    TX_SENDER_GAS_MARGIN = 50000,
+    TX_SENDER_GAS_MARGIN_PERCENT = 10,
+    TX_SENDER_FEE_MULTIPLE = 2,  /* fee cap = this x latest base fee + tip */
+    TX_SENDER_BUMP_PERCENT = 15, /* a replacement's fees (nodes want 10) */
     TX_SENDER_POLL_MS = 250,
     TX_SENDER_BUMPS_MAX = 8,  /* copies of one transaction */
     TX_SENDER_LAG_POLLS = 20, /* how long an endpoint may lag behind what another one told */

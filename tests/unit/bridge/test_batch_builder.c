@@ -81,6 +81,9 @@ Test(batch_builder, refuses_what_cannot_come_next) {
     struct message m = delayed(6, 0);
     cr_expect_eq(batch_builder_add(b, &m), ERR_INVALID);
     m = delayed(5, 0);
+    m.request_id.b[31]++;
+    cr_expect_eq(batch_builder_add(b, &m), ERR_INVALID);
+    m = delayed(5, 0);
     cr_expect_eq(batch_builder_add(b, &m), ERR_OK);
     cr_expect_eq(batch_builder_add(b, &m), ERR_INVALID);
     m = sequenced(bytes_of("x", 1), 100, 10, 5);
