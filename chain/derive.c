@@ -231,14 +231,24 @@ struct block_stamps block_stamps_of(const struct message *m) {
 
 /* --- the two producers ------------------------------------------------------------------- */
 
+void chain_know_senders(struct chain *c, const uint8_t *senders, size_t count) {
+    c->known_senders = senders;
+    c->known_sender_count = count;
+}
+
 enum err chain_derive_block(struct derived_block *out, struct chain *c, struct arena *a,
                             const struct header *parent, const struct message *m,
                             struct err_ctx *ec) {
     struct block_stamps s = block_stamps_of(m);
-    TRY(block_open(out, c, a, parent, &s, ec));
+    enum err e = block_open(out, c, a, parent, &s, ec);
+    if (e != ERR_OK) {
+        chain_know_senders(c, NULL, 0);
+        return e;
+    }
     out->message = *m;
     out->message.data = arena_copy(a, m->data);
-    enum err e = block_run_message(out, c);
+    e = block_run_message(out, c);
+    chain_know_senders(c, NULL, 0);
     if (e != ERR_OK) {
         block_abandon(c);
         return e;

@@ -89,6 +89,11 @@ struct world *chain_world(struct chain *c);
 enum err chain_derive_block(struct derived_block *out, struct chain *c, struct arena *a,
                             const struct header *parent, const struct message *m,
                             struct err_ctx *ec) MUST_USE;
+/* For the next chain_derive_block, which borrows them: the senders of the message's signed
+ * transactions, 20 bytes each, in their order. Who reads a log of its own has them as side data and
+ * saves the recovery; wrong ones make another block. Their number must be that of the signed
+ * transactions, else they are not looked at. */
+void chain_know_senders(struct chain *c, const uint8_t *senders, size_t count);
 /* The same with transactions from a feed; stamps are given, out->message is the finished message. A
  * block without any transaction is ERR_NOT_FOUND and nothing changed: no empty blocks are
  * sequenced. */

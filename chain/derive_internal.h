@@ -28,9 +28,11 @@ struct chain {
     struct evm *vm;
     struct exec x;
     struct l3_block l3;
-    struct buf frame;       /* data of the message in the making */
-    struct buf call_output; /* of system calls */
-    struct buf attributed;  /* struct attribution of the open block */
+    struct buf frame;             /* data of the message in the making */
+    struct buf call_output;       /* of system calls */
+    struct buf attributed;        /* struct attribution of the open block */
+    const uint8_t *known_senders; /* of the next message's signed transactions; NULL */
+    size_t known_sender_count;
     /* The open block: */
     bool is_open;
     struct arena *arena;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/check.h"
 #include "chain/derive_internal.h"
+#include "chain/derive_senders.h"
 
 enum { TX_CAP_FIRST = 16 };
 
@@ -34,6 +35,7 @@ static enum tx_verdict apply(struct chain *c, struct derived_tx *d) {
 struct message_run {
     struct derived_block *b;
     struct chain *c;
+    struct senders senders;
 };
 
 /* A replay keeps nothing: whatever was added since `mark` goes, the list of transactions too. */
@@ -56,12 +58,17 @@ static bool run_user_tx(struct derived_block *b, struct chain *c, struct derived
     return true;
 }
 
-static void run_signed(struct derived_block *b, struct chain *c, bytes envelope) {
+static void run_signed(struct message_run *r, bytes envelope) {
+    struct derived_block *b = r->b;
+    struct chain *c = r->c;
     struct arena_mark start = arena_mark(c->arena);
     struct derived_tx *d = tx_slot(b, c);
     struct arena_mark mark = arena_mark(c->arena);
-    bool is_in = tx_decode(&d->tx, c->arena, envelope, false, NULL) == ERR_OK &&
-                 tx_recover_sender(&d->tx) == ERR_OK && run_user_tx(b, c, d);
+    bool is_in = tx_decode(&d->tx, c->arena, envelope, false, NULL) == ERR_OK;
+    if (is_in)
+        is_in = senders_take(&r->senders, &d->tx) && run_user_tx(b, c, d);
+    else
+        senders_skip(&r->senders);
     if (!is_in)
         arena_reset_to(c->arena, mark);
     forget_replayed(b, c, start);
@@ -85,7 +92,7 @@ static enum err run_l2_item(void *ctx, uint8_t l2_kind, bytes body, const hash32
     if (r->c->watch_stopped)
         return ERR_OK; /* a replay that has shown what it was for */
     if (l2_kind == L2_SIGNED_TX)
-        run_signed(r->b, r->c, body);
+        run_signed(r, body);
     else if (l2_kind == L2_UNSIGNED_USER_TX || l2_kind == L2_CONTRACT_TX)
         run_unsigned(r->b, r->c, l2_kind, body, request_id);
     return ERR_OK; /* other kinds are invalid on this chain as on Nitro */
@@ -127,6 +134,7 @@ enum err block_run_message(struct derived_block *b, struct chain *c) {
     switch (m->kind) {
     case MESSAGE_L2: {
         struct message_run r = {.b = b, .c = c};
+        senders_prepare(&r.senders, c->arena, m, c->known_senders, c->known_sender_count);
         return message_each_l2(m->data, m->has_request_id ? &m->request_id : NULL, run_l2_item, &r);
     }
     case MESSAGE_L2_FUNDED_BY_L1:
