@@ -127,6 +127,9 @@ struct call_request {
     struct tx tx;
     const struct exec_watch *watch;         /* NULL, or sees the call as a transaction */
     const struct call_overrides *overrides; /* NULL: state and block as they are */
+    /* Also runs the retries that the transaction schedules, as its block would: the first that
+     * fails makes the call fail, and what they use takes the place of what was donated to them. */
+    bool run_redeems;
     bool pending;       /* block context of the next block instead of header's own */
     uint64_t timestamp; /* for pending */
 };

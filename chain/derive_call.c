@@ -86,6 +86,8 @@ enum err chain_call(struct call_result *out, struct chain *c, struct arena *a,
         res.gas_refund = r.gas_refund;
         res.output = arena_copy(a, r.output);
     }
+    if (req->run_redeems && res.verdict == TX_OK && res.status == EVM_SUCCESS)
+        call_run_redeems(c, a, &receipt, &res);
     world_block_abandon(c->world);
     *out = res;
     return ERR_OK;

@@ -85,6 +85,10 @@ void block_run_report(struct derived_block *b, struct chain *c, const struct tx 
  * that these schedule, first in first out; appends them to the block. */
 void block_run_redeems(struct derived_block *b, struct chain *c, size_t first);
 
+/* call_request.run_redeems: of a call that succeeded with receipt `r`. No block is open. */
+void call_run_redeems(struct chain *c, struct arena *a, const struct receipt *r,
+                      struct call_result *res);
+
 /* Brings the caches under their budgets. Between blocks. */
 void caches_trim(struct chain *c);
 /* The context that the machine sees, for block `h`. */

@@ -160,3 +160,69 @@ void block_run_redeems(struct derived_block *b, struct chain *c, size_t first) {
         }
     }
 }
+
+/* --- in calls ------------------------------------------------------------------------------ */
+
+static void call_retry_settle(struct exec *x, const struct tx *tx, const struct tx_charge *c,
+                              uint64_t gas_used) {
+    (void)c;
+    (void)gas_used;
+    if (x->last.status == EVM_SUCCESS) /* a second try must find it gone */
+        retryable_delete(x->world, &tx->parent.ticket);
+}
+
+/* A receipt whose schedules are due. */
+struct due {
+    struct receipt receipt;
+    struct due *next;
+};
+
+/* One retry; NULL when it was dropped or failed, else its receipt. */
+static struct due *call_retry(struct chain *c, struct arena *a, struct retry_schedule *s,
+                              struct call_result *res) {
+    struct exec *x = &c->x;
+    struct tx tx;
+    if (!retryable_exists(c->world, &s->ticket, x->block.timestamp))
+        return NULL;
+    s->terms.price = c->l3.price;
+    retryable_tx(&tx, a, c->world, x->chain_id, &s->ticket, &s->terms);
+    res->output = bytes_of(NULL, 0);
+    if (gas_without_run(x, &tx) != 0) {
+        res->status = EVM_OUT_OF_GAS;
+        return NULL;
+    }
+    struct tx_rules rules = l3_call_rules;
+    rules.buy_gas = retry_buy_gas;
+    rules.settle = call_retry_settle;
+    const struct tx_rules *outer = x->rules;
+    const struct tx_charge charge = {.price = tx.max_fee, .skip_nonce = true};
+    struct due *d = arena_zalloc(a, sizeof *d);
+    struct tx_result r;
+    x->rules = &rules;
+    tx_execute(x, &tx, &charge, a, &r, &d->receipt);
+    x->rules = outer;
+    res->gas_used += r.gas_used;
+    res->status = r.status;
+    res->output = arena_copy(a, r.output);
+    return r.status == EVM_SUCCESS ? d : NULL;
+}
+
+void call_run_redeems(struct chain *c, struct arena *a, const struct receipt *r,
+                      struct call_result *res) {
+    struct due first = {.receipt = *r}, *last = &first;
+    bytes answer = res->output;
+    for (struct due *d = &first; d != NULL; d = d->next) {
+        for (size_t k = 0; k < d->receipt.log_count && res->status == EVM_SUCCESS; k++) {
+            const struct log_entry *l = &d->receipt.logs[k];
+            struct retry_schedule s;
+            if (!retryable_schedule_of(&s, &l->address, l->topic_count, l->topics, l->data))
+                continue;
+            res->gas_used -= s.terms.gas < res->gas_used ? s.terms.gas : res->gas_used;
+            struct due *next = call_retry(c, a, &s, res);
+            if (next != NULL)
+                last = last->next = next;
+        }
+    }
+    if (res->status == EVM_SUCCESS)
+        res->output = answer;
+}

@@ -5,6 +5,7 @@
 #include "base/keccak.h"
 #include "base/limits.h"
 #include "rpc/json_writer.h"
+#include "rpc/node_interface.h"
 #include "rpc/simulate.h"
 #include "rpc/sponsor.h"
 
@@ -27,6 +28,10 @@ void rpc_eth_call(struct rpc_call *c) {
         !param_overrides(c, 2, 3, &o, rpc_arena(c)) || !rpc_need_block(c, &ref, &head))
         return;
     rpc_cap_gas(c, &t);
+    if (node_interface_is(&t)) {
+        node_interface_call(c, &t, &head, &o);
+        return;
+    }
     struct simulation s = {.tx = &t.tx, .head = &head, .overrides = &o};
     if (!rpc_simulate(c, &s, &r))
         return;
@@ -163,7 +168,8 @@ static bool is_allowed(struct rpc_call *c, const struct tx_args *t, const struct
 
 bool rpc_estimate(struct rpc_call *c, struct tx_args *t, const struct index_head *head,
                   const struct call_overrides *o, uint64_t *out_gas) {
-    struct estimate s = {.c = c, .sim = {.tx = &t->tx, .head = head, .overrides = o}};
+    struct estimate s = {.c = c,
+                         .sim = {.tx = &t->tx, .head = head, .overrides = o, .run_redeems = true}};
     uint64_t hi = 0, gas = 0;
     bool ok = false;
     if (!is_allowed(c, t, head) || !upper_bound(c, t, &s.sim, &hi))
@@ -188,6 +194,7 @@ void rpc_eth_estimate_gas(struct rpc_call *c) {
     uint64_t gas = 0;
     if (!param_tx(c, 0, &t, rpc_arena(c)) || !param_block(c, 1, &ref, true) ||
         !param_overrides(c, 2, 3, &o, rpc_arena(c)) || !rpc_need_block(c, &ref, &head) ||
+        (node_interface_is(&t) && !node_interface_estimate(c, &t, &head, &o)) ||
         !rpc_estimate(c, &t, &head, &o, &gas))
         return;
     struct json_writer w;

@@ -13,7 +13,8 @@ bool rpc_simulate(struct rpc_call *c, const struct simulation *s, struct call_re
     struct chain *chain = rpc_executor(c, s->head->header.number);
     if (chain == NULL)
         return false;
-    struct call_request req = {.tx = *s->tx, .overrides = s->overrides, .watch = s->watch};
+    struct call_request req = {
+        .tx = *s->tx, .overrides = s->overrides, .watch = s->watch, .run_redeems = s->run_redeems};
     struct err_ctx ec;
     enum err e = chain_call(out, chain, rpc_arena(c), &s->head->header, &req, &ec);
     if (e != ERR_OK)

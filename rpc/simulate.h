@@ -15,6 +15,7 @@ struct simulation {
     const struct index_head *head;          /* at the end of this block */
     const struct call_overrides *overrides; /* NULL: none */
     const struct exec_watch *watch;         /* NULL: nobody */
+    bool run_redeems;                       /* retries that it schedules too */
 };
 
 /* Runs the message. False with the error set; a bad verdict or a failure of the code is no error

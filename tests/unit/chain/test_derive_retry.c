@@ -335,3 +335,32 @@ Test(derive_retry, replayed) {
               s.types[1] == TX_RETRY);
     fixture_clear(&f);
 }
+
+/* An estimate counts what the retry uses in place of what it was given, and fails with it. */
+Test(derive_retry, in_calls) {
+    struct fixture f;
+    fixture_init(&f, &plain);
+    addr20 gate = deploy(&f, GATE, sizeof GATE);
+    hash32 id = submit(&f, &gate, 5, 0, nothing).txs[0].tx.hash;
+    for (int open = 0; open <= 1; open++) {
+        struct call_request req = {.tx = *call_ticket(&f, 2, REDEEM, &id, 400000)};
+        f.nonces[2]--;
+        req.tx.max_fee = req.tx.max_priority_fee = U256_ZERO;
+        struct call_result r;
+        cr_assert_eq(chain_call(&r, f.main.chain, &f.arena, &f.head, &req, NULL), ERR_OK);
+        cr_assert(r.status == EVM_SUCCESS && r.gas_used == 400000 && r.output.len == 32);
+        req.run_redeems = true;
+        cr_assert_eq(chain_call(&r, f.main.chain, &f.arena, &f.head, &req, NULL), ERR_OK);
+        cr_assert_eq(r.status, open ? EVM_SUCCESS : EVM_REVERT);
+        cr_assert(r.gas_used > 42000 && r.gas_used < 90000);
+        cr_assert_eq(r.output.len, open ? 32 : 0);
+        if (open) { /* too little for the retry to begin */
+            req.tx.gas_limit = 21000 + 13000 + 21000;
+            cr_assert_eq(chain_call(&r, f.main.chain, &f.arena, &f.head, &req, NULL), ERR_OK);
+            cr_assert_neq(r.status, EVM_SUCCESS);
+        }
+        (void)fixture_run(&f, fixture_tx(&f, 1, &gate, 0, bytes_of("1", 1), 100000));
+    }
+    cr_assert(exists(&f, &id)); /* calls leave nothing behind */
+    fixture_clear(&f);
+}
