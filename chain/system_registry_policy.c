@@ -3,6 +3,7 @@
 #include "chain/system_registry_internal.h"
 
 enum { CALLERS_MAX = (1 << 24) - 1, SELECTOR_BYTES = 4 };
+enum { ENTRY_GAS = 200 /* of a list: its key is hashed twice, listed already or not */ };
 
 /* --- rules and budgets ------------------------------------------------------------------- */
 
@@ -141,6 +142,7 @@ static enum evm_status put_callers(struct call *c, bool listed) {
     u256 key[3] = {id, call_get(c, SYS_POLICY_LISTS, &id), U256_ZERO};
     for (size_t i = 0; i < count && s == EVM_SUCCESS && !call_is_spent(c); i++) {
         addr20 a;
+        c->gas -= ENTRY_GAS;
         if (!word_addr(list.ptr + 32 * i, &a))
             return EVM_REVERT;
         key[2] = u256_from_addr(&a);
@@ -198,6 +200,7 @@ static enum evm_status put_targets(struct call *c, bool is_short, bool listed) {
     u256 lists = call_get(c, SYS_POLICY_LISTS, &id);
     for (size_t i = 0; i < count && s == EVM_SUCCESS && !call_is_spent(c); i++) {
         addr20 a;
+        c->gas -= ENTRY_GAS;
         if (!word_addr(list.ptr + 32 * i, &a))
             return EVM_REVERT;
         const uint8_t *selector = is_short ? NULL : selectors.ptr + 32 * i;

@@ -81,6 +81,10 @@ export async function run() {
     const after = (await registry.read.universe([1n]))[6];
     assert.equal(before - after, receipt.gasUsed * block.baseFeePerGas);
     assert.equal(await client.getBalance({ address: player.account.address }), 0n);
+    const trace = await node.rpc("debug_traceTransaction", [receipt.transactionHash, { tracer: "callTracer" }]);
+    assert.deepEqual([trace.to, BigInt(trace.gasUsed), trace.error], [token.toLowerCase(), receipt.gasUsed, undefined]);
+    const [replayed] = await node.rpc("debug_traceBlockByNumber", [`0x${receipt.blockNumber.toString(16)}`, { tracer: "prestateTracer", tracerConfig: { diffMode: true } }]);
+    assert.ok(replayed.result.post[player.account.address.toLowerCase()].balance === undefined);
     // And one that offers nothing at all.
     const nonce = await client.getTransactionCount({ address: player.account.address });
     const free = await player.account.signTransaction({ chainId: node.chainId, type: "legacy", nonce, gas: 100000n, gasPrice: 0n, to: token, data });

@@ -157,14 +157,19 @@ static void check_attributions(struct play *p) {
         cr_assert_eq(attribution_of(&p->f, &p->contracts[i]), p->owners[i]);
 }
 
-/* The limits in force, and what was spent, per universe. */
+/* The limits in force, and what was spent, per universe: by all, and by each user. */
 struct spending {
     u256 limit, spent;
+    u256 user_limit, user_spent[FIXTURE_ACCOUNTS];
 };
 
 static struct spending spending_of(struct play *p, uint64_t id) {
     struct spending s = {.limit = registry_view(&p->f, 0, "budget(uint64)", WORDS(W(id))),
                          .spent = registry_view(&p->f, 2, "budget(uint64)", WORDS(W(id)))};
+    s.user_limit = registry_view(&p->f, 0, "userBudget(uint64)", WORDS(W(id)));
+    for (int i = 0; i < FIXTURE_ACCOUNTS; i++)
+        s.user_spent[i] =
+            registry_view(&p->f, 0, "userSpent(uint64,address)", WORDS(W(id), A(p->f.addrs[i])));
     return s;
 }
 
@@ -175,6 +180,11 @@ static void check_budgets(struct play *p, const struct spending before[UNIVERSES
         bool changed = !u256_eq(&now.limit, &before[id].limit);
         cr_assert(changed || !u256_lt(&now.limit, &now.spent) ||
                   !u256_lt(&before[id].spent, &now.spent));
+        changed = !u256_eq(&now.user_limit, &before[id].user_limit);
+        for (int i = 0; i < FIXTURE_ACCOUNTS; i++)
+            cr_assert(changed || u256_is_zero(&now.user_limit) ||
+                      !u256_lt(&now.user_limit, &now.user_spent[i]) ||
+                      !u256_lt(&before[id].user_spent[i], &now.user_spent[i]));
     }
 }
 
