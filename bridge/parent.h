@@ -36,8 +36,10 @@ enum {
     PARENT_BREAKER_FAILURES = 5,
     PARENT_BREAKER_DOUBLINGS = 5,
     PARENT_RETRY_AFTER_MAX_S = 300,
-    PARENT_REPLY_MAX_BYTES = 32 << 20, /* default; logs of a range are split when over it */
-    PARENT_LOGS_MAX = 100000,          /* of one call of parent_logs */
+    /* Default; logs of a range are split when over it. JSON in memory takes up to twenty times its
+     * text, so this also bounds what a hostile endpoint makes us allocate: some 160 MiB. */
+    PARENT_REPLY_MAX_BYTES = 8 << 20,
+    PARENT_LOGS_MAX = 100000, /* of one call of parent_logs */
     PARENT_LOG_ADDRESSES_MAX = 16,
     PARENT_LOG_EVENTS_MAX = 16,
     PARENT_MESSAGE_MAX = 256, /* what endpoints say, with its NUL */

@@ -2,6 +2,7 @@
 #include "node/metrics.h"
 
 #include "base/metrics.h"
+#include "bridge/metrics.h"
 #include "node/sequencer_internal.h"
 #include "rpc/metrics.h"
 #include "state/metrics.h"
@@ -14,6 +15,7 @@ void node_metrics_register(void) {
     metric_register(&node_metrics);
     metric_register(&state_metrics);
     metric_register(&rpc_metrics);
+    metric_register(&bridge_metrics);
     metric_register(&base_metrics);
 }
 
