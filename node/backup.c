@@ -3,6 +3,7 @@
 
 #include "base/disk.h"
 #include "node/keydir.h"
+#include "node/secrets.h"
 #include "state/copy.h"
 
 #include <errno.h>
@@ -59,6 +60,7 @@ static enum err copy_parts(const struct backup *b, const char *from, struct err_
     TRY(store_copy(store, to_store, ec));
     TRY(wal_copy(d, log, DATADIR_RECEIPTS_PREFIX, to_log, &last, ec));
     TRY(wal_copy(d, log, DATADIR_LOG_PREFIX, to_log, &last, ec));
+    TRY(secrets_copy(b->partial, from, ec));
     return copy_keys(b, from, ec);
 }
 

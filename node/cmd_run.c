@@ -9,10 +9,12 @@
 #include "node/config.h"
 #include "node/datadir.h"
 #include "node/metrics.h"
+#include "node/outbox.h"
 #include "node/prune.h"
 #include "node/recover.h"
 #include "node/reload.h"
 #include "node/replay.h"
+#include "node/secrets.h"
 #include "node/sequencer.h"
 #include "node/settlement.h"
 #include "node/version.h"
@@ -30,6 +32,7 @@
 enum {
     KIB = 1 << 10,
     MIB = 1 << 20,
+    PUBLIC_URL_MAX = 256,
     DRAIN_MS = 500, /* at a stop, for replies to reach their clients */
     DRAIN_STEP_MS = 10,
     POOL_RECORDS_MAX = 1 << 30, /* bytes of POOL records kept while the log is replayed */
@@ -42,6 +45,9 @@ struct run {
     struct pool pool;
     struct sequencer *sequencer;
     struct settlement *settlement; /* NULL: the parent is not followed */
+    struct outbox *outbox;
+    struct secrets secrets;
+    char public_url[PUBLIC_URL_MAX];
     struct rpc_server *rpc;
     struct node_commands commands;
     struct dev_account dev_accounts[GENESIS_DEV_ACCOUNTS];
@@ -181,6 +187,44 @@ static enum err start_sequencer(struct run *r, struct err_ctx *ec) {
     return ERR_OK;
 }
 
+/* The operator's key of a development chain is its first account's. */
+static void use_dev_operator(struct run *r) {
+    struct signers *s = &r->secrets.signers;
+    if (!r->config.dev || s->has_operator)
+        return;
+    memcpy(s->operator_key, r->dev_accounts[0].key, 32);
+    s->has_operator = true;
+}
+
+static enum err start_api(struct run *r, struct err_ctx *ec) {
+    struct secrets_options so = {.dir = r->dir,
+                                 .admin_key_file = r->config.admin_key_file,
+                                 .signer_password = r->config.signer_password,
+                                 .operator_key = r->config.operator_key,
+                                 .chain_id = r->genesis.config.chain_id};
+    TRY(secrets_open(&r->secrets, &so, ec));
+    use_dev_operator(r);
+    struct outbox_options oo = {.store = r->ledger.store,
+                                .node = &r->commands,
+                                .signers = &r->secrets.signers,
+                                .clock = clock_posix(),
+                                .chain_id = r->genesis.config.chain_id};
+    TRY(outbox_start(&r->outbox, &oo, ec));
+    outbox_commands(r->outbox, &r->commands);
+    int n = r->config.public_url[0] != '\0'
+                ? snprintf(r->public_url, PUBLIC_URL_MAX, "%s", r->config.public_url)
+                : snprintf(r->public_url, PUBLIC_URL_MAX, "http%s://%s",
+                           r->config.tls_cert[0] != '\0' ? "s" : "", r->config.http);
+    if (n < 0 || n >= PUBLIC_URL_MAX)
+        FAIL(ec, ERR_CONFIG, "--public-url is longer than %d characters", PUBLIC_URL_MAX - 1);
+    while (n > 0 && r->public_url[n - 1] == '/')
+        r->public_url[--n] = '\0';
+    r->commands.public_url = r->public_url;
+    r->commands.api_pepper = r->secrets.pepper;
+    r->commands.admin_key = r->secrets.admin_key;
+    return ERR_OK;
+}
+
 static enum err start_rpc(struct run *r, struct err_ctx *ec) {
     const struct config *c = &r->config;
     struct rpc_options ro = {
@@ -249,6 +293,8 @@ static enum err start(struct run *r, struct err_ctx *ec) {
     TRY(start_sequencer(r, ec));
     if (r->settlement != NULL)
         TRY(settlement_start(r->settlement, r->sequencer, ec));
+    if (strcmp(r->config.role, "validator") != 0) /* which sends nothing */
+        TRY(start_api(r, ec));
     TRY(start_rpc(r, ec));
     r->reload.rpc = r->rpc;
     r->reload.sequencer = r->sequencer;
@@ -267,6 +313,8 @@ static void print_dev_accounts(const struct run *r) {
             snprintf(key + 2 * k, 3, "%02x", r->dev_accounts[i].key[k]);
         printf("  (%zu) 0x%s  key 0x%s\n", i, addr, key);
     }
+    if (r->secrets.admin_key[0] != '\0')
+        printf("API key of the operator: %s\n", r->secrets.admin_key);
     printf("JSON-RPC: http%s://%s  chain id %" PRIu64 "%s%s\n",
            r->config.tls_cert[0] != '\0' ? "s" : "", rpc_server_address(r->rpc),
            r->genesis.config.chain_id, r->is_temp ? "  (temporary folder, removed at exit)" : "",
@@ -290,6 +338,7 @@ static bool stop(struct run *r) {
     r->reload.rpc = NULL;
     if (r->rpc != NULL)
         rpc_server_drain(r->rpc);
+    outbox_stop(r->outbox);
     if (r->settlement != NULL && r->sequencer != NULL)
         settlement_stop(r->settlement);
     if (r->sequencer != NULL)
@@ -298,8 +347,10 @@ static bool stop(struct run *r) {
         drain(r);
         rpc_server_close(r->rpc);
     }
+    outbox_free(r->outbox);
     sequencer_free(r->sequencer);
     settlement_free(r->settlement);
+    secrets_wipe(&r->secrets);
     if (r->has_ledger && ok && !r->is_temp) {
         enum err e = ledger_checkpoint(&r->ledger, &ec);
         if (e != ERR_OK) /* the log has it all */

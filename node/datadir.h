@@ -4,7 +4,8 @@
  *   store/   LMDB: the tables, a checkpoint of what the log says
  *   log/     blocks-NNNNNNNN.seg    the log, the source of truth
  *            receipts-NNNNNNNN.seg  receipts, derivable again
- *   keystore/ keys of `callipter account` */
+ *   keystore/ keys of `callipter account`
+ *   secrets/  of the universes' API (node/secrets.h) */
 #ifndef NODE_DATADIR_H
 #define NODE_DATADIR_H
 
@@ -13,6 +14,7 @@
 #define DATADIR_STORE "store"
 #define DATADIR_LOG "log"
 #define DATADIR_KEYSTORE "keystore"
+#define DATADIR_SECRETS "secrets"
 #define DATADIR_LOG_PREFIX "blocks"
 #define DATADIR_RECEIPTS_PREFIX "receipts"
 

@@ -9,7 +9,7 @@
 
 #define RPC_CORS_HEADERS                                                                           \
     "content-type, authorization, x-api-key, idempotency-key, traceparent, tracestate, "           \
-    "last-event-id"
+    "last-event-id, x-request-id, x-idempotency-key"
 
 struct rpc_access {
     char *vhosts; /* owned copies of the lists */

@@ -3,6 +3,7 @@
 
 #include "base/hex.h"
 #include "base/limits.h"
+#include "rpc/api.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -18,6 +19,7 @@ void rpc_call_init(struct rpc_call *c, const struct rpc_context *cx) {
     memset(c, 0, sizeof(*c));
     c->cx = cx;
     c->dev_account = -1;
+    c->origin = &api_nobody;
     buf_init(&c->result, cx->reply_bytes_max);
     buf_init(&c->text, ERROR_TEXT_MAX);
     buf_init(&c->data, ERROR_DATA_MAX);
@@ -29,6 +31,9 @@ void rpc_call_clear(struct rpc_call *c) {
     buf_clear(&c->text);
     buf_clear(&c->data);
     buf_clear(&c->envelope);
+    json_decref(c->args);
+    if (c->state_free != NULL)
+        c->state_free(c->state);
 }
 
 static void fail_text(struct rpc_call *c, int code, const char *text) {

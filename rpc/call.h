@@ -74,6 +74,7 @@ struct rpc_context {
     _Atomic size_t reply_bytes_max;
     bool dev;
     struct rpc_dev_nonces *dev_nonces;
+    struct api_keys *keys; /* NULL: the universes' API is not served */
     struct rpc_live
         *live; /* filters and subscriptions (rpc/live.h), NULL: their methods must not be called */
 };
@@ -86,6 +87,18 @@ enum rpc_phase {
     RPC_PHASE_DONE,
 };
 
+/* A call that waits for something else than a transaction: its handler leaves `ask`, which the loop
+ * calls once; when the answer is in the call's state, rpc_wake_up (any thread, once) has the
+ * handler run again, on a reader. The call stays where it is meanwhile. */
+struct rpc_wake {
+    void *engine;
+    uint64_t token;
+};
+struct rpc_call;
+typedef void (*rpc_ask_fn)(struct rpc_call *c, struct rpc_wake w);
+void rpc_wake_up(struct rpc_wake w);
+
+struct api_origin;
 struct rpc_reader;
 struct rpc_call {
     const struct rpc_method *method; /* NULL: the request was invalid and has failed already */
@@ -94,7 +107,8 @@ struct rpc_call {
     json_t *id;                /* borrowed; NULL: a notification, or the id could not be read */
     uint64_t tag;              /* of the request in the transport: who asked */
     bool notification;
-    json_t *params; /* borrowed array, or NULL for none */
+    json_t *params;                  /* borrowed array, or NULL for none */
+    const struct api_origin *origin; /* never NULL */
     enum rpc_phase phase;
 
     struct buf result; /* JSON */
@@ -110,6 +124,16 @@ struct rpc_call {
     uint64_t deadline_ms; /* monotonic */
     hash32 tx_hash;
     int dev_account; /* index of the sending development account, or -1 */
+
+    /* Of calls of the universes' API (rpc/api.h): */
+    json_t *args;  /* owned object */
+    int status;    /* HTTP's, of success */
+    int problem;   /* enum api_problem of the error */
+    bool replayed; /* the request had been done before */
+    rpc_ask_fn ask;
+    void *ask_ctx; /* of `ask` */
+    void *state;   /* of the handler, between its runs; freed by state_free */
+    void (*state_free)(void *state);
 };
 
 void rpc_call_init(struct rpc_call *c, const struct rpc_context *cx);

@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/types.h"
+#include "base/u256.h"
 #include "rpc/kv.h"
 
 enum submit_status {
@@ -75,6 +76,47 @@ struct node_parent {
     bool (*tombstone)(void *ctx, const hash32 *tx_hash, const char **out_reason);
 };
 
+/* --- transactions that the node signs itself ------------------------------------------------ */
+/* A call by one of the node's own accounts: each universe has one, the operator has one. Nonces are
+ * the node's business. */
+struct node_call {
+    addr20 to;
+    bytes data;
+    u256 value;
+    uint64_t gas;
+    u256 max_fee; /* wei per gas; 0: a universe must pay */
+    bytes meta;   /* kept with the transaction's hash (KV_SENT): what this part of the request is */
+};
+struct node_sent {
+    enum submit_status status; /* DURABLE or REFUSED */
+    hash32 hash;
+    uint64_t nonce;
+    addr20 sender;
+    int code; /* as in struct submit_result */
+    char text[SUBMIT_TEXT_MAX];
+};
+/* Calls that are sent together, in order. All of it stays the caller's and where it is until
+ * `done`, which is called once, on any thread.
+ *
+ * With an id the request is remembered before anything is sent: KV_REQUEST gets `request`, KV_SENT
+ * a row for each call, and after a crash what is not in the chain is sent again. A call that is
+ * refused leaves no row. */
+struct node_send {
+    const char *slug; /* the universe whose account signs; "": the operator's */
+    const struct node_call *calls;
+    size_t count;
+    bool has_id;
+    hash32 id;
+    uint16_t first_part;       /* of the calls; parts follow each other */
+    uint64_t created_ms;       /* of the request, in its first round; 0: it is remembered already */
+    bytes request;             /* value of KV_REQUEST */
+    struct node_sent *results; /* as many as calls */
+    void (*done)(void *ctx);
+    void *done_ctx;
+};
+/* Value of KV_SENT: version u8 | transaction hash 32 | nonce u64 | sender 20 | meta. */
+enum { NODE_SENT_VERSION = 1, NODE_SENT_FIXED_BYTES = 61, NODE_SEND_CALLS_MAX = 256 };
+
 struct node_commands {
     void *ctx;
     /* NULL: no parent is followed. */
@@ -105,6 +147,20 @@ struct node_commands {
     void (*metrics)(void *ctx, struct buf *out);
     /* Wall clock, seconds since 1970. Thread-safe. */
     uint64_t (*now)(void *ctx);
+    /* Signing for universes; `outbox` is the functions' first argument. NULL: this node does not.
+     */
+    void *outbox;
+    void (*send)(void *outbox, struct node_send *s);
+    /* A request that is being done, by whomever: false, and 409 is the answer. Thread-safe. */
+    bool (*claim)(void *outbox, const hash32 *id);
+    void (*release)(void *outbox, const hash32 *id);
+    /* The account of a universe; of the operator for "". False: there is none. Thread-safe. */
+    bool (*signer)(void *outbox, const char *slug, addr20 *out);
+    /* Secrets of the universes' API; static. Pepper: 32 bytes; admin key: its text. NULL: the API
+     * is not served. */
+    const uint8_t *api_pepper;
+    const char *admin_key;
+    const char *public_url; /* where clients reach this node, without a slash at the end; static */
     /* Keys that the node signs with on request (development only); static. */
     const struct dev_account *dev_accounts;
     size_t dev_account_count;

@@ -23,7 +23,10 @@ struct job {
     bool reading;        /* `work` is with the readers */
     size_t outstanding;  /* calls in phase WAIT */
     size_t receipts_due; /* calls in phase RECEIPT */
-    size_t count, next;  /* calls, and the first that has not been started */
+    size_t reruns_due;   /* calls in phase RUN again, whose answer has come */
+    bool rest;
+    struct api_origin origin;
+    size_t count, next; /* calls, and the first that has not been started */
     struct rpc_call *calls;
     struct rpc_work work;
 };
@@ -32,7 +35,8 @@ struct job {
 struct inbox_item {
     struct inbox_item *next;
     struct job *read_done; /* a reader is done with the job's work, or NULL: */
-    uint64_t token;        /* the node answered a submission */
+    uint64_t token;        /* the node answered a submission, or */
+    bool is_wake;          /* what a call asked for is there */
     struct submit_result result;
 };
 
@@ -90,8 +94,18 @@ static void on_submit_done(void *ctx, uint64_t token, const struct submit_result
     CHECK(m != NULL);
     m->read_done = NULL;
     m->token = token;
+    m->is_wake = false;
     m->result = *r;
     post(ctx, m);
+}
+
+void rpc_wake_up(struct rpc_wake w) {
+    struct inbox_item *m = malloc(sizeof(*m));
+    CHECK(m != NULL);
+    m->read_done = NULL;
+    m->token = w.token;
+    m->is_wake = true;
+    post(w.engine, m);
 }
 
 static struct rpc_call *call_of(struct rpc_engine *e, uint64_t token, struct job **out_job) {
@@ -167,6 +181,15 @@ static void on_submit_result(struct rpc_engine *e, uint64_t token, const struct 
     advance(j);
 }
 
+static void on_answer(struct rpc_engine *e, uint64_t token) {
+    struct job *j = NULL;
+    struct rpc_call *c = call_of(e, token, &j);
+    CHECK(c != NULL);
+    end_wait(j, c, RPC_PHASE_RUN);
+    j->reruns_due++;
+    advance(j);
+}
+
 static void on_wake(evutil_socket_t fd, short what, void *ctx) {
     struct rpc_engine *e = ctx;
     (void)what;
@@ -183,6 +206,8 @@ static void on_wake(evutil_socket_t fd, short what, void *ctx) {
         if (m->read_done != NULL) {
             m->read_done->reading = false;
             advance(m->read_done);
+        } else if (m->is_wake) {
+            on_answer(e, m->token);
         } else {
             on_submit_result(e, m->token, &m->result);
         }
@@ -296,7 +321,12 @@ static void finish(struct job *j) {
     count_results(j);
     struct rpc_reply reply = {0};
     buf_init(&reply.body, e->o.context->reply_bytes_max);
-    write_replies(&reply.body, j);
+    if (j->rest) {
+        reply.status = api_print(&reply.body, &j->calls[0]);
+        reply.replayed = j->calls[0].replayed;
+    } else {
+        write_replies(&reply.body, j);
+    }
     reply.busy = j->count == 1 && j->calls[0].try_later;
     uint64_t tag = j->tag;
     job_free(j);
@@ -378,17 +408,31 @@ static void start_reads(struct job *j) {
         heavy = heavy || c->method->cost == RPC_COST_HEAVY;
         c->phase = RPC_PHASE_RUN;
         j->next++;
-        if (c->method->dev_only)
+        if (c->method->dev_only || api_route_of(c->method) != NULL)
             break; /* it may end in a submission, after which the next must wait */
     }
     read_batch(j, heavy);
 }
 
-/* Submissions that calls run by a reader have left. */
+static void ask(struct job *j, size_t idx) {
+    struct rpc_call *c = &j->calls[idx];
+    rpc_ask_fn fn = c->ask;
+    c->ask = NULL;
+    c->phase = RPC_PHASE_WAIT;
+    j->outstanding++;
+    fn(c, (struct rpc_wake){.engine = j->engine, .token = token_of(j, idx)});
+}
+
+/* Submissions and questions that calls run by a reader have left. */
 static void submit_prepared(struct job *j) {
-    for (size_t i = 0; i < j->next; i++)
-        if (j->calls[i].phase == RPC_PHASE_RUN && j->calls[i].envelope.len > 0)
+    for (size_t i = 0; i < j->next; i++) {
+        if (j->calls[i].phase != RPC_PHASE_RUN)
+            continue;
+        if (j->calls[i].envelope.len > 0)
             submit(j, i);
+        else if (j->calls[i].ask != NULL)
+            ask(j, i);
+    }
 }
 
 /* Starts whatever can run now. Ends the job when nothing is left. */
@@ -396,6 +440,10 @@ static void advance(struct job *j) {
     if (j->reading)
         return;
     submit_prepared(j);
+    if (j->reruns_due > 0) {
+        j->reruns_due = 0;
+        read_batch(j, true);
+    }
     while (!j->reading && j->next < j->count) {
         struct rpc_call *c = &j->calls[j->next];
         if (c->method != NULL && c->method->cost == RPC_COST_SUBMIT) {
@@ -462,6 +510,20 @@ static void check_arity(struct rpc_call *c) {
         rpc_fail(c, RPC_INVALID_PARAMS, "too many arguments, want at most %u", c->method->max_args);
 }
 
+/* A call of the universes' API: its parameters are one object, bare or in an array. */
+static void read_api_request(struct rpc_call *c, const struct api_route *route, json_t *params) {
+    json_t *args = json_array_size(params) == 1 ? json_array_get(params, 0) : params;
+    bool none = params == NULL || json_is_null(params) ||
+                (json_is_array(params) && json_array_size(params) == 0);
+    if (!none && !json_is_object(args)) {
+        rpc_fail(c, RPC_INVALID_PARAMS, "want one object with the parameters");
+        return;
+    }
+    api_begin(c, route, none ? json_object() : json_copy(args));
+    if (rpc_failed(c))
+        c->method = NULL;
+}
+
 /* Fills in a call from its request object; on a bad one the call has failed and no method. */
 static void read_request(struct rpc_call *c, json_t *o) {
     json_t *id = json_object_get(o, "id"), *method = json_object_get(o, "method");
@@ -475,12 +537,19 @@ static void read_request(struct rpc_call *c, json_t *o) {
     }
     c->id = id;
     c->notification = id == NULL;
+    const char *name = json_string_value(method);
+    const struct api_route *route =
+        c->cx->keys != NULL ? api_route_find(name, json_string_length(method)) : NULL;
+    if (route != NULL) {
+        rpc_metric_call(&route->method);
+        read_api_request(c, route, params);
+        return;
+    }
     if (params != NULL && !json_is_null(params) && !json_is_array(params)) {
         rpc_fail(c, RPC_INVALID_PARAMS, "non-array args");
         return;
     }
     c->params = json_is_array(params) ? params : NULL;
-    const char *name = json_string_value(method);
     c->method = rpc_method_find(name, json_string_length(method), c->cx->dev);
     rpc_metric_call(c->method);
     if (c->method == NULL)
@@ -492,8 +561,9 @@ static void read_request(struct rpc_call *c, json_t *o) {
         c->method = NULL;
 }
 
-static struct job *job_new(struct rpc_engine *e, json_t *root, uint64_t tag) {
-    size_t count = json_is_array(root) ? json_array_size(root) : 1;
+/* A job without calls filled in. */
+static struct job *job_open(struct rpc_engine *e, json_t *root, size_t count, uint64_t tag,
+                            const struct api_origin *from) {
     struct job *j = calloc(1, sizeof(*j));
     struct rpc_call *calls = calloc(count, sizeof(*calls));
     if (j == NULL || calls == NULL) {
@@ -505,16 +575,28 @@ static struct job *job_new(struct rpc_engine *e, json_t *root, uint64_t tag) {
     *j = (struct job){
         .engine = e, .slot = slot, .generation = ++e->generations[slot], .tag = tag, .root = root};
     j->begun_ns = clock_monotonic_ns(clock_posix());
-    j->is_batch = json_is_array(root);
     j->count = count;
     j->calls = calls;
+    j->origin = from != NULL ? *from : api_nobody;
     e->jobs[slot] = j;
     e->pending++;
     for (size_t i = 0; i < count; i++) {
         rpc_call_init(&calls[i], e->o.context);
         calls[i].tag = tag;
-        read_request(&calls[i], j->is_batch ? json_array_get(root, i) : root);
+        calls[i].origin = &j->origin;
     }
+    return j;
+}
+
+static struct job *job_new(struct rpc_engine *e, json_t *root, uint64_t tag,
+                           const struct api_origin *from) {
+    bool is_batch = json_is_array(root);
+    struct job *j = job_open(e, root, is_batch ? json_array_size(root) : 1, tag, from);
+    if (j == NULL)
+        return NULL;
+    j->is_batch = is_batch;
+    for (size_t i = 0; i < j->count; i++)
+        read_request(&j->calls[i], is_batch ? json_array_get(root, i) : root);
     return j;
 }
 
@@ -539,7 +621,8 @@ static json_t *parse(const struct buf *body, int *out_code, const char **out_tex
     return root;
 }
 
-void rpc_engine_run(struct rpc_engine *e, struct buf *body, uint64_t tag) {
+void rpc_engine_run(struct rpc_engine *e, struct buf *body, uint64_t tag,
+                    const struct api_origin *from) {
     int code = 0;
     const char *text = NULL;
     json_t *root = parse(body, &code, &text);
@@ -557,7 +640,7 @@ void rpc_engine_run(struct rpc_engine *e, struct buf *body, uint64_t tag) {
     } else if (batch && json_array_size(root) > RPC_BATCH_MAX) {
         json_t *id = json_object_get(json_array_get(root, 0), "id");
         refuse(e, tag, id_ok(id) ? id : NULL, true, RPC_INVALID_REQUEST, "batch too large");
-    } else if (e->free_count == 0 || (j = job_new(e, root, tag)) == NULL) {
+    } else if (e->free_count == 0 || (j = job_new(e, root, tag, from)) == NULL) {
         json_t *id = batch ? NULL : json_object_get(root, "id");
         refuse(e, tag, id_ok(id) ? id : NULL, false, RPC_LIMIT_EXCEEDED,
                "too many requests are waiting, try again in 100ms");
@@ -566,6 +649,65 @@ void rpc_engine_run(struct rpc_engine *e, struct buf *body, uint64_t tag) {
         json_decref(root);
     else
         advance(j);
+}
+
+/* The arguments of a REST call besides those of its path; NULL with the sentence. */
+static json_t *rest_args(const struct api_route *r, json_t *path, bytes query,
+                         const struct buf *body, const char **out_text) {
+    int code = 0;
+    json_t *args = json_object();
+    bool has_body = r->verb != HTTP_VERB_GET && body->len > 0;
+    if (has_body) {
+        json_decref(args);
+        args = parse(body, &code, out_text);
+        if (args != NULL && !json_is_object(args)) {
+            *out_text = "the body must be a JSON object";
+            json_decref(args);
+            args = NULL;
+        }
+    }
+    *out_text = args == NULL && !has_body ? "out of memory" : *out_text;
+    if (args != NULL && r->verb == HTTP_VERB_GET && !api_add_query(args, query)) {
+        *out_text = "the query cannot be read";
+        json_decref(args);
+        args = NULL;
+    }
+    const char *name;
+    json_t *v;
+    /* What the path says stands. */
+    if (args != NULL)
+        json_object_foreach(path, name, v)(void) json_object_set(args, name, v);
+    return args;
+}
+
+void rpc_engine_rest(struct rpc_engine *e, const struct api_route *r, json_t *path, bytes query,
+                     struct buf *body, uint64_t tag, const struct api_origin *from) {
+    const char *text = NULL;
+    struct job *j = e->free_count > 0 ? job_open(e, NULL, 1, tag, from) : NULL;
+    if (j == NULL) {
+        static const char busy[] = "too many requests are waiting, try again in 100ms";
+        struct rpc_reply reply = {.busy = true, .status = api_problem_status(API_LIMIT)};
+        buf_init(&reply.body, e->o.context->reply_bytes_max);
+        api_problem_print(&reply.body, API_LIMIT, busy, sizeof(busy) - 1, NULL, from->request_id,
+                          bytes_of(NULL, 0));
+        buf_clear(body);
+        json_decref(path);
+        e->reply(e->reply_ctx, tag, &reply);
+        return;
+    }
+    struct rpc_call *c = &j->calls[0];
+    j->rest = true;
+    json_t *args = rest_args(r, path, query, body, &text);
+    json_decref(path);
+    buf_clear(body);
+    if (args == NULL)
+        api_fail(c, API_INVALID, "%s", text);
+    else
+        api_begin(c, r, args);
+    rpc_metric_call(c->method);
+    if (rpc_failed(c))
+        c->method = NULL;
+    advance(j);
 }
 
 size_t rpc_engine_pending(const struct rpc_engine *e) {

@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "rpc/api.h"
 #include "rpc/call.h"
 
 #include <event2/event.h>
@@ -31,6 +32,8 @@ struct rpc_engine_options {
 struct rpc_reply {
     struct buf body; /* handed over; empty when there is nothing to say (notifications) */
     bool busy;       /* the only call, or the whole request, met a full queue: HTTP 429 */
+    int status;      /* HTTP's, of a REST call; 0: JSON-RPC */
+    bool replayed;   /* a REST call that had been done before */
 };
 /* Called exactly once per body, on the loop's thread, possibly before rpc_engine_run returns. */
 typedef void (*rpc_reply_fn)(void *ctx, uint64_t tag, struct rpc_reply *reply);
@@ -38,8 +41,13 @@ typedef void (*rpc_reply_fn)(void *ctx, uint64_t tag, struct rpc_reply *reply);
 struct rpc_engine;
 struct rpc_engine *rpc_engine_new(const struct rpc_engine_options *o, rpc_reply_fn reply, void *ctx,
                                   struct err_ctx *ec) MUST_USE;
-/* Takes the body's storage. */
-void rpc_engine_run(struct rpc_engine *e, struct buf *body, uint64_t tag);
+/* Takes the body's storage; `from` is copied, NULL: nobody. */
+void rpc_engine_run(struct rpc_engine *e, struct buf *body, uint64_t tag,
+                    const struct api_origin *from);
+/* A REST call: `path` are the parameters of the path, taken over; the query or the body's storage
+ * has the others. */
+void rpc_engine_rest(struct rpc_engine *e, const struct api_route *r, json_t *path, bytes query,
+                     struct buf *body, uint64_t tag, const struct api_origin *from);
 /* Bodies that have not been answered. */
 size_t rpc_engine_pending(const struct rpc_engine *e);
 /* Ends the readers. Submissions must have been answered or be answered never: late answers would

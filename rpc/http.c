@@ -60,6 +60,13 @@ static const char *const field_names[HTTP_FIELD_COUNT] = {
     [HTTP_FIELD_CONNECTION] = "connection",
     [HTTP_FIELD_WS_KEY] = "sec-websocket-key",
     [HTTP_FIELD_WS_VERSION] = "sec-websocket-version",
+    [HTTP_FIELD_AUTHORIZATION] = "authorization",
+    [HTTP_FIELD_API_KEY] = "x-api-key",
+    [HTTP_FIELD_IDEMPOTENCY_KEY] = "idempotency-key",
+    [HTTP_FIELD_X_IDEMPOTENCY_KEY] = "x-idempotency-key",
+    [HTTP_FIELD_REQUEST_ID] = "x-request-id",
+    [HTTP_FIELD_LAST_EVENT_ID] = "last-event-id",
+    [HTTP_FIELD_ACCEPT] = "accept",
     [HTTP_FIELD_ACR_PRIVATE] = "access-control-request-private-network",
 };
 
@@ -143,6 +150,10 @@ static int finish_header(struct http_reader *r) {
             continue;
         if (r->fields[f].present && f == HTTP_FIELD_HOST)
             return refuse(r, 400, "repeated Host header");
+        bool once = f == HTTP_FIELD_AUTHORIZATION || f == HTTP_FIELD_API_KEY ||
+                    f == HTTP_FIELD_IDEMPOTENCY_KEY || f == HTTP_FIELD_X_IDEMPOTENCY_KEY;
+        if (r->fields[f].present && once)
+            return refuse(r, 400, "repeated credentials or idempotency key");
         r->fields[f] =
             (struct field_ref){.offset = r->value_offset, .len = value.len, .present = true};
     }
@@ -215,6 +226,10 @@ static enum http_verb verb_of(const http_parser *p) {
         return HTTP_VERB_HEAD;
     if (method == HTTP_POST)
         return HTTP_VERB_POST;
+    if (method == HTTP_PUT)
+        return HTTP_VERB_PUT;
+    if (method == HTTP_DELETE)
+        return HTTP_VERB_DELETE;
     return method == HTTP_OPTIONS ? HTTP_VERB_OPTIONS : HTTP_VERB_OTHER;
 }
 
@@ -480,17 +495,22 @@ const char *http_reason(int code) {
         {101, "Switching Protocols"},
         {200, "OK"},
         {204, "No Content"},
+        {201, "Created"},
         {400, "Bad Request"},
+        {401, "Unauthorized"},
         {403, "Forbidden"},
         {404, "Not Found"},
         {405, "Method Not Allowed"},
         {408, "Request Timeout"},
+        {409, "Conflict"},
         {413, "Content Too Large"},
         {414, "URI Too Long"},
         {415, "Unsupported Media Type"},
+        {422, "Unprocessable Content"},
         {426, "Upgrade Required"},
         {429, "Too Many Requests"},
         {431, "Request Header Fields Too Large"},
+        {500, "Internal Server Error"},
         {501, "Not Implemented"},
         {503, "Service Unavailable"},
         {505, "HTTP Version Not Supported"},

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* HTTP/1.1 requests out of a byte stream (RFC 9112), strictly: what two implementations could read
  * differently is an error. Refused: both Content-Length and Transfer-Encoding, repeated
- * Content-Length or Host, transfer codings other than chunked or in HTTP/1.0, folded headers, lines
- * that do not end in CRLF, control bytes in headers and chunk extensions, a chunk without its CRLF,
- * framing in trailers (which are dropped), a missing Host in HTTP/1.1. An Upgrade header does not
- * end the reading of requests: what follows stays unread until http_reader_next. The third-party
- * parser is seen nowhere else. */
+ * Content-Length, Host, credentials or idempotency keys, transfer codings other than chunked or in
+ * HTTP/1.0, folded headers, lines that do not end in CRLF, control bytes in headers and chunk
+ * extensions, a chunk without its CRLF, framing in trailers (which are dropped), a missing Host in
+ * HTTP/1.1. An Upgrade header does not end the reading of requests: what follows stays unread until
+ * http_reader_next. The third-party parser is seen nowhere else. */
 #ifndef RPC_HTTP_H
 #define RPC_HTTP_H
 
@@ -22,6 +22,8 @@ enum http_verb {
     HTTP_VERB_GET,
     HTTP_VERB_HEAD,
     HTTP_VERB_POST,
+    HTTP_VERB_PUT,
+    HTTP_VERB_DELETE,
     HTTP_VERB_OPTIONS,
     HTTP_VERB_OTHER
 };
@@ -39,6 +41,13 @@ enum http_field {
     HTTP_FIELD_CONNECTION,
     HTTP_FIELD_WS_KEY,     /* Sec-WebSocket-Key */
     HTTP_FIELD_WS_VERSION, /* Sec-WebSocket-Version */
+    HTTP_FIELD_AUTHORIZATION,
+    HTTP_FIELD_API_KEY,           /* X-Api-Key */
+    HTTP_FIELD_IDEMPOTENCY_KEY,   /* Idempotency-Key */
+    HTTP_FIELD_X_IDEMPOTENCY_KEY, /* X-Idempotency-Key, as some send it */
+    HTTP_FIELD_REQUEST_ID,        /* X-Request-Id */
+    HTTP_FIELD_LAST_EVENT_ID,
+    HTTP_FIELD_ACCEPT,
     HTTP_FIELD_COUNT
 };
 

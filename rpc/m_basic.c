@@ -3,6 +3,7 @@
 #include "rpc/handlers.h"
 
 #include "base/keccak.h"
+#include "rpc/api.h"
 #include "rpc/json_writer.h"
 #include "rpc/params.h"
 
@@ -46,6 +47,10 @@ void rpc_net_listening(struct rpc_call *c) {
 void rpc_net_peer_count(struct rpc_call *c) {
     struct json_writer w = writer(c);
     jw_u64(&w, 0);
+}
+
+void rpc_rpc_discover(struct rpc_call *c) {
+    api_openrpc(&c->result, c->cx->client_version);
 }
 
 void rpc_rpc_modules(struct rpc_call *c) {

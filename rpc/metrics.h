@@ -11,6 +11,15 @@ enum {
 #include "rpc/methods.def"
 #undef METHOD
 };
+enum {
+    RPC_METRIC_ROUTES = 0
+#define ROUTE(handler, name, verb, path, scope, cost, idempotent, params, result, status, summary) \
+    +1
+#include "rpc/api_routes.def"
+#undef ROUTE
+};
+/* The same of the universes' API. */
+const char *rpc_metric_route(size_t idx);
 /* Label of the counters by method: place in rpc_methods, then "unknown". */
 const char *rpc_metric_method(size_t idx);
 

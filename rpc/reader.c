@@ -95,7 +95,7 @@ static void finish_call(struct rpc_call *c) {
         rpc_fail(c, RPC_LIMIT_EXCEEDED, "response too large");
     }
     c->reader = NULL;
-    if (c->envelope.len == 0 || rpc_failed(c))
+    if ((c->envelope.len == 0 && c->ask == NULL) || rpc_failed(c))
         c->phase = RPC_PHASE_DONE;
 }
 

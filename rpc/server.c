@@ -5,6 +5,8 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "rpc/access.h"
+#include "rpc/api_http.h"
+#include "rpc/api_universe.h"
 #include "rpc/engine.h"
 #include "rpc/gzip.h"
 #include "rpc/http.h"
@@ -37,6 +39,8 @@ struct slot {
     char allow_origin[256];
     bool preflight, private_network;
     bool gzip_ok, gzip; /* the client takes it; the body is */
+    bool replayed;
+    char request_id[API_REQUEST_ID_MAX + 1]; /* of API requests */
     struct buf body;
 };
 
@@ -51,12 +55,13 @@ struct conn {
     bool paused;       /* until replies have gone out */
     bool continue_due; /* 100 Continue, once it is this request's turn */
     bool lingering;
-    bool upgraded;       /* the answer to a WebSocket's handshake is out */
-    bool processing;     /* inside pump */
-    uint64_t request_ms; /* when the present request began; 0: between requests */
-    uint64_t moved_ms;   /* last byte in or out */
-    size_t unread;       /* bytes of a body that is still coming */
-    size_t unsent;       /* as last seen */
+    bool upgraded;            /* the answer to a WebSocket's handshake is out */
+    struct api_origin origin; /* of the WebSocket to be */
+    bool processing;          /* inside pump */
+    uint64_t request_ms;      /* when the present request began; 0: between requests */
+    uint64_t moved_ms;        /* last byte in or out */
+    size_t unread;            /* bytes of a body that is still coming */
+    size_t unsent;            /* as last seen */
 };
 
 struct rpc_server {
@@ -64,6 +69,7 @@ struct rpc_server {
     struct rpc_dev_nonces dev_nonces;
     struct rpc_live live;
     struct rpc_access access;
+    struct api_keys *keys;
     struct rpc_engine *engine;
     struct rpc_ws *ws;
     struct rpc_gzip *gzip;
@@ -86,7 +92,10 @@ enum {
     TICK_MS = 250,
     INPUT_BYTES_MAX = 256 << 10, /* read ahead of the parser */
     METRICS_BYTES_MAX = 1 << 20,
+    DOCUMENT_BYTES_MAX = 1 << 20,
 };
+
+static const char PROBLEM_TYPE[] = "application/problem+json";
 
 static uint64_t tag_of(const struct conn *c, size_t slot) {
     return rpc_tag_of(c->generation, c->index, slot, false);
@@ -178,15 +187,22 @@ static void write_head(struct evbuffer *out, const struct slot *s) {
         evbuffer_add_printf(out, "Access-Control-Allow-Origin: %s\r\n", s->allow_origin);
     if (s->preflight)
         evbuffer_add_printf(out,
-                            "Access-Control-Allow-Methods: POST, GET, OPTIONS\r\n"
+                            "Access-Control-Allow-Methods: POST, GET, PUT, DELETE, OPTIONS\r\n"
                             "Access-Control-Allow-Headers: %s\r\nAccess-Control-Max-Age: 600\r\n",
                             RPC_CORS_HEADERS);
     else if (s->allow_origin[0] != '\0')
-        evbuffer_add_printf(out, "Access-Control-Expose-Headers: Retry-After\r\n");
+        evbuffer_add_printf(out, "Access-Control-Expose-Headers: Retry-After, X-Request-Id, "
+                                 "Idempotent-Replayed\r\n");
+    if (s->request_id[0] != '\0')
+        evbuffer_add_printf(out, "X-Request-Id: %s\r\n", s->request_id);
+    if (s->replayed)
+        evbuffer_add_printf(out, "Idempotent-Replayed: true\r\n");
+    if (s->status == 401)
+        evbuffer_add_printf(out, "WWW-Authenticate: Bearer\r\n");
     if (s->private_network)
         evbuffer_add_printf(out, "Access-Control-Allow-Private-Network: true\r\n");
     if (s->status == 405)
-        evbuffer_add_printf(out, "Allow: GET, HEAD, POST, OPTIONS\r\n");
+        evbuffer_add_printf(out, "Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS\r\n");
     if (s->status == 426)
         evbuffer_add_printf(out, "Sec-WebSocket-Version: 13\r\n");
     if (s->status == 429 || s->status == 503)
@@ -270,8 +286,12 @@ static void on_engine_reply(void *ctx, uint64_t tag, struct rpc_reply *reply) {
         return;
     }
     struct slot *t = slot_of(s, tag);
-    if (t != NULL)
-        t->status = reply->busy ? 429 : 200;
+    if (t != NULL) {
+        t->status = reply->status != 0 ? reply->status : reply->busy ? 429 : 200;
+        t->replayed = reply->replayed;
+        if (reply->status >= 400)
+            t->type = PROBLEM_TYPE;
+    }
     if (t != NULL && t->gzip_ok)
         rpc_gzip_run(s->gzip, tag, &reply->body);
     else
@@ -301,6 +321,71 @@ static bool path_is(const struct http_request *q, const char *path) {
     return len == strlen(path) && memcmp(q->target.ptr, path, len) == 0;
 }
 
+static void answer_problem(struct slot *t, enum api_problem p, const char *why, bool keep_alive) {
+    answer(t, api_problem_status(p), PROBLEM_TYPE, "", keep_alive);
+    api_problem_print(&t->body, p, why, strlen(why), NULL, t->request_id, bytes_of(NULL, 0));
+}
+
+/* Whether the target is the URL of a universe that there is. */
+static bool is_universe(const struct rpc_server *s, const struct http_request *q,
+                        char slug[API_SLUG_MAX + 1]) {
+    return api_http_is_universe(api_http_path(q), slug) && api_universe_id(&s->cx, slug) != 0;
+}
+
+/* Who asks, by credentials and URL; false: answered already. */
+static bool read_origin(struct rpc_server *s, struct slot *t, const struct http_request *q,
+                        bool strict, struct api_origin *out) {
+    const char *why = NULL;
+    enum api_problem p =
+        api_http_origin(out, q, s->keys, s->cx.node->now(s->cx.node->ctx) * 1000, strict, &why);
+    if (strict)
+        memcpy(t->request_id, out->request_id, sizeof(t->request_id));
+    if (p != API_OK)
+        answer_problem(t, p, why, q->keep_alive);
+    return p == API_OK;
+}
+
+static void answer_openapi(struct rpc_server *s, struct slot *t, bool keep_alive) {
+    buf_clear(&t->body);
+    buf_init(&t->body, DOCUMENT_BYTES_MAX);
+    api_openapi(&t->body, s->cx.client_version);
+    answer(t, 200, "application/json", "", keep_alive);
+}
+
+static void handle_api(struct conn *c, struct slot *t, const struct http_request *q) {
+    struct rpc_server *s = c->server;
+    struct api_origin origin;
+    json_t *args = NULL;
+    bool other_verb = false;
+    enum http_verb verb = q->verb == HTTP_VERB_HEAD ? HTTP_VERB_GET : q->verb;
+    t->is_head = q->verb == HTTP_VERB_HEAD;
+    if (!read_origin(s, t, q, true, &origin))
+        return;
+    if (verb == HTTP_VERB_GET && path_is(q, "/v1/openapi.json")) {
+        answer_openapi(s, t, q->keep_alive);
+        return;
+    }
+    const struct api_route *r = api_route_match(verb, api_http_path(q), &args, &other_verb);
+    if (r == NULL) {
+        answer_problem(t, other_verb ? API_METHOD : API_NOT_FOUND,
+                       other_verb ? "the address takes other methods" : "there is no such address",
+                       q->keep_alive);
+    } else if (verb != HTTP_VERB_GET && !content_type_ok(q->fields[HTTP_FIELD_CONTENT_TYPE])) {
+        json_decref(args);
+        answer_problem(t, API_INVALID, "the body must be application/json", q->keep_alive);
+    } else if (s->unsent > RPC_UNSENT_MAX_BYTES) {
+        json_decref(args);
+        answer_problem(t, API_UNAVAILABLE, "too many replies wait to be read", q->keep_alive);
+    } else {
+        struct buf body;
+        t->close_after = !q->keep_alive;
+        t->gzip_ok = rpc_gzip_accepted(q->fields[HTTP_FIELD_ACCEPT_ENCODING]);
+        http_reader_take_body(c->reader, &body);
+        rpc_engine_rest(s->engine, r, args, api_http_query(q), &body,
+                        tag_of(c, (size_t)(t - c->slots)), &origin);
+    }
+}
+
 static void answer_metrics(struct rpc_server *s, struct slot *t, bool keep_alive) {
     buf_clear(&t->body);
     buf_init(&t->body, METRICS_BYTES_MAX);
@@ -326,6 +411,7 @@ static void answer_ready(struct rpc_server *s, struct slot *t, bool keep_alive) 
 }
 
 static void handle_get(struct rpc_server *s, struct slot *t, const struct http_request *q) {
+    char slug[API_SLUG_MAX + 1];
     t->is_head = q->verb == HTTP_VERB_HEAD;
     if (path_is(q, "/livez") || path_is(q, "/healthz"))
         answer(t, 200, "text/plain", "ok\n", q->keep_alive);
@@ -333,7 +419,7 @@ static void handle_get(struct rpc_server *s, struct slot *t, const struct http_r
         answer_ready(s, t, q->keep_alive);
     else if (path_is(q, "/metrics") && s->cx.node->metrics != NULL)
         answer_metrics(s, t, q->keep_alive);
-    else if (path_is(q, "/"))
+    else if (path_is(q, "/") || is_universe(s, q, slug))
         answer(t, 200, "text/plain", "",
                q->keep_alive); /* load balancers ask here whether somebody is at home */
     else
@@ -342,8 +428,12 @@ static void handle_get(struct rpc_server *s, struct slot *t, const struct http_r
 
 static void handle_post(struct conn *c, struct slot *t, const struct http_request *q) {
     struct rpc_server *s = c->server;
-    if (!path_is(q, "/")) {
+    struct api_origin origin;
+    char slug[API_SLUG_MAX + 1] = "";
+    if (!path_is(q, "/") && !is_universe(s, q, slug)) {
         answer(t, 404, "text/plain", "not found\n", q->keep_alive);
+    } else if (!read_origin(s, t, q, false, &origin)) {
+        return;
     } else if (!content_type_ok(q->fields[HTTP_FIELD_CONTENT_TYPE])) {
         answer(t, 415, "text/plain", "invalid content type, only application/json is supported\n",
                q->keep_alive);
@@ -354,7 +444,8 @@ static void handle_post(struct conn *c, struct slot *t, const struct http_reques
         t->close_after = !q->keep_alive;
         t->gzip_ok = rpc_gzip_accepted(q->fields[HTTP_FIELD_ACCEPT_ENCODING]);
         http_reader_take_body(c->reader, &body);
-        rpc_engine_run(s->engine, &body, tag_of(c, (size_t)(t - c->slots)));
+        memcpy(origin.slug, slug, sizeof(slug));
+        rpc_engine_run(s->engine, &body, tag_of(c, (size_t)(t - c->slots)), &origin);
     }
 }
 
@@ -364,8 +455,11 @@ static void handle_upgrade(struct conn *c, struct slot *t, const struct http_req
     char key[WS_ACCEPT_LEN + 1];
     int status = 0;
     const char *why = NULL;
-    if (!path_is(q, "/")) {
+    char slug[API_SLUG_MAX + 1] = "";
+    if (!path_is(q, "/") && !is_universe(c->server, q, slug)) {
         answer(t, 404, "text/plain", "not found\n", q->keep_alive);
+    } else if (!read_origin(c->server, t, q, false, &c->origin)) {
+        return;
     } else if (q->fields[HTTP_FIELD_ORIGIN].ptr != NULL && t->allow_origin[0] == '\0') {
         answer(t, 403, "text/plain", "origin not allowed (see --http-cors)\n", q->keep_alive);
     } else if (!ws_handshake_accept(q, key, &status, &why)) {
@@ -373,6 +467,7 @@ static void handle_upgrade(struct conn *c, struct slot *t, const struct http_req
     } else if (c->used > 1 || evbuffer_get_length(bufferevent_get_output(c->bev)) > 0) {
         answer(t, 400, "text/plain", "requests are still in work\n", q->keep_alive);
     } else {
+        memcpy(c->origin.slug, slug, sizeof(slug));
         c->used = 0;
         c->closing = c->upgraded = true;
         evbuffer_add_printf(bufferevent_get_output(c->bev),
@@ -395,6 +490,9 @@ static void handle_request(struct conn *c) {
         answer(t, 403, "text/plain", "invalid host specified (see --http-vhosts)\n", q->keep_alive);
     } else if (ws_handshake_asked(q) && !s->draining) {
         handle_upgrade(c, t, q);
+    } else if (api_http_is_api(api_http_path(q)) && s->keys != NULL &&
+               q->verb != HTTP_VERB_OPTIONS) {
+        handle_api(c, t, q);
     } else if (q->verb == HTTP_VERB_POST) {
         handle_post(c, t, q);
     } else if (q->verb == HTTP_VERB_GET || q->verb == HTTP_VERB_HEAD) {
@@ -458,7 +556,7 @@ static void read_requests(struct conn *c, struct evbuffer *in) {
 /* The socket goes on as a WebSocket; this connection ends. */
 static void hand_over(struct conn *c) {
     let_go(c);
-    if (rpc_ws_adopt(c->server->ws, c->bev))
+    if (rpc_ws_adopt(c->server->ws, c->bev, &c->origin))
         c->bev = NULL;
     conn_free(c);
 }
@@ -671,6 +769,11 @@ static enum err bind_address(struct rpc_server *s, const char *text, struct err_
 
 static enum err start_engine(struct rpc_server *s, const struct rpc_options *o,
                              struct err_ctx *ec) {
+    if (o->commands->kv_write != NULL && o->commands->api_pepper != NULL) {
+        s->keys = api_keys_new(o->commands);
+        if (s->keys == NULL)
+            FAIL(ec, ERR_NOMEM, "out of memory for API keys");
+    }
     s->cx = (struct rpc_context){
         .store = o->store,
         .source = o->source,
@@ -683,6 +786,7 @@ static enum err start_engine(struct rpc_server *s, const struct rpc_options *o,
         .dev = o->commands->dev_account_count > 0,
         .dev_nonces = &s->dev_nonces,
         .live = &s->live,
+        .keys = s->keys,
     };
     CHECK(o->commands->dev_account_count <= RPC_DEV_ACCOUNTS_MAX);
     TRY(rpc_live_init(&s->live, &s->cx, o->base, ec));
@@ -826,6 +930,7 @@ void rpc_server_close(struct rpc_server *s) {
     free(s->tls_cert);
     free(s->tls_key);
     rpc_access_clear(&s->access);
+    api_keys_free(s->keys);
     pthread_mutex_destroy(&s->dev_nonces.lock);
     free(s->conns);
     free(s->generations);

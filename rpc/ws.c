@@ -45,6 +45,7 @@ struct conn {
     struct ws_message *slots[RPC_PIPELINE_MAX];
     size_t in_work;
     struct rpc_subscriber subscriber;
+    struct api_origin origin;
     struct evbuffer *held; /* notifications that wait for the answer to eth_subscribe; or NULL */
     size_t noted;          /* bytes of notifications that may be unsent */
     bool processing;       /* inside pump */
@@ -406,7 +407,7 @@ static void start_messages(struct conn *c) {
         c->in_work++;
         struct buf body = m->body;
         buf_init(&m->body, 0);
-        rpc_engine_run(c->hub->o.engine, &body, tag_of(c, m->slot));
+        rpc_engine_run(c->hub->o.engine, &body, tag_of(c, m->slot), &c->origin);
     }
 }
 
@@ -595,7 +596,7 @@ void rpc_ws_free(struct rpc_ws *h) {
     free(h);
 }
 
-bool rpc_ws_adopt(struct rpc_ws *h, struct bufferevent *bev) {
+bool rpc_ws_adopt(struct rpc_ws *h, struct bufferevent *bev, const struct api_origin *from) {
     struct conn *c = h->free_count > 0 ? calloc(1, sizeof(*c)) : NULL;
     if (c == NULL)
         return false;
@@ -605,6 +606,7 @@ bool rpc_ws_adopt(struct rpc_ws *h, struct bufferevent *bev) {
     }
     c->plain = rpc_tls_is_plain(bev);
     c->hub = h;
+    c->origin = from != NULL ? *from : api_nobody;
     c->bev = bev;
     c->subscriber.hub = h->o.subs;
     c->last = &c->first;

@@ -34,8 +34,9 @@ struct rpc_ws *rpc_ws_new(const struct rpc_ws_options *o) MUST_USE;
 void rpc_ws_free(struct rpc_ws *h);
 
 /* Takes a connection over, with what its input and output still hold; false: there is no room, and
- * it stays the caller's. */
-bool rpc_ws_adopt(struct rpc_ws *h, struct bufferevent *bev) MUST_USE;
+ * it stays the caller's. `from` (copied, NULL: nobody) asks over it from now on. */
+bool rpc_ws_adopt(struct rpc_ws *h, struct bufferevent *bev,
+                  const struct api_origin *from) MUST_USE;
 /* The engine's answer to a message. */
 void rpc_ws_reply(struct rpc_ws *h, uint64_t tag, struct rpc_reply *reply);
 /* The connection that a request came over; NULL: it has gone, or was not one of these. */

@@ -77,7 +77,7 @@ static void body(struct fixture *f, uint64_t tag, const char *text) {
     struct buf b;
     buf_init(&b, 1 << 20);
     buf_append_str(&b, text);
-    rpc_engine_run(f->engine, &b, tag);
+    rpc_engine_run(f->engine, &b, tag, NULL);
 }
 
 static void expect(struct fixture *f, const char *request, const char *want) {
@@ -264,7 +264,7 @@ Test(engine, answers_from_another_thread) {
     for (int i = 0; i < 1000; i++)
         buf_printf(&b, "%s%s", i == 0 ? "[" : ",", SEND("0"));
     buf_append_str(&b, "]");
-    rpc_engine_run(f.engine, &b, 0);
+    rpc_engine_run(f.engine, &b, 0, NULL);
     cr_assert_eq(f.submit_count, 1000);
     cr_assert_eq(pthread_create(&t, NULL, answer_all, &f), 0);
     while (f.replies[0] == NULL)

@@ -73,7 +73,7 @@ static int connect_client(struct fixture *f) {
     int fds[2];
     cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
     struct bufferevent *bev = bufferevent_socket_new(f->base, fds[0], BEV_OPT_CLOSE_ON_FREE);
-    cr_assert(rpc_ws_adopt(f->ws, bev));
+    cr_assert(rpc_ws_adopt(f->ws, bev, NULL));
     return fds[1];
 }
 

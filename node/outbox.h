@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Transactions that the node signs itself, for universes and for its operator. One thread gives
+ * nonces, so that nobody has to think of them: what is asked for together is signed in order,
+ * remembered in one KV record, and submitted once that is durable.
+ *
+ * A nonce that did not come to be used (its transaction was refused) stalls its account until all
+ * that is under way has come back; what came behind it is then signed again with the nonces that
+ * are free. A transaction that was never in a block is known to nobody else, so signing its call
+ * again cannot do it twice.
+ *
+ * After a crash everything in KV_OPEN that is not in the chain is signed and sent again, before new
+ * requests of the same accounts.
+ *
+ * Limits: OUTBOX_WAITING_MAX calls under way; requests are remembered for OUTBOX_KEEP_MS at least,
+ * OUTBOX_REQUESTS_MAX of them: above it new ones with an idempotency key are refused. */
+#ifndef NODE_OUTBOX_H
+#define NODE_OUTBOX_H
+
+#include "base/clock.h"
+#include "node/signers.h"
+#include "rpc/commands.h"
+#include "state/store.h"
+
+enum {
+    OUTBOX_WAITING_MAX = 8192,
+    OUTBOX_BATCH_MAX = 256, /* calls in one KV record */
+    OUTBOX_BATCH_BYTES_MAX = 4 << 20,
+    OUTBOX_TRIES_MAX = 64,
+    OUTBOX_REQUESTS_MAX = 1 << 22,
+};
+#define OUTBOX_KEEP_MS (30 * UINT64_C(86400000))
+
+struct outbox;
+struct outbox_options {
+    struct store *store;
+    const struct node_commands *node; /* kv_..., submit, pending_nonce; borrowed */
+    const struct signers *signers;    /* borrowed */
+    struct clock *clock;
+    uint64_t chain_id;
+};
+/* After the sequencer has started. */
+enum err outbox_start(struct outbox **out, const struct outbox_options *o,
+                      struct err_ctx *ec) MUST_USE;
+/* Refuses what is not sent yet; what is under way must have been answered, or is answered never. */
+void outbox_stop(struct outbox *o);
+void outbox_free(struct outbox *o);
+/* Fills in outbox, send, claim, release, signer. */
+void outbox_commands(struct outbox *o, struct node_commands *out);
+
+#endif

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "rpc/api_contracts.h"
+
+#include "base/check.h"
+#include "rpc/abi_json.h"
+#include "rpc/api_handlers.h"
+#include "rpc/api_task.h"
+#include "rpc/api_write.h"
+#include "rpc/json_writer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+bytes api_contract_key(uint8_t out[API_CONTRACT_KEY_BYTES], uint64_t universe,
+                       const addr20 *contract) {
+    be64_store(out, universe);
+    memcpy(out + 8, contract->b, 20);
+    return bytes_of(out, API_CONTRACT_KEY_BYTES);
+}
+
+json_t *api_contract_abi(struct rpc_call *c, const struct api_universe *u, const addr20 *contract,
+                         bool must) {
+    const struct node_commands *node = c->cx->node;
+    uint8_t key[API_CONTRACT_KEY_BYTES];
+    struct buf text;
+    json_t *abi = NULL;
+    buf_init(&text, KV_VALUE_MAX_BYTES);
+    if (node->kv_get(node->ctx, KV_ABI, api_contract_key(key, u->id, contract), &text))
+        abi = json_loadb((const char *)text.ptr, text.len, 0, NULL);
+    buf_clear(&text);
+    if (abi == NULL && must)
+        api_fail(c, API_NOT_FOUND, "no ABI was uploaded for this contract");
+    return abi;
+}
+
+/* --- uploading ----------------------------------------------------------------------------- */
+struct abi_upload {
+    struct api_write write;
+    uint8_t key[API_CONTRACT_KEY_BYTES];
+    char *text;
+    addr20 contract;
+};
+
+static void upload_free(void *state) {
+    struct abi_upload *a = state;
+    free(a->text);
+    free(a);
+}
+
+struct count_of {
+    uint64_t universe;
+    size_t count;
+};
+
+static bool count_one(void *ctx, bytes key, bytes value) {
+    struct count_of *n = ctx;
+    (void)value;
+    if (be64_load(key.ptr) != n->universe)
+        return false;
+    n->count++;
+    return true;
+}
+
+static bool has_room(struct rpc_call *c, uint64_t universe) {
+    const struct node_commands *node = c->cx->node;
+    struct count_of n = {.universe = universe};
+    uint8_t first[API_CONTRACT_KEY_BYTES] = {0};
+    be64_store(first, universe);
+    node->kv_each(node->ctx, KV_ABI, bytes_of(first, sizeof(first)), count_one, &n);
+    if (n.count >= API_ABIS_MAX)
+        api_fail(c, API_LIMIT, "a universe has at most %d ABIs", API_ABIS_MAX);
+    return n.count < API_ABIS_MAX;
+}
+
+static void begin_upload(struct rpc_call *c) {
+    struct api_universe u;
+    struct err_ctx ec = {.text = ""};
+    addr20 contract;
+    json_t *abi = api_arg(c, "abi");
+    if (!api_universe_load(c, &u) || !api_contract(c, &u, &contract) || !has_room(c, u.id))
+        return;
+    if (abi_check(rpc_arena(c), abi, &ec) != ERR_OK) {
+        api_fail(c, API_INVALID, "abi: %s", ec.text);
+        return;
+    }
+    char *text = json_dumps(abi, JSON_COMPACT);
+    CHECK(text != NULL);
+    if (strlen(text) > API_ABI_MAX_BYTES) {
+        free(text);
+        api_fail(c, API_INVALID, "abi: longer than %d bytes", API_ABI_MAX_BYTES);
+        return;
+    }
+    struct abi_upload *a = calloc(1, sizeof(*a));
+    CHECK(a != NULL);
+    c->state = a;
+    c->state_free = upload_free;
+    a->text = text;
+    a->contract = contract;
+    a->write.ops[0] = (struct kv_op){.space = KV_ABI,
+                                     .key = api_contract_key(a->key, u.id, &contract),
+                                     .value = bytes_of(text, strlen(text))};
+    a->write.count = 1;
+    api_write_ask(c, &a->write);
+}
+
+void api_abi_set(struct rpc_call *c) {
+    const struct abi_upload *a = c->state;
+    struct json_writer w;
+    if (a == NULL) {
+        begin_upload(c);
+        return;
+    }
+    if (!api_write_done(c, &a->write))
+        return;
+    jw_init(&w, &c->result);
+    jw_object(&w);
+    jw_m_addr(&w, "address", &a->contract);
+    jw_object_end(&w);
+}
+
+void api_abi_get(struct rpc_call *c) {
+    struct api_universe u;
+    addr20 contract;
+    if (!api_universe_load(c, &u) || !api_contract(c, &u, &contract))
+        return;
+    json_t *abi = api_contract_abi(c, &u, &contract, true);
+    char *text = abi != NULL ? json_dumps(abi, JSON_COMPACT) : NULL;
+    if (text != NULL)
+        buf_append_str(&c->result, text);
+    free(text);
+    json_decref(abi);
+}

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "rpc/api_keys.h"
+
+#include "base/check.h"
+#include "base/hex.h"
+#include "base/map.h"
+#include "rpc/json_writer.h"
+
+#include <inttypes.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/rand.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    KEY_VERSION = 1,
+    ID_DIGITS = 16,
+    SECRET_DIGITS = 2 * KEYS_SECRET_BYTES,
+    TEXT_LEN = 3 + ID_DIGITS + 1 + SECRET_DIGITS,
+    PACKED_FIXED = 1 + 1 + 4 + 8 + 8 + 8 + 32 + 1,
+};
+
+struct api_keys {
+    const struct node_commands *node;
+    pthread_mutex_t lock;
+    struct map by_id; /* u64 -> struct api_key * */
+};
+
+/* --- scopes -------------------------------------------------------------------------------- */
+static const struct scope {
+    const char *name;
+    uint32_t bit;
+    bool publishable;
+} scopes[] = {
+#define SCOPE(id, bit, name, publishable, what) {name, API_SCOPE_##id, publishable},
+#include "rpc/api_scopes.def"
+#undef SCOPE
+};
+
+uint32_t api_scope_find(const char *name) {
+    for (size_t i = 0; i < ARRAY_LEN(scopes); i++)
+        if (strcmp(scopes[i].name, name) == 0)
+            return scopes[i].bit;
+    return 0;
+}
+
+uint32_t api_scopes_of_kind(enum api_key_kind kind) {
+    uint32_t all = 0;
+    for (size_t i = 0; i < ARRAY_LEN(scopes); i++) {
+        bool admin = scopes[i].bit == API_SCOPE_ADMIN;
+        if (kind == API_KEY_ADMIN || (kind == API_KEY_SECRET && !admin) ||
+            (kind == API_KEY_PUBLISHABLE && scopes[i].publishable))
+            all |= scopes[i].bit;
+    }
+    return kind == API_KEY_NONE ? 0 : all;
+}
+
+static const char *const kind_names[] = {
+    [API_KEY_NONE] = "none",
+    [API_KEY_ADMIN] = "admin",
+    [API_KEY_SECRET] = "secret",
+    [API_KEY_PUBLISHABLE] = "publishable",
+};
+static const char kind_letters[] = {'?', 'a', 's', 'p'};
+
+const char *api_key_kind_name(enum api_key_kind kind) {
+    return kind_names[kind];
+}
+
+/* --- texts --------------------------------------------------------------------------------- */
+static void hash_secret(const struct api_keys *k, uint8_t out[32], uint64_t id,
+                        const uint8_t secret[KEYS_SECRET_BYTES]) {
+    uint8_t in[8 + KEYS_SECRET_BYTES];
+    unsigned len = 32;
+    be64_store(in, id);
+    memcpy(in + 8, secret, KEYS_SECRET_BYTES);
+    CHECK(HMAC(EVP_sha256(), k->node->api_pepper, 32, in, sizeof(in), out, &len) != NULL);
+    CHECK(len == 32);
+    OPENSSL_cleanse(in, sizeof(in));
+}
+
+static enum api_key_kind kind_of_letter(uint8_t c) {
+    for (size_t i = API_KEY_ADMIN; i < ARRAY_LEN(kind_letters); i++)
+        if (kind_letters[i] == (char)c)
+            return (enum api_key_kind)i;
+    return API_KEY_NONE;
+}
+
+/* kind, id and secret of a text; false: it is none. */
+static bool parse_text(bytes text, enum api_key_kind *out_kind, uint64_t *out_id,
+                       uint8_t secret[KEYS_SECRET_BYTES]) {
+    uint8_t id[8];
+    char digits[SECRET_DIGITS + 1];
+    if (text.len != TEXT_LEN || text.ptr[1] != 'k' || text.ptr[2] != '_' ||
+        text.ptr[3 + ID_DIGITS] != '_')
+        return false;
+    *out_kind = kind_of_letter(text.ptr[0]);
+    memcpy(digits, text.ptr + 3, ID_DIGITS);
+    digits[ID_DIGITS] = '\0';
+    bool ok = *out_kind != API_KEY_NONE && hex_decode_fixed(id, 8, digits) == ERR_OK;
+    memcpy(digits, text.ptr + 4 + ID_DIGITS, SECRET_DIGITS);
+    digits[SECRET_DIGITS] = '\0';
+    ok = ok && digits[1] != 'x' && hex_decode_fixed(secret, KEYS_SECRET_BYTES, digits) == ERR_OK;
+    OPENSSL_cleanse(digits, sizeof(digits));
+    *out_id = ok ? be64_load(id) : 0;
+    return ok;
+}
+
+bool api_key_make(struct api_keys *k, struct api_key *key, char out_text[API_KEY_TEXT_MAX]) {
+    uint8_t secret[KEYS_SECRET_BYTES], id[8];
+    do {
+        if (RAND_bytes(id, 8) != 1 || RAND_bytes(secret, sizeof(secret)) != 1)
+            return false;
+        key->id = be64_load(id);
+    } while (key->id == 0 || api_keys_get(k, key->id, NULL));
+    hash_secret(k, key->hash, key->id, secret);
+    char digits[SECRET_DIGITS + 1] = {0};
+    hex_encode(digits, secret, sizeof(secret));
+    snprintf(out_text, API_KEY_TEXT_MAX, "%ck_%016" PRIx64 "_%s", kind_letters[key->kind], key->id,
+             digits);
+    OPENSSL_cleanse(secret, sizeof(secret));
+    OPENSSL_cleanse(digits, sizeof(digits));
+    return true;
+}
+
+/* --- values -------------------------------------------------------------------------------- */
+/* version u8 | kind u8 | scopes u32 | created, expires, revoked u64 ms | hash 32 | slug length u8 |
+ * slug | label to the end */
+void api_key_pack(struct buf *out, const struct api_key *key) {
+    uint8_t n[8];
+    size_t slug_len = strlen(key->slug);
+    buf_append_byte(out, KEY_VERSION);
+    buf_append_byte(out, (uint8_t)key->kind);
+    be32_store(n, key->scopes);
+    buf_append(out, n, 4);
+    const uint64_t times[] = {key->created_ms, key->expires_ms, key->revoked_ms};
+    for (size_t i = 0; i < ARRAY_LEN(times); i++) {
+        be64_store(n, times[i]);
+        buf_append(out, n, 8);
+    }
+    buf_append(out, key->hash, 32);
+    buf_append_byte(out, (uint8_t)slug_len);
+    buf_append(out, key->slug, slug_len);
+    buf_append_str(out, key->label);
+}
+
+enum err api_key_unpack(struct api_key *out, bytes id, bytes value) {
+    struct api_key k = {0};
+    const uint8_t *p = value.ptr;
+    if (id.len != 8 || value.len < PACKED_FIXED)
+        return ERR_CORRUPT;
+    if (p[0] != KEY_VERSION)
+        return ERR_VERSION;
+    size_t slug_len = p[PACKED_FIXED - 1], label_len = value.len - PACKED_FIXED - slug_len;
+    if (p[1] == 0 || p[1] > API_KEY_PUBLISHABLE || slug_len > API_SLUG_MAX ||
+        slug_len > value.len - PACKED_FIXED || label_len > API_LABEL_MAX)
+        return ERR_CORRUPT;
+    k.id = be64_load(id.ptr);
+    k.kind = (enum api_key_kind)p[1];
+    k.scopes = be32_load(p + 2);
+    k.created_ms = be64_load(p + 6);
+    k.expires_ms = be64_load(p + 14);
+    k.revoked_ms = be64_load(p + 22);
+    memcpy(k.hash, p + 30, 32);
+    memcpy(k.slug, p + PACKED_FIXED, slug_len);
+    memcpy(k.label, p + PACKED_FIXED + slug_len, label_len);
+    *out = k;
+    return ERR_OK;
+}
+
+/* --- keeping ------------------------------------------------------------------------------- */
+static bool load_one(void *ctx, bytes id, bytes value) {
+    struct api_keys *k = ctx;
+    struct api_key key;
+    if (api_key_unpack(&key, id, value) == ERR_OK)
+        (void)!api_keys_put(k, &key);
+    return true;
+}
+
+struct api_keys *api_keys_new(const struct node_commands *node) {
+    static const uint8_t first[8];
+    struct api_keys *k = calloc(1, sizeof(*k));
+    if (k == NULL)
+        return NULL;
+    k->node = node;
+    pthread_mutex_init(&k->lock, NULL);
+    map_init(&k->by_id, 8, sizeof(struct api_key *), KEYS_MAX, map_seed_random());
+    if (node->kv_each != NULL)
+        node->kv_each(node->ctx, KV_API_KEY, bytes_of(first, 8), load_one, k);
+    return k;
+}
+
+void api_keys_free(struct api_keys *k) {
+    if (k == NULL)
+        return;
+    void *value;
+    const void *id;
+    for (size_t it = 0; map_next(&k->by_id, &it, &id, &value);)
+        free(*(struct api_key **)value);
+    map_clear(&k->by_id);
+    pthread_mutex_destroy(&k->lock);
+    free(k);
+}
+
+enum err api_keys_put(struct api_keys *k, const struct api_key *key) {
+    void *value = NULL;
+    bool fresh = false;
+    pthread_mutex_lock(&k->lock);
+    enum err e = map_ensure(&k->by_id, &key->id, &value, &fresh);
+    if (e == ERR_OK) {
+        struct api_key **at = value;
+        if (fresh)
+            *at = calloc(1, sizeof(**at));
+        CHECK(*at != NULL);
+        **at = *key;
+    }
+    pthread_mutex_unlock(&k->lock);
+    return e;
+}
+
+bool api_keys_get(struct api_keys *k, uint64_t id, struct api_key *out) {
+    pthread_mutex_lock(&k->lock);
+    struct api_key **at = map_get(&k->by_id, &id);
+    if (at != NULL && out != NULL)
+        *out = **at;
+    pthread_mutex_unlock(&k->lock);
+    return at != NULL;
+}
+
+static bool is_live(const struct api_key *key, uint64_t now_ms) {
+    return key->revoked_ms == 0 && (key->expires_ms == 0 || key->expires_ms > now_ms);
+}
+
+static int by_creation(const void *a, const void *b) {
+    const struct api_key *x = a, *y = b;
+    if (x->created_ms != y->created_ms)
+        return x->created_ms < y->created_ms ? -1 : 1;
+    return (x->id > y->id) - (x->id < y->id);
+}
+
+size_t api_keys_list(struct api_keys *k, const char *slug, struct api_key *out, size_t max) {
+    size_t n = 0;
+    void *value;
+    const void *id;
+    pthread_mutex_lock(&k->lock);
+    for (size_t it = 0; map_next(&k->by_id, &it, &id, &value);) {
+        const struct api_key *key = *(struct api_key **)value;
+        if (strcmp(key->slug, slug) != 0)
+            continue;
+        if (n < max)
+            out[n] = *key;
+        n++;
+    }
+    pthread_mutex_unlock(&k->lock);
+    if (n > 0 && max > 0)
+        qsort(out, n < max ? n : max, sizeof(*out), by_creation);
+    return n;
+}
+
+size_t api_keys_live(struct api_keys *k, const char *slug, uint64_t now_ms) {
+    size_t n = 0;
+    void *value;
+    const void *id;
+    pthread_mutex_lock(&k->lock);
+    for (size_t it = 0; map_next(&k->by_id, &it, &id, &value);) {
+        const struct api_key *key = *(struct api_key **)value;
+        n += strcmp(key->slug, slug) == 0 && is_live(key, now_ms);
+    }
+    pthread_mutex_unlock(&k->lock);
+    return n;
+}
+
+/* --- checking ------------------------------------------------------------------------------ */
+static enum api_key_verdict check_admin(const struct api_keys *k, bytes text,
+                                        struct api_principal *out) {
+    const char *admin = k->node->admin_key;
+    if (admin == NULL || strlen(admin) != text.len || CRYPTO_memcmp(admin, text.ptr, text.len) != 0)
+        return API_KEY_UNKNOWN;
+    *out =
+        (struct api_principal){.kind = API_KEY_ADMIN, .scopes = api_scopes_of_kind(API_KEY_ADMIN)};
+    return API_KEY_OK;
+}
+
+enum api_key_verdict api_keys_check(struct api_keys *k, bytes text, uint64_t now_ms,
+                                    struct api_principal *out) {
+    uint8_t secret[KEYS_SECRET_BYTES], hash[32];
+    enum api_key_kind kind = API_KEY_NONE;
+    uint64_t id = 0;
+    enum api_key_verdict v = API_KEY_UNKNOWN;
+    if (!parse_text(text, &kind, &id, secret))
+        return API_KEY_UNKNOWN;
+    if (kind == API_KEY_ADMIN)
+        return check_admin(k, text, out);
+    hash_secret(k, hash, id, secret);
+    OPENSSL_cleanse(secret, sizeof(secret));
+    pthread_mutex_lock(&k->lock);
+    struct api_key **at = map_get(&k->by_id, &id);
+    if (at != NULL && (*at)->kind == kind && CRYPTO_memcmp((*at)->hash, hash, 32) == 0) {
+        struct api_key *key = *at;
+        v = key->revoked_ms != 0    ? API_KEY_REVOKED
+            : !is_live(key, now_ms) ? API_KEY_EXPIRED
+                                    : API_KEY_OK;
+        if (v == API_KEY_OK) {
+            key->used_ms = now_ms;
+            *out = (struct api_principal){.kind = kind, .key_id = id, .scopes = key->scopes};
+            memcpy(out->slug, key->slug, sizeof(out->slug));
+        }
+    }
+    pthread_mutex_unlock(&k->lock);
+    return v;
+}
+
+/* --- printing ------------------------------------------------------------------------------ */
+static void print_time(struct json_writer *w, const char *name, uint64_t ms) {
+    if (ms == 0)
+        return;
+    jw_key(w, name);
+    jw_int(w, (int64_t)ms);
+}
+
+void api_key_print(struct json_writer *w, const struct api_key *key) {
+    char id[ID_DIGITS + 1];
+    snprintf(id, sizeof(id), "%016" PRIx64, key->id);
+    jw_object(w);
+    jw_m_text(w, "id", id);
+    if (key->slug[0] != '\0')
+        jw_m_text(w, "universe", key->slug);
+    jw_m_text(w, "kind", api_key_kind_name(key->kind));
+    jw_key(w, "scopes");
+    jw_array(w);
+    for (size_t i = 0; i < ARRAY_LEN(scopes); i++)
+        if ((key->scopes & scopes[i].bit) != 0)
+            jw_text(w, scopes[i].name);
+    jw_array_end(w);
+    jw_m_text(w, "label", key->label);
+    jw_key(w, "createdAt");
+    jw_int(w, (int64_t)key->created_ms);
+    print_time(w, "expiresAt", key->expires_ms);
+    print_time(w, "revokedAt", key->revoked_ms);
+    print_time(w, "lastUsedAt", key->used_ms);
+    jw_object_end(w);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* API keys. A key's text is sk_<id>_<secret> (secret: for backends) or pk_<id>_<secret>
+ * (publishable: for games in players' hands, reads only), id 16 and secret 64 hexadecimal digits of
+ * random bytes. Kept are the public id and HMAC-SHA256(pepper, id | secret), never the secret; the
+ * pepper is the node's own and not in the log. The operator's admin key is ak_<id>_<secret>.
+ *
+ * All keys are in RAM: checking one touches neither store nor disk. Comparisons take the same time
+ * wherever texts differ. Thread-safe. */
+#ifndef RPC_API_KEYS_H
+#define RPC_API_KEYS_H
+
+#include "rpc/api.h"
+
+enum {
+    KEYS_MAX = 1 << 18,
+    KEYS_PER_UNIVERSE_MAX = 64, /* that are neither revoked nor expired */
+    KEYS_SECRET_BYTES = 32,
+};
+#define KEYS_OVERLAP_MAX_MS (30 * UINT64_C(86400000))
+
+struct api_key {
+    uint64_t id;
+    enum api_key_kind kind;
+    char slug[API_SLUG_MAX + 1];
+    uint32_t scopes;
+    uint64_t created_ms, expires_ms, revoked_ms; /* 0: not */
+    uint8_t hash[32];
+    char label[API_LABEL_MAX + 1];
+    uint64_t used_ms; /* last; not kept over a restart */
+};
+
+struct api_keys;
+/* Reads all keys from the node's own values. `node` is borrowed. */
+struct api_keys *api_keys_new(const struct node_commands *node) MUST_USE;
+void api_keys_free(struct api_keys *k);
+
+enum api_key_verdict { API_KEY_OK, API_KEY_UNKNOWN, API_KEY_EXPIRED, API_KEY_REVOKED };
+/* Who shows this text. A wrong secret is UNKNOWN. */
+enum api_key_verdict api_keys_check(struct api_keys *k, bytes text, uint64_t now_ms,
+                                    struct api_principal *out);
+
+/* A fresh key with random id and secret; the rest is filled in already. `out_text` gets what is
+ * shown once. False: no random bytes. */
+bool api_key_make(struct api_keys *k, struct api_key *key, char out_text[API_KEY_TEXT_MAX]);
+/* As the node's own values have it. */
+void api_key_pack(struct buf *out, const struct api_key *key);
+enum err api_key_unpack(struct api_key *out, bytes id, bytes value) MUST_USE;
+
+/* After the change is durable. ERR_TOO_LARGE: KEYS_MAX. */
+enum err api_keys_put(struct api_keys *k, const struct api_key *key) MUST_USE;
+bool api_keys_get(struct api_keys *k, uint64_t id, struct api_key *out);
+/* Keys of a universe, at most `max`, by time of creation; how many there are. */
+size_t api_keys_list(struct api_keys *k, const char *slug, struct api_key *out, size_t max);
+/* Those that work now. */
+size_t api_keys_live(struct api_keys *k, const char *slug, uint64_t now_ms);
+
+/* "read", ... to a bit; 0: none. */
+uint32_t api_scope_find(const char *name);
+/* All that a kind of key may have. */
+uint32_t api_scopes_of_kind(enum api_key_kind kind);
+const char *api_key_kind_name(enum api_key_kind kind);
+struct json_writer;
+void api_key_print(struct json_writer *w, const struct api_key *key);
+
+#endif
