@@ -211,14 +211,6 @@ static enum err start_api(struct run *r, struct err_ctx *ec) {
                                 .chain_id = r->genesis.config.chain_id};
     TRY(outbox_start(&r->outbox, &oo, ec));
     outbox_commands(r->outbox, &r->commands);
-    int n = r->config.public_url[0] != '\0'
-                ? snprintf(r->public_url, PUBLIC_URL_MAX, "%s", r->config.public_url)
-                : snprintf(r->public_url, PUBLIC_URL_MAX, "http%s://%s",
-                           r->config.tls_cert[0] != '\0' ? "s" : "", r->config.http);
-    if (n < 0 || n >= PUBLIC_URL_MAX)
-        FAIL(ec, ERR_CONFIG, "--public-url is longer than %d characters", PUBLIC_URL_MAX - 1);
-    while (n > 0 && r->public_url[n - 1] == '/')
-        r->public_url[--n] = '\0';
     r->commands.public_url = r->public_url;
     r->commands.api_pepper = r->secrets.pepper;
     r->commands.admin_key = r->secrets.admin_key;
@@ -242,6 +234,19 @@ static enum err start_rpc(struct run *r, struct err_ctx *ec) {
         .client_version = callipter_client_version(),
     };
     return rpc_server_open(&r->rpc, &ro, ec);
+}
+
+/* Known once the port is. */
+static enum err set_public_url(struct run *r, struct err_ctx *ec) {
+    int n = r->config.public_url[0] != '\0'
+                ? snprintf(r->public_url, PUBLIC_URL_MAX, "%s", r->config.public_url)
+                : snprintf(r->public_url, PUBLIC_URL_MAX, "http%s://%s",
+                           r->config.tls_cert[0] != '\0' ? "s" : "", rpc_server_address(r->rpc));
+    if (n < 0 || n >= PUBLIC_URL_MAX)
+        FAIL(ec, ERR_CONFIG, "--public-url is longer than %d characters", PUBLIC_URL_MAX - 1);
+    while (n > 0 && r->public_url[n - 1] == '/')
+        r->public_url[--n] = '\0';
+    return ERR_OK;
 }
 
 static void on_stop(evutil_socket_t fd, short what, void *ctx) {
@@ -296,6 +301,7 @@ static enum err start(struct run *r, struct err_ctx *ec) {
     if (strcmp(r->config.role, "validator") != 0) /* which sends nothing */
         TRY(start_api(r, ec));
     TRY(start_rpc(r, ec));
+    TRY(set_public_url(r, ec));
     r->reload.rpc = r->rpc;
     r->reload.sequencer = r->sequencer;
     r->reload.pool = &r->pool;

@@ -128,10 +128,12 @@ bool outbox_in_chain(struct outbox *o, const hash32 *tx_hash) {
 /* Nonce of the account's next transaction. Nothing of it is under way unless `next` counts it. */
 static uint64_t take_nonce(struct outbox *o, struct outbox_account *a) {
     if (a->in_flight == 0 && !a->signing) {
+        /* In this order: the pool lets go of a transaction once the store has it. */
+        uint64_t pending = o->o.node->pending_nonce(o->o.node->ctx, &a->address);
         struct store_view *v = open_view(o);
         uint64_t latest = state_nonce(v, &a->address);
         store_view_close(v);
-        a->next = o->o.node->pending_nonce(o->o.node->ctx, &a->address, latest);
+        a->next = pending > latest ? pending : latest;
     }
     a->signing = true;
     return a->next++;

@@ -123,8 +123,11 @@ static enum err load_admin_key(struct secrets *s, const struct secrets_options *
     return e;
 }
 
+/* A random password needs no slow derivation. */
+static const struct scrypt_params quick = {.n = 1024, .r = 8, .p = 1};
+
 static enum err make_seed(struct secrets *s, const char *path, const char *password,
-                          struct err_ctx *ec) {
+                          bool own_password, struct err_ctx *ec) {
     uint8_t random[64];
     struct buf json;
     addr20 ignored;
@@ -133,7 +136,8 @@ static enum err make_seed(struct secrets *s, const char *path, const char *passw
     while (secp_address_of_key(&ignored, s->signers.seed) != ERR_OK);
     TRY(random_bytes(random, sizeof(random), ec));
     buf_init(&json, KEYSTORE_FILE_MAX_BYTES);
-    enum err e = keystore_encrypt(&json, s->signers.seed, password, &KEYSTORE_LIGHT, random, ec);
+    enum err e = keystore_encrypt(&json, s->signers.seed, password,
+                                  own_password ? &KEYSTORE_STANDARD : &quick, random, ec);
     if (e == ERR_OK)
         e = write_new(path, buf_bytes(&json), ec);
     buf_clear(&json);
@@ -167,8 +171,9 @@ static enum err load_seed(struct secrets *s, const struct secrets_options *o, st
                      ? read_text(&password, o->signer_password, ec)
                      : hex_file(o->dir, "signer.password", "", 32, &password, ec);
     if (e == ERR_OK)
-        e = access(path, F_OK) == 0 ? read_seed(s, path, (const char *)password.ptr, ec)
-                                    : make_seed(s, path, (const char *)password.ptr, ec);
+        e = access(path, F_OK) == 0
+                ? read_seed(s, path, (const char *)password.ptr, ec)
+                : make_seed(s, path, (const char *)password.ptr, o->signer_password[0] != '\0', ec);
     if (password.ptr != NULL)
         OPENSSL_cleanse(password.ptr, password.len);
     buf_clear(&password);

@@ -122,6 +122,11 @@ static void print_created(struct rpc_call *c, const struct api_task *t) {
     struct api_universe u;
     struct json_writer w;
     size_t had = k == NULL ? api_keys_list(c->cx->keys, api_slug(c), old, 2) : 0;
+    if (had >= 2 && old[0].kind == API_KEY_PUBLISHABLE) { /* made in the same millisecond */
+        struct api_key first = old[1];
+        old[1] = old[0];
+        old[0] = first;
+    }
     if (!api_universe_load(c, &u))
         return;
     jw_init(&w, &c->result);

@@ -11,6 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+bool api_token_template(enum template_id *out, bytes value) {
+    if (value.len < 2 || value.ptr[0] != API_TOKEN_VERSION || value.ptr[1] > value.len - 2)
+        return false;
+    return template_find(out, (const char *)value.ptr + 2, value.ptr[1]);
+}
+
 bytes api_contract_key(uint8_t out[API_CONTRACT_KEY_BYTES], uint64_t universe,
                        const addr20 *contract) {
     be64_store(out, universe);
@@ -27,6 +33,13 @@ json_t *api_contract_abi(struct rpc_call *c, const struct api_universe *u, const
     buf_init(&text, KV_VALUE_MAX_BYTES);
     if (node->kv_get(node->ctx, KV_ABI, api_contract_key(key, u->id, contract), &text))
         abi = json_loadb((const char *)text.ptr, text.len, 0, NULL);
+    buf_reset(&text);
+    enum template_id template;
+    if (abi == NULL && node->kv_get(node->ctx, KV_TOKEN, bytes_of(key, sizeof(key)), &text) &&
+        api_token_template(&template, buf_bytes(&text))) {
+        bytes built_in = template_abi(template);
+        abi = json_loadb((const char *)built_in.ptr, built_in.len, 0, NULL);
+    }
     buf_clear(&text);
     if (abi == NULL && must)
         api_fail(c, API_NOT_FOUND, "no ABI was uploaded for this contract");

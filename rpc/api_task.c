@@ -37,7 +37,9 @@ static void task_free(void *state) {
 static void name_request(struct rpc_call *c, struct api_task *t) {
     char text[512];
     const struct api_origin *o = c->origin;
-    int n = snprintf(text, sizeof(text), "callipter request 1\n%s\n%016llx\n%s", api_slug(c),
+    const struct api_route *r = api_route_of(c->method);
+    const char *slug = strstr(r->path, "{slug}") != NULL ? api_slug(c) : "";
+    int n = snprintf(text, sizeof(text), "callipter request 1\n%s\n%016llx\n%s", slug,
                      (unsigned long long)o->who.key_id, o->idempotency_key);
     CHECK(n > 0 && (size_t)n < sizeof(text));
     sha256(t->id.b, text, (size_t)n);
@@ -241,6 +243,8 @@ struct api_task *api_task(struct rpc_call *c) {
 /* --- simulation ---------------------------------------------------------------------------- */
 /* False with the error set only where the node fails. */
 static bool run(struct rpc_call *c, const struct api_call_spec *s, struct call_result *out) {
+    if (rpc_failed(c))
+        return false;
     struct index_head head;
     struct block_ref latest = {.kind = BLOCK_REF_LATEST};
     struct tx tx = {.type = TX_DYNAMIC_FEE,
@@ -356,6 +360,8 @@ bool api_task_add(struct rpc_call *c, const struct api_call_spec *s) {
     uint64_t gas = s->gas;
     size_t number = t->part_count + t->call_count;
     CHECK(s->meta.len <= API_META_MAX_BYTES);
+    if (rpc_failed(c))
+        return false;
     if (!s->trust) {
         if (!api_simulate(c, s, &ignored, &gas))
             return false;
@@ -420,10 +426,11 @@ bytes api_pack(struct rpc_call *c, const char *signature, json_t *args) {
     struct err_ctx ec = {.text = ""};
     struct buf b;
     buf_init(&b, ABI_DATA_MAX_BYTES + 4);
-    CHECK(args != NULL);
     CHECK(abi_parse_signature(&e, a, signature, &ec) == ERR_OK);
-    CHECK(abi_encode_call(&b, &e, args, &ec) == ERR_OK);
-    bytes out = arena_copy(a, buf_bytes(&b));
+    enum err err = args != NULL ? abi_encode_call(&b, &e, args, &ec) : ERR_INVALID;
+    if (err != ERR_OK)
+        api_fail(c, API_INVALID, "%s", ec.text[0] != '\0' ? ec.text : err_text(err));
+    bytes out = err == ERR_OK ? arena_copy(a, buf_bytes(&b)) : bytes_of(NULL, 0);
     buf_clear(&b);
     json_decref(args);
     return out;

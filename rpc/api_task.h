@@ -91,7 +91,8 @@ bool api_fits(struct rpc_call *c, const struct api_call_spec *s);
 /* Sets the call's error for revert data. */
 void api_fail_reverted(struct rpc_call *c, bytes data, const json_t *abi);
 /* Encodes a call by its signature; args is taken over. In the task's arena (or the call's, without
- * a task). A value that does not fit is a bug. */
+ * a task). Empty, with the error set, where a value does not fit: the functions above do nothing
+ * then. */
 bytes api_pack(struct rpc_call *c, const char *signature, json_t *args);
 
 /* The newest part with this meta that is not lost. */
