@@ -207,7 +207,7 @@ static void take_sending(struct outbox *o, struct sending *s) {
     const struct node_send *send = s->send;
     struct outbox_account *a = outbox_account(o, send->slug);
     for (size_t i = 0; i < send->count; i++) {
-        const struct node_call *c = &send->calls[i];
+        const struct own_call *c = &send->calls[i];
         struct entry *e = calloc(1, sizeof(*e));
         CHECK(e != NULL);
         *e = (struct entry){.sending = s,

@@ -49,7 +49,7 @@ struct entry {
     bool has_id;
     hash32 id;
     uint16_t part;
-    struct node_call call;
+    struct own_call call;
     uint8_t *own; /* storage of the call's data and meta, of an earlier run */
     struct buf envelope;
     hash32 hash;

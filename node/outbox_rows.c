@@ -190,12 +190,12 @@ static bool restore_call(struct entry *e, bytes envelope, bytes meta) {
             memcpy(e->own, tx.data.ptr, tx.data.len);
         if (meta.len > 0)
             memcpy(e->own + tx.data.len, meta.ptr, meta.len);
-        e->call = (struct node_call){.to = tx.to,
-                                     .data = bytes_of(e->own, tx.data.len),
-                                     .value = tx.value,
-                                     .gas = tx.gas_limit,
-                                     .max_fee = tx.max_fee,
-                                     .meta = bytes_of(e->own + tx.data.len, meta.len)};
+        e->call = (struct own_call){.to = tx.to,
+                                    .data = bytes_of(e->own, tx.data.len),
+                                    .value = tx.value,
+                                    .gas = tx.gas_limit,
+                                    .max_fee = tx.max_fee,
+                                    .meta = bytes_of(e->own + tx.data.len, meta.len)};
         e->hash = tx.hash;
         e->nonce = tx.nonce;
     }

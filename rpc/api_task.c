@@ -372,7 +372,7 @@ bool api_task_add(struct rpc_call *c, const struct api_call_spec *s) {
         return false;
     }
     t->numbers[t->call_count] = (uint16_t)number;
-    t->calls[t->call_count++] = (struct node_call){
+    t->calls[t->call_count++] = (struct own_call){
         .to = s->to,
         .data = arena_copy(&t->arena, s->data),
         .value = s->value,

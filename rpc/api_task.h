@@ -48,7 +48,7 @@ struct api_task {
     hash32 id, body_hash;
     uint64_t created_ms;
     struct arena arena; /* lives as long as the request */
-    struct node_call calls[NODE_SEND_CALLS_MAX];
+    struct own_call calls[NODE_SEND_CALLS_MAX];
     struct node_sent results[NODE_SEND_CALLS_MAX];
     uint16_t numbers[NODE_SEND_CALLS_MAX];
     size_t call_count;

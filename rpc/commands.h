@@ -79,7 +79,7 @@ struct node_parent {
 /* --- transactions that the node signs itself ------------------------------------------------ */
 /* A call by one of the node's own accounts: each universe has one, the operator has one. Nonces are
  * the node's business. */
-struct node_call {
+struct own_call {
     addr20 to;
     bytes data;
     u256 value;
@@ -103,7 +103,7 @@ struct node_sent {
  * refused leaves no row. */
 struct node_send {
     const char *slug; /* the universe whose account signs; "": the operator's */
-    const struct node_call *calls;
+    const struct own_call *calls;
     size_t count;
     bool has_id;
     hash32 id;
