@@ -28,6 +28,14 @@ static void become_deployer(struct fixture *f, int owner, uint64_t id, int accou
     registry_ok(f, account, 0, "acceptDeployer(uint64)", WORDS(W(id)));
 }
 
+#define SCHEDULE "scheduleSurcharge(uint64,(uint64,uint64,uint64,uint128,uint128,uint128),uint64)"
+
+static void wait(struct fixture *f, uint64_t seconds) {
+    struct derived_block b;
+    struct tx *t = fixture_tx(f, 0, &f->addrs[0], 0, NO_DATA, 21000);
+    cr_assert_eq(fixture_block(f, &b, &t, 1, seconds, NULL), ERR_OK);
+}
+
 /* --- attribution ------------------------------------------------------------------------- */
 
 Test(universe, factory_and_descendants) {
@@ -252,6 +260,29 @@ Test(universe, sponsor_pays_exactly) {
                  cost);
     cr_assert_eq(registry_view_u64(&f, "userSpent(uint64,address)", WORDS(W(id), A(f.addrs[3]))),
                  0);
+    fixture_clear(&f);
+}
+
+/* GASPRICE and BASEFEE as the code sees them: P + S and P for who pays, 0 and P for who does not.
+ */
+Test(universe, what_the_code_sees) {
+    struct fixture f;
+    fixture_init(&f, &universe_options);
+    uint64_t id = make_universe(&f, 1, "u");
+    static const uint8_t store[] = {0x3a, 0x5f, 0x55, 0x48, 0x60, 0x01, 0x55, 0x00};
+    addr20 a = factory_deploy(&f, 1, id, 1, init_code(&f, CODE(store)));
+    struct world *w = chain_world(f.main.chain);
+    registry_ok(&f, 1, 0, SCHEDULE,
+                WORDS(W(id), W(1 << 30), W(0), W(10), W(1), W(77), W(1000), W(3600)));
+    wait(&f, 3600);
+    (void)fixture_run(&f, fixture_tx(&f, 2, &a, 0, NO_DATA, 100000));
+    u256 one = W(1);
+    cr_assert_eq(world_storage(w, &a, &U256_ZERO).w[0], PRICE + 77);
+    cr_assert_eq(world_storage(w, &a, &one).w[0], PRICE);
+    make_sponsor(&f, 1, id, &a, ETHER);
+    (void)fixture_run(&f, fixture_tx(&f, 2, &a, 0, NO_DATA, 100000)); /* it offers a price */
+    cr_assert_eq(world_storage(w, &a, &U256_ZERO).w[0], 0);
+    cr_assert_eq(world_storage(w, &a, &one).w[0], PRICE);
     fixture_clear(&f);
 }
 
@@ -513,14 +544,6 @@ Test(universe, paused) {
 }
 
 /* --- the toll ---------------------------------------------------------------------------- */
-
-#define SCHEDULE "scheduleSurcharge(uint64,(uint64,uint64,uint64,uint128,uint128,uint128),uint64)"
-
-static void wait(struct fixture *f, uint64_t seconds) {
-    struct derived_block b;
-    struct tx *t = fixture_tx(f, 0, &f->addrs[0], 0, NO_DATA, 21000);
-    cr_assert_eq(fixture_block(f, &b, &t, 1, seconds, NULL), ERR_OK);
-}
 
 Test(universe, toll) {
     struct fixture f;
