@@ -132,6 +132,10 @@ struct call_request {
     bool run_redeems;
     bool pending;       /* block context of the next block instead of header's own */
     uint64_t timestamp; /* for pending */
+    /* Whether the call has used up its time (struct evm_config has when it is asked); the result is
+     * void once it was true. NULL: it never has. */
+    bool (*expired)(void *ctx);
+    void *expired_ctx;
 };
 struct call_result {
     enum evm_status status;

@@ -69,6 +69,8 @@ enum err chain_call(struct call_result *out, struct chain *c, struct arena *a,
     struct exec *x = &c->x;
     x->gas_left = UINT64_MAX;
     x->tx_gas_cap = UINT64_MAX;
+    x->expired = req->expired;
+    x->expired_ctx = req->expired_ctx;
     if (req->overrides != NULL) {
         override_block(c, &req->overrides->block);
         overrides_apply(req->overrides, c->world);
@@ -80,6 +82,7 @@ enum err chain_call(struct call_result *out, struct chain *c, struct arena *a,
     bool stop = false;
     struct call_result res = {
         .verdict = apply_tx_watched(x, &req->tx, a, &r, &receipt, req->watch, &stop)};
+    x->expired = NULL;
     if (res.verdict == TX_OK) {
         res.status = r.status;
         res.gas_used = r.gas_used;

@@ -164,6 +164,8 @@ static void run_message(struct exec *x, const struct evm_message *msg,
         .block = &x->block,
         .tx = tx_ctx,
         .host = exec_host(x),
+        .expired = x->expired,
+        .expired_ctx = x->expired_ctx,
     };
     evm_run(x->vm, &cfg, msg, &x->last);
     /* A node that cannot execute must not go on: what it would write is not the chain's state. */

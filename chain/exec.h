@@ -77,6 +77,9 @@ struct exec {
     uint64_t gas_used;   /* cumulative */
     uint64_t blob_gas_left, blob_gas_used;
     uint64_t blob_max_per_tx; /* blobs; EIP-7594. 0: blob transactions are not supported */
+    /* As struct evm_config has it: of calls and simulations, NULL in blocks. */
+    bool (*expired)(void *ctx);
+    void *expired_ctx;
     /* BLOCKHASH: zero for unknown. */
     hash32 (*block_hash)(void *ctx, uint64_t number);
     void *block_hash_ctx;

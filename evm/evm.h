@@ -239,6 +239,12 @@ struct evm_config {
     const struct evm_tx_ctx *tx;
     struct evm_host host;
     bool no_code_size_limit; /* eth_call style relaxations stay out of consensus */
+    /* Outside of consensus too: asked before each call and creation that code makes, if not NULL.
+     * True from then on: the frame that calls fails as if out of gas, and so does each one above it
+     * at its next call. Between two calls gas alone bounds the time: precompiles and whatever makes
+     * code costly for its gas lie behind calls. */
+    bool (*expired)(void *ctx);
+    void *expired_ctx;
 };
 
 /* Runs the message: snapshot, value transfer, precompile or code, creation's code deposit; on

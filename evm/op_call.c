@@ -56,6 +56,8 @@ static int64_t give_gas(struct call *c, const u256 *requested, bool with_stipend
 int64_t op_call_charge(struct evm *vm, struct frame *f, enum evm_call_kind kind, const u256 *sp,
                        int64_t gas) {
     struct call *c = &vm->call;
+    if (vm->cfg->expired != NULL && vm->cfg->expired(vm->cfg->expired_ctx))
+        return gas_fail(EVM_OUT_OF_GAS);
     bool takes_value = kind == EVM_CALL || kind == EVM_CALLCODE;
     const u256 *rest =
         takes_value ? sp - 4 : sp - 3; /* in offset, in length, out offset, out length */

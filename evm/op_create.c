@@ -5,6 +5,8 @@
 int64_t op_create_charge(struct evm *vm, struct frame *f, enum evm_call_kind kind, const u256 *sp,
                          int64_t gas) {
     struct call *c = &vm->call;
+    if (vm->cfg->expired != NULL && vm->cfg->expired(vm->cfg->expired_ctx))
+        return gas_fail(EVM_OUT_OF_GAS);
     if (f->is_static)
         return gas_fail(EVM_STATIC_VIOLATION);
     /* EIP-3860: the limit comes before any price. */

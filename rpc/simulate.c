@@ -9,17 +9,36 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+/* A call's time, and whether it stopped a run. */
+struct limit {
+    struct rpc_call *call;
+    bool hit;
+};
+
+static bool expired(void *ctx) {
+    struct limit *l = ctx;
+    l->hit = l->hit || rpc_time_up(l->call);
+    return l->hit;
+}
+
 bool rpc_simulate(struct rpc_call *c, const struct simulation *s, struct call_result *out) {
     struct chain *chain = rpc_executor(c, s->head->header.number);
     if (chain == NULL)
         return false;
-    struct call_request req = {
-        .tx = *s->tx, .overrides = s->overrides, .watch = s->watch, .run_redeems = s->run_redeems};
+    struct limit limit = {.call = c};
+    struct call_request req = {.tx = *s->tx,
+                               .overrides = s->overrides,
+                               .watch = s->watch,
+                               .run_redeems = s->run_redeems,
+                               .expired = expired,
+                               .expired_ctx = &limit};
     struct err_ctx ec;
     enum err e = chain_call(out, chain, rpc_arena(c), &s->head->header, &req, &ec);
     if (e != ERR_OK)
         rpc_fail_err(c, e, &ec);
-    return e == ERR_OK;
+    else if (limit.hit)
+        rpc_fail_timeout(c);
+    return e == ERR_OK && !limit.hit;
 }
 
 bool rpc_simulated_account(struct rpc_call *c, const struct simulation *s, const addr20 *a,

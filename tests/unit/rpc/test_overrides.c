@@ -67,6 +67,31 @@ Test(overrides, state_of_calls) {
     served_close(&s);
 }
 
+/* Code that calls without end stops when the call's time is up, in whichever frame it is. Covers:
+ * simulate.c */
+Test(overrides, calls_have_a_time) {
+    struct served s;
+    served_open(&s);
+    static const char *const params[] = {
+        /* calls the identity precompile for ever; calls an account that does so, for ever */
+        "[{'to':'" AA "'},'latest',{'" AA "':{'code':'0x5b5f5f5f5f5f60045af1505f56'}}]",
+        "[{'to':'" AA "'},'latest',{'" AA "':{'code':'0x5b5f5f5f5f5f60bb5af1505f56'},"
+        "'0x00000000000000000000000000000000000000bb':{'code':'0x5b5f5f5f5f5f60045af1505f56'}}]",
+    };
+    for (size_t i = 0; i < ARRAY_LEN(params); i++) {
+        s.cx.call_time_ms = 60000;
+        served_expect_error(&s, -32000, "out of gas", "eth_call", "%s", params[i]);
+        s.cx.call_time_ms = 1;
+        served_expect_error(&s, -32000, "execution aborted (timeout = 1ms)", "eth_call", "%s",
+                            params[i]);
+        served_expect_error(&s, -32000, "execution aborted (timeout = 1ms)", "eth_estimateGas",
+                            "%s", params[i]);
+    }
+    s.cx.call_time_ms = 60000;
+    served_expect(&s, "'0x'", "eth_call", "[{'to':'" AA "'},'latest']");
+    served_close(&s);
+}
+
 Test(overrides, block_of_calls) {
     struct served s;
     served_open(&s);
