@@ -31,7 +31,7 @@ const ARB_GAS_INFO = "0x5f5f5260205ff3";
 export class Anvil {
   /** options: chainId, port (free by default), arbitrum (true), args. */
   static async start({ chainId = 412346, port, arbitrum = true, args = [] } = {}) {
-    const anvil = new Anvil();
+    const anvil = new this();
     const home = mkdtempSync(path.join(os.tmpdir(), "callipter-anvil-"));
     port ??= await freePort();
     anvil.url = `http://127.0.0.1:${port}`;

@@ -8,7 +8,7 @@ if [ ! -x "$CALLIPTER" ]; then
     echo "$CALLIPTER is not there: run make first" >&2
     exit 1
 fi
-if [ ! -d "$root/tests/l3/node_modules" ]; then
+if [ ! -d "$root/tests/l3/node_modules" ] || [ ! -d "$root/scripts/l3/node_modules" ]; then
     echo "the packages are not installed: run scripts/setup test first" >&2
     exit 1
 fi

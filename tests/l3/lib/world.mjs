@@ -4,7 +4,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { ethers } from "ethers";
 import { BINARY, Node, onExit, tempDir } from "../../func/lib/node.mjs";
-import { deployConfirmer, deployRollup, TIME_BOUNDS } from "./contracts.mjs";
+import { deployRollup, TIME_BOUNDS } from "./contracts.mjs";
 import { Parent, PARENT_CHAIN_ID } from "./parent.mjs";
 
 export const CHAIN_ID = 333333;
@@ -70,24 +70,22 @@ export class World {
     w.parent = await Parent.start(parentArgs);
     [w.owner, w.validator, w.proposer, w.poster, w.user] = [0, 1, 2, 3, 4].map((i) => w.parent.wallet(i));
     w.members = [0, 1, 2].map(() => ethers.Wallet.createRandom());
-    w.confirmer = threshold
-      ? await deployConfirmer(w.owner, w.members.map((m) => m.address), threshold)
-      : ethers.Wallet.createRandom();
     w.genesis = path.join(w.dir, "genesis.json");
-    writeFileSync(w.genesis, JSON.stringify({
+    const file = {
       config: { chainId: CHAIN_ID },
       alloc: {},
       callipter: {
         parentChainId: PARENT_CHAIN_ID, owners: [w.owner.address], minBaseFee: 10000000, timeBounds: bounds, ...genesis,
       },
-    }));
+    };
+    writeFileSync(w.genesis, JSON.stringify(file));
     const init = spawnSync(BINARY, ["init", "--chain", w.genesis, "--datadir", path.join(w.dir, "init")], { encoding: "utf8" });
     w.genesisHash = /^block 0 (0x[0-9a-f]{64})$/m.exec(init.stdout)?.[1];
     if (!w.genesisHash) throw new Error(`callipter init: ${init.stderr}`);
-    const roles = { owner: w.owner, validator: w.validator.address, confirmer: w.confirmer.address, poster: w.poster.address };
-    const moduleRoot = ethers.utils.solidityKeccak256(["string", "uint64"], ["callipter", 1]);
-    w.at = await deployRollup(roles, { chainId: CHAIN_ID, genesisHash: w.genesisHash, moduleRoot, bounds });
-    if (threshold) await (await w.confirmer.setRollup(w.at.rollup)).wait();
+    const roles = {
+      owner: w.owner, validator: w.validator.address, poster: w.poster.address, members: w.members.map((m) => m.address),
+    };
+    w.at = await deployRollup(roles, { genesis: file, genesisHash: w.genesisHash, threshold: threshold || w.members.length });
     w.deployment = path.join(w.dir, "deployment.json");
     writeFileSync(w.deployment, JSON.stringify(w.at));
     w.posterKey = w.keyFile(w.poster);
