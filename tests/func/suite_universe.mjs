@@ -91,6 +91,18 @@ export async function run() {
     await done(node.rpc("eth_sendRawTransaction", [free]));
   });
 
+  await check("universe: transactions are filled in and estimated without money", async () => {
+    const request = { from: player.account.address, to: token, data };
+    const gas = BigInt(await node.rpc("eth_estimateGas", [{ ...request, maxFeePerGas: "0x3b9aca00" }]));
+    const { tx } = await node.rpc("eth_fillTransaction", [{ ...request, maxFeePerGas: "0x0", maxPriorityFeePerGas: "0x0" }]);
+    assert.deepEqual([BigInt(tx.gas), tx.maxFeePerGas], [gas, "0x0"]);
+    const elsewhere = { ...request, to: zeroAddress, data: "0x" };
+    const refused = await node.call("eth_fillTransaction", [{ ...elsewhere, maxFeePerGas: "0x0" }]);
+    assert.match(refused.error.message, /maxFeePerGas must be non-zero/);
+    const poor = await node.call("eth_estimateGas", [{ ...elsewhere, maxFeePerGas: "0x3b9aca00" }]);
+    assert.match(poor.error.message, /gas required exceeds allowance \(0\)|insufficient funds/);
+  });
+
   await check("universe: others pay for themselves", async () => {
     const receipt = await done(stranger.sendTransaction({ to: player.account.address, value: 1n }));
     const raw = await node.rpc("eth_getTransactionReceipt", [receipt.transactionHash]);
