@@ -3,10 +3,11 @@
 // name sender and fields, for tools that sign what they make themselves.
 import { writeFileSync } from "node:fs";
 import path from "node:path";
-import { concatHex, encodeFunctionData, keccak256, numberToHex, pad, parseTransaction, serializeTransaction, toHex, toRlp } from "viem";
+import { concatHex, encodeFunctionData, keccak256, numberToHex, pad, parseTransaction, serializeTransaction, stringToHex, toHex, toRlp } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { contract } from "../lib/compile.mjs";
 import { Node, devAccounts, tempDir } from "../lib/node.mjs";
+import { registryAbi, registryAddress } from "../lib/registry.mjs";
 import { assert, check } from "../lib/suite.mjs";
 import { collect } from "../lib/wait.mjs";
 
@@ -31,7 +32,7 @@ async function errorNode(...args) {
   alloc[account(KEYS.elder)] = { balance: toHex(ETHER), nonce: "0xfffffffffffffffe" };
   alloc[account(KEYS.coder)] = { balance: toHex(ETHER), code: "0x00" };
   alloc[BURNER] = { balance: "0x0", code: BURN };
-  writeFileSync(file, JSON.stringify({ config: { chainId: 41337 }, alloc }));
+  writeFileSync(file, JSON.stringify({ config: { chainId: 41337 }, alloc, callipter: { universeCreation: "open" } }));
   const queue = ["--pool-queued", String(QUEUED_MAX), "--pool-per-sender", "2"];
   return Node.start(undefined, ["--chain", file, ...queue, ...args]);
 }
@@ -74,11 +75,28 @@ export class ErrorNode {
     for (const nonce of [5, 6]) await this.node.rpc("eth_sendRawTransaction", [await this.sign(full.key, { nonce })]);
     await this.node.rpc("eth_sendRawTransaction", [await this.sign(waiting.key, { nonce: 3 })]);
     await this.run(this.slowNode, this.keys[0].key, { nonce: 0 }); // the next block is far away now
+    await this.pauseUniverse(this.keys[9]);
     const pruned = async () => (await this.node.call("eth_getBalance", [alice.address, "0x1"])).error !== undefined;
     for (let nonce = 0; nonce < 10000 && !(await pruned()); nonce++) await this.run(this.node, this.keys[8].key, { nonce });
     this.refused = 0;
     for (const k of [1, 2, 3, 4, 5, 6]) this.keepBusy(this.keys[k].key);
     await collect().until(() => this.refused > 20);
+  }
+
+  /** A universe of this account with a contract, paused. */
+  async pauseUniverse({ key, address }) {
+    let nonce = 0;
+    const send = async (fields) => {
+      const receipt = await this.run(this.node, key, { nonce: nonce++, gas: 1000000n, ...fields });
+      assert.equal(receipt.status, "0x1");
+      return receipt;
+    };
+    const ask = (functionName, ...args) => send({ to: registryAddress, data: encodeFunctionData({ abi: registryAbi, functionName, args }) });
+    await ask("createUniverse", stringToHex("quiet", { size: 14 }), address, "");
+    await ask("offerDeployer", 1n, address, true);
+    await ask("acceptDeployer", 1n);
+    this.paused = (await send({ to: undefined, data: contract("Account").bytecode })).contractAddress;
+    await ask("setPaused", 1n, true);
   }
 
   /** One transaction of this account that takes long is at the full node at any time, or asks to be. */
@@ -157,6 +175,7 @@ export const ERRORS = [
   { id: "sender has code", code: -32000, text: "sender not an eoa: address 0x", make: () => tx(KEYS.coder, {}) },
   { id: "nonce at its end", code: -32000, text: "nonce has max value", make: async (n) => ({ raw: await lastNonce(n) }), viem: "NonceMaxValueError" },
   { id: "fee cap", code: -32000, text: "tx fee (1.23 ether) exceeds the configured cap (1.00 ether)", make: fromAlice({ gas: 1000000n, maxFeePerGas: 1230n * GWEI }) },
+  { id: "rejected", code: -32003, text: "transaction rejected: universe paused", make: (n) => fromAlice({ to: n.paused, gas: 100000n })(n), viem: "TransactionRejectedRpcError", web3: "TransactionRejectedError" },
   { id: "busy", code: -32005, status: 429, text: "too many transactions are waiting, try again in 100ms", make: (n, nonce = 0) => ({ full: true, ...tx(n.keys[7].key, { nonce }) }), web3: "ResponseError", cast: "Max retries exceeded HTTP error 429", patient: ["cast", "forge", "hardhat"] },
   { id: "unknown method", code: -32601, text: "the method eth_getWork does not exist/is not available", make: call("eth_getWork"), ethers: "UNSUPPORTED_OPERATION" },
   { id: "no pushes over HTTP", code: -32601, text: "notifications not supported", make: call("eth_subscribe", "newHeads") },
