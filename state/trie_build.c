@@ -246,7 +246,8 @@ static struct bref make_branch(struct mpt_builder *b, const struct open_branch *
         else
             buf_append_byte(&b->enc, 0x80);
     }
-    rlp_put_bytes(&b->enc, b->values.ptr + o->value_off, o->value_len);
+    const uint8_t *value = o->value_len == 0 ? NULL : b->values.ptr + o->value_off;
+    rlp_put_bytes(&b->enc, value, o->value_len);
     return node_end(b, start, level);
 }
 

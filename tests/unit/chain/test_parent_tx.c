@@ -58,7 +58,8 @@ static size_t read_message(struct tx out[2], struct arena *a, uint64_t id,
 
 static void expect_same(const struct tx *a, const struct tx *b) {
     struct tx x = *a, y = *b;
-    cr_expect(x.data.len == y.data.len && memcmp(x.data.ptr, y.data.ptr, x.data.len) == 0);
+    cr_expect(x.data.len == y.data.len &&
+              (x.data.len == 0 || memcmp(x.data.ptr, y.data.ptr, x.data.len) == 0));
     cr_expect(x.raw.len == y.raw.len && memcmp(x.raw.ptr, y.raw.ptr, x.raw.len) == 0);
     cr_expect(x.type == y.type && x.nonce == y.nonce && x.gas_limit == y.gas_limit &&
               x.is_create == y.is_create && x.has_sender && y.has_sender &&

@@ -72,7 +72,8 @@ Test(system_arbsys, send_vectors) {
             cr_expect(hash32_eq(&logs[seen].topics[0], &SEND_MERKLE_UPDATE) &&
                       hash32_eq(&logs[seen].topics[2], &h));
             const uint8_t *position = logs[seen].topics[3].b;
-            cr_expect_eq(be64_load(position), json_integer_value(json_object_get(u, "level")));
+            uint64_t level = (uint64_t)json_integer_value(json_object_get(u, "level"));
+            cr_expect_eq(be64_load(position), level);
             cr_expect_eq(be64_load(position + 24), n);
         }
         hash32 item = hash_member(s, "item");
@@ -210,7 +211,7 @@ Test(system_arbsys, header_commits_to_sends) {
     struct fixture f;
     fixture_init(&f, &plain);
     addr20 at = system_address(SYSTEM_ARBSYS);
-    for (int i = 0; i < 5; i++) {
+    for (uint64_t i = 0; i < 5; i++) {
         uint8_t data[36] = {0x25, 0xe1, 0x60, 0x63};
         data[35] = (uint8_t)i;
         struct derived_tx d =
