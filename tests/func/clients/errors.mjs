@@ -1,6 +1,7 @@
 // The errors that a tool can meet, each provoked on a node made for it: what the node answers (code, beginning of the text), and as
-// what each tool hands it on (`told`: in words of its own). A row makes, once per node, either an envelope (`raw`), or a call (`method`, `params`); those with `tx`
-// name sender and fields, for tools that sign what they make themselves.
+// what each tool hands it on (`told`: in words of its own; `patient`: tools that ask again by themselves and may get through). A row
+// makes an envelope (`raw`) or a call (`method`, `params`); those with `tx` name sender and fields, for tools that sign what they
+// make themselves.
 import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { concatHex, encodeFunctionData, keccak256, numberToHex, pad, parseTransaction, serializeTransaction, stringToHex, toHex, toRlp } from "viem";
