@@ -6,6 +6,7 @@
 #include "index/index.h"
 #include "index/record.h"
 #include "node/datadir.h"
+#include "node/walk.h"
 
 #include <inttypes.h>
 #include <unistd.h>
@@ -68,11 +69,10 @@ static const char *differing_field(const struct replay *r) {
     return field != NULL ? field : "hash";
 }
 
-/* The log says that the head has hash `want`. */
-static enum err check_head(struct replay *r, const hash32 *want) {
+static enum err differs(void *ctx, const hash32 *want, uint64_t seq) {
+    const struct replay *r = ctx;
     char have_text[65] = {0}, want_text[65] = {0};
-    if (hash32_eq(&r->l->head_hash, want))
-        return ERR_OK;
+    (void)seq;
     hex_encode(have_text, r->l->head_hash.b, 32);
     hex_encode(want_text, want->b, 32);
     FAIL(r->ec, ERR_MISMATCH,
@@ -105,36 +105,20 @@ static enum err apply_block(struct replay *r, struct derived_block *b, bytes pay
     return ERR_OK;
 }
 
-static enum err replay_block(struct replay *r, const struct log_record *rec) {
+static enum err replay_block(void *ctx, const struct log_record *rec,
+                             const struct record_block *in) {
+    struct replay *r = ctx;
     struct ledger *l = r->l;
-    struct record_block in;
     struct derived_block b;
-    enum err e = record_unpack_block(&in, rec->payload);
-    if (e != ERR_OK)
-        FAIL(r->ec, e, "record %" PRIu64 " of the log: its block cannot be read", rec->seq);
-    if (in.number != l->head.number + 1)
-        FAIL(r->ec, ERR_CORRUPT,
-             "record %" PRIu64 " of the log has block %" PRIu64 " where %" PRIu64 " is due",
-             rec->seq, in.number, l->head.number + 1);
-    TRY(check_head(r, &in.prev_hash));
-    TRY(chain_derive_block(&b, l->chain, &l->arena, &l->head, &in.message, r->ec));
+    TRY(chain_derive_block(&b, l->chain, &l->arena, &l->head, &in->message, r->ec));
     TRY(apply_block(r, &b, rec->payload));
     arena_reset(&l->arena);
     return store_dirty_rows(l->store) >= l->checkpoint_rows ? checkpoint(l, r->ec) : ERR_OK;
 }
 
-static enum err replay_seal(struct replay *r, const struct log_record *rec) {
-    struct record_seal s;
-    enum err e = record_unpack_seal(&s, rec->payload);
-    if (e != ERR_OK || s.number != r->l->head.number)
-        FAIL(r->ec, e != ERR_OK ? e : ERR_CORRUPT,
-             "record %" PRIu64 " of the log: its seal does not fit block %" PRIu64, rec->seq,
-             r->l->head.number);
-    TRY(check_head(r, &s.hash));
-    if (!hash32_eq(&s.receipt_root, &r->l->head.receipt_root))
-        FAIL(r->ec, ERR_MISMATCH, "block %" PRIu64 " differs in receiptsRoot", s.number);
+static void sealed(void *ctx) {
+    struct replay *r = ctx;
     r->stats.unsealed = false;
-    return ERR_OK;
 }
 
 /* Writes the same record to our own log. */
@@ -145,60 +129,50 @@ static enum err copy_record(struct replay *r, const struct log_record *rec,
     return ledger_append_record(r->l, rec->kind, out, r->ec);
 }
 
-static enum err replay_rewind(struct replay *r, const struct log_record *rec) {
-    struct record_rewind w;
+static enum err replay_rewind(void *ctx, const struct log_record *rec,
+                              const struct record_rewind *in) {
+    struct replay *r = ctx;
     struct log_record own;
-    enum err e = record_unpack_rewind(&w, rec->payload);
-    if (e != ERR_OK || w.epoch <= r->l->epoch)
-        FAIL(r->ec, e != ERR_OK ? e : ERR_CORRUPT,
-             "record %" PRIu64 " of the log: its rewind cannot be followed", rec->seq);
+    uint64_t to_block = in->to_block, epoch = in->epoch;
     TRY(copy_record(r, rec, &own));
     TRY(wal_sync(r->l->log, NULL, r->ec));
     store_set_durable(r->l->store, r->l->head.number);
     r->stats.rewinds++;
-    return ledger_rewind(r->l, w.to_block, w.epoch, own.seq, r->ec);
+    return ledger_rewind(r->l, to_block, epoch, own.seq, r->ec);
 }
 
-static enum err replay_epoch(struct replay *r, const struct log_record *rec) {
-    struct record_epoch e;
-    enum err err = record_unpack_epoch(&e, rec->payload);
-    if (err != ERR_OK)
-        FAIL(r->ec, err, "record %" PRIu64 " of the log: its epoch cannot be read", rec->seq);
-    if (e.chain_id != r->l->genesis->config.chain_id)
+static enum err replay_epoch(void *ctx, const struct log_record *rec,
+                             const struct record_epoch *in) {
+    struct replay *r = ctx;
+    if (in->chain_id != r->l->genesis->config.chain_id)
         FAIL(r->ec, ERR_MISMATCH,
-             "the log is of chain %" PRIu64 ", the genesis file of chain %" PRIu64, e.chain_id,
+             "the log is of chain %" PRIu64 ", the genesis file of chain %" PRIu64, in->chain_id,
              r->l->genesis->config.chain_id);
-    if (!hash32_eq(&e.genesis_hash, &r->l->genesis_hash))
+    if (!hash32_eq(&in->genesis_hash, &r->l->genesis_hash))
         FAIL(r->ec, ERR_MISMATCH,
              "the log begins with another block 0 than the genesis file makes");
-    if (e.epoch <= r->l->epoch)
+    if (in->epoch <= r->l->epoch)
         return ERR_OK; /* ours began with the same */
-    r->l->epoch = e.epoch;
+    r->l->epoch = in->epoch;
     return copy_record(r, rec, NULL);
 }
 
+static enum err stays_behind(void *ctx, const struct log_record *rec) {
+    (void)ctx;
+    (void)rec;
+    return ERR_OK;
+}
+
 static enum err on_record(void *ctx, const struct log_record *rec) {
+    static const struct walk_ops ops = {.differs = differs,
+                                        .block = replay_block,
+                                        .sealed = sealed,
+                                        .rewind = replay_rewind,
+                                        .epoch = replay_epoch,
+                                        .aside = stays_behind};
     struct replay *r = ctx;
-    switch (rec->kind) {
-    case LOG_BLOCK:
-        return replay_block(r, rec);
-    case LOG_SEAL:
-        return replay_seal(r, rec);
-    case LOG_REWIND:
-        return replay_rewind(r, rec);
-    case LOG_EPOCH:
-        return replay_epoch(r, rec);
-    case LOG_POOL:
-    case LOG_TOMBSTONE:
-    case LOG_KV:
-    case LOG_INTENT: /* none has an effect on blocks */
-        return ERR_OK;
-    case LOG_RECEIPTS:
-    case LOG_KIND_END:
-    default:
-        FAIL(r->ec, ERR_CORRUPT, "record %" PRIu64 " of the log has the unknown kind %d", rec->seq,
-             (int)rec->kind);
-    }
+    struct walk w = {.ledger = r->l, .ops = &ops, .ctx = r, .ec = r->ec};
+    return walk_record(&w, rec);
 }
 
 /* --- the whole ----------------------------------------------------------------------------- */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Goal: blocks come back after a crash, with and without a checkpoint, and out of the log alone;
- * what does not fit is refused with a reason. Covers: ledger.c recover.c datadir.c */
+ * what does not fit is refused with a reason. Covers: ledger.c recover.c walk.c datadir.c */
 #include "index/index.h"
 #include "index/record.h"
 #include "node/datadir.h"

@@ -67,8 +67,7 @@ Test(overrides, state_of_calls) {
     served_close(&s);
 }
 
-/* Code that calls without end stops when the call's time is up, in whichever frame it is. Covers:
- * simulate.c */
+/* Code that calls without end stops when the call's time is up, in whichever frame it is. */
 Test(overrides, calls_have_a_time) {
     struct served s;
     served_open(&s);
