@@ -70,6 +70,8 @@ static void refuse_verdict(struct sequencer *s, struct pool_tx *t, enum tx_verdi
     _Static_assert((int)TX_ERROR_TEXT_MAX <= (int)SUBMIT_TEXT_MAX, "the sentence fits");
     tx_error_text(r.text, v, &t->tx, &f);
     rpc_refusal_data(r.data, v, &q);
+    if ((v == TX_FEE_CAP_TOO_LOW || v == TX_INSUFFICIENT_FUNDS) && q.rule != SPONSOR_OK)
+        r.sponsor_rule = sponsor_rule_name(q.rule);
     submit_answer(t, &r);
     pool_tx_free(t);
 }

@@ -29,6 +29,8 @@ struct submit_result {
     bool has_expected_nonce; /* refused because of SUBMIT_NO_QUEUE */
     uint64_t expected_nonce;
     char text[SUBMIT_TEXT_MAX]; /* geth's message when refused */
+    /* Refused for want of money: the rule by which no universe paid (static); NULL: not so. */
+    const char *sponsor_rule;
     char data[SUBMIT_DATA_MAX]; /* JSON with details of the refusal; empty for none */
 };
 /* Called exactly once per submission, on any thread, possibly before submit returns; must not

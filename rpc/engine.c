@@ -3,6 +3,8 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "chain/exec.h"
+#include "rpc/api.h"
 #include "rpc/json_writer.h"
 #include "rpc/metrics.h"
 #include "rpc/reader.h"
@@ -157,9 +159,13 @@ static void submit_refused(struct rpc_engine *e, struct rpc_call *c,
         buf_printf(&c->data, "\"0x%llx\"", (unsigned long long)r->expected_nonce);
         return;
     }
-    rpc_fail(c, r->code, "%s", r->text);
+    /* Who comes by a universe's URL wants it to pay, whatever price the wallet put in. */
+    bool pinned = r->sponsor_rule != NULL && c->origin->slug[0] != '\0';
+    rpc_fail(c, r->code, "%s", pinned ? tx_verdict_text(TX_INSUFFICIENT_FUNDS) : r->text);
     if (r->data[0] != '\0')
         buf_append_str(&c->data, r->data);
+    else if (pinned)
+        buf_printf(&c->data, "{\"sponsor\":\"policy_mismatch:%s\"}", r->sponsor_rule);
     c->try_later = r->code == RPC_LIMIT_EXCEEDED; /* of a submission: a full queue */
 }
 

@@ -3,15 +3,19 @@
 #include "rpc/handlers.h"
 
 #include "base/check.h"
+#include "rpc/api.h"
 #include "rpc/json_writer.h"
 #include "rpc/reader.h"
+#include "rpc/sponsor.h"
 
 #include <inttypes.h>
 
 enum { FEE_HISTORY_BLOCKS_MAX = 1024, FEE_HISTORY_PERCENTILES_MAX = 100 };
 
-/* P of the block that would follow `head` now. */
+/* P of the block that would follow `head` now; on /u/<slug> what this universe's wallets offer. */
 static bool next_price(struct rpc_call *c, const struct index_head *head, u256 *out) {
+    if (c->origin->slug[0] != '\0')
+        return rpc_universe_fee(c, head, c->origin->slug, out);
     struct chain *chain = rpc_executor(c, head->header.number);
     if (chain == NULL)
         return false;

@@ -111,6 +111,22 @@ export async function run() {
     assert.deepEqual(e.data, { sponsor: "policy_mismatch:target", universe: "0x1" });
   });
 
+  await check("universe: its URL suggests what its wallets should offer, and says why it does not pay", async () => {
+    const ask = async (method, params) => (await (await fetch(`${node.url}/u/arena`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ jsonrpc: "2.0", id: 1, method, params }) })).json());
+    const price = await node.rpc("eth_gasPrice");
+    assert.deepEqual([(await ask("eth_gasPrice", [])).result, (await ask("eth_feeHistory", ["0x1", "latest", []])).result.baseFeePerGas[1]], ["0x0", "0x0"]);
+    const nonce = await client.getTransactionCount({ address: player.account.address });
+    const common = { chainId: node.chainId, type: "eip1559", gas: 100000n, maxFeePerGas: 0n, maxPriorityFeePerGas: 0n, nonce };
+    const target = encodeFunctionData({ abi, functionName: "transfer", args: [owner.account.address, 0n] });
+    for (const [tx, rule] of [[{ to: token, data: target }, { sponsor: "policy_mismatch:target", universe: "0x1" }], [{ to: zeroAddress }, { sponsor: "policy_mismatch:no_universe" }]]) {
+      const { error } = await ask("eth_sendRawTransaction", [await player.account.signTransaction({ ...common, ...tx })]);
+      assert.deepEqual([error.code, error.message, error.data], [-32000, "insufficient funds for gas * price + value", rule]);
+    }
+    await done(registry.write.setPolicy([1n, { ...policy, active: false, maxCost: parseEther("1") }]));
+    assert.equal((await ask("eth_gasPrice", [])).result, price);
+    await done(registry.write.setPolicy([1n, { ...policy, maxCost: parseEther("1") }]));
+  });
+
   await check("universe: a nonce ahead waits at its expense, others' do not", async () => {
     const nonce = await client.getTransactionCount({ address: player.account.address });
     const common = { chainId: node.chainId, type: "eip1559", gas: 100000n, maxFeePerGas: 0n, maxPriorityFeePerGas: 0n };
