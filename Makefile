@@ -102,6 +102,8 @@ setup-test:
 	$(Q)scripts/setup test
 setup-all:
 	$(Q)scripts/setup all
+setup-l3:
+	$(Q)scripts/setup l3
 
 run: setup-build ## set up, build, start a dev chain with funded keys (ARGS= for more flags)
 	$(Q)$(MAKE) --no-print-directory WERROR=0 all
@@ -132,5 +134,5 @@ help: ## this list
 
 test-programs: $(UNIT_BINS) $(CONFORMANCE_BINS) $(SIMULATION_BINS) $(FUZZ_BINS)
 
-.PHONY: all bench asan setup-build setup-test setup-all run test test-all test-unit test-programs clean help
+.PHONY: all bench asan setup-build setup-test setup-all setup-l3 run test test-all test-unit test-programs clean help
 -include $(DEPS)

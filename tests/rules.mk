@@ -38,7 +38,7 @@ FUZZ_TARGETS += tx:chain
 FUZZ_TARGETS += message:chain
 FUZZ_TARGETS += derive:chain
 FUZZ_derive_SRC := tests/lib/chain/l3_fixture.c tests/lib/chain/universe_fixture.c
-FUZZ_TARGETS += batch:bridge
+FUZZ_TARGETS += batch:bridge events:bridge
 FUZZ_TARGETS += http:rpc
 FUZZ_B ?= build/clang-fuzz
 TIME ?= 60
@@ -156,3 +156,9 @@ test-parent: $(B)/bridge-tool $(B)/callipter ## the parent's real contracts on A
 	@BRIDGE_TOOL=$(abspath $(B)/bridge-tool) CALLIPTER=$(abspath $(B)/callipter) tests/parent/run.sh
 
 .PHONY: test-parent
+
+run-l3: setup-l3 ## an L3 on Anvil with the parent's real contracts, sequencer, validators, confirmer
+	$(Q)$(MAKE) --no-print-directory WERROR=0 all
+	@exec node scripts/l3/run.mjs
+
+.PHONY: run-l3

@@ -1,7 +1,7 @@
 // node run.mjs [SUITE...]: runs the suites, all without arguments.
 import { counts } from "../func/lib/suite.mjs";
 
-const all = ["deploy", "confirmer", "bridge"];
+const all = ["deploy", "confirmer", "bridge", "run"];
 for (const name of process.argv.length > 2 ? process.argv.slice(2) : all) {
   console.log(`== ${name}`);
   try {

@@ -1,0 +1,57 @@
+// scripts/l3/run.mjs, as `make run-l3` starts it.
+import { spawn } from "node:child_process";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { assert, check } from "../func/lib/suite.mjs";
+import { abis, viem } from "./lib/parent.mjs";
+
+const program = path.join(path.dirname(fileURLToPath(import.meta.url)), "../../scripts/l3/run.mjs");
+const WAIT_MS = 60000;
+
+async function until(what, fn) {
+  for (const end = Date.now() + WAIT_MS; ; await new Promise((r) => setTimeout(r, 50))) {
+    const v = await fn();
+    if (v) return v;
+    if (Date.now() > end) throw new Error(`waited ${WAIT_MS} ms in vain for ${what}`);
+  }
+}
+
+export async function run() {
+  const child = spawn(process.execPath, [program], {
+    env: { ...process.env, L3_PORT: "0", PARENT_PORT: "0" },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  process.on("exit", () => child.kill("SIGKILL"));
+  let said = "";
+  child.stdout.on("data", (d) => (said += d));
+  child.stderr.on("data", (d) => (said += d));
+  const exited = new Promise((resolve) => child.on("exit", (code, signal) => resolve({ code, signal })));
+  const value = (name) => new RegExp(`^${name} +(\\S+)`, "m").exec(said)?.[1];
+
+  const up = await check("run: everything starts and a deposit arrives", async () => {
+    await until("ready", () => {
+      if (child.exitCode !== null) throw new Error(`it ended: ${said}`);
+      return said.includes("ready; Ctrl-C ends it");
+    });
+    assert.match(said, /the user has 10 ETH on the L3/);
+    return true;
+  });
+  if (!up) return void child.kill("SIGKILL");
+  await check("run: the committee confirms the batch that reads the deposit", async () => {
+    const parent = viem.createPublicClient({ transport: viem.http(value("parent")) });
+    const child = viem.createPublicClient({ transport: viem.http(value("L3")) });
+    const filter = { address: value("rollup"), abi: abis.rollup, eventName: "AssertionConfirmed", fromBlock: 0n };
+    const head = await child.getBlock();
+    assert.ok(head.number >= 1n);
+    await until("the confirmation", async () => {
+      const events = await parent.getContractEvents(filter);
+      return events.some((e) => e.args.blockHash === head.hash);
+    });
+  });
+  await check("run: it ends with all its processes", async () => {
+    child.kill("SIGINT");
+    assert.deepEqual(await exited, { code: 0, signal: null });
+    await assert.rejects(fetch(value("L3")));
+    await assert.rejects(fetch(value("parent")));
+  });
+}
