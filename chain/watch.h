@@ -29,4 +29,7 @@ void tx_execute_watched(struct exec *x, const struct tx *tx, const struct tx_cha
                         struct arena *a, struct tx_result *out, struct receipt *out_receipt,
                         const struct exec_watch *w, bool *out_stop);
 
+/* Shows each transaction to one tracer and lets all of them run. `hooks` is borrowed. */
+struct exec_watch exec_watch_through(const struct evm_tracer *hooks);
+
 #endif

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/keccak.h"
+#include "node/bench_accounts.h"
 #include "node/bench_node.h"
 #include "state/store.h"
 
@@ -25,23 +26,9 @@ struct bench_store {
     uint64_t next_block;
 };
 
-static uint64_t next_random(uint64_t *state) {
-    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return z ^ (z >> 31);
-}
-
-static int change_cmp(const void *a, const void *b) {
-    const struct world_account_change *x = a, *y = b;
-    return memcmp(x->addr_hash.b, y->addr_hash.b, 32);
-}
-
 static struct account account_with(uint64_t balance) {
-    return (struct account){.nonce = balance % 1000,
-                            .balance = u256_from_u64(balance),
-                            .code_hash = KECCAK_EMPTY,
-                            .storage_root = KECCAK_EMPTY_TRIE};
+    u256 wide = u256_from_u64(balance);
+    return bench_account(balance % 1000, &wide);
 }
 
 /* Writes one block; `balances` is what each account has now. */
@@ -59,18 +46,18 @@ static void write_block(struct bench_store *b, struct world_account_change *c, s
 static size_t make_changes(struct world_account_change *c, size_t n, uint64_t *balances,
                            uint64_t first, uint64_t *rng) {
     for (size_t i = 0; i < n; i++) {
-        uint64_t account = rng == NULL ? first + i : next_random(rng) % ACCOUNTS;
-        uint64_t balance = rng == NULL ? account + 1 : next_random(rng);
+        uint64_t account = rng == NULL ? first + i : bench_random(rng) % ACCOUNTS;
+        uint64_t balance = rng == NULL ? account + 1 : bench_random(rng);
         c[i] = (struct world_account_change){.existed = rng != NULL, .exists = true};
-        keccak256(&c[i].addr_hash, &account, sizeof account);
+        c[i].addr_hash = bench_account_hash(account);
         c[i].before = account_with(balances[account]);
         c[i].after = account_with(balance);
         balances[account] = balance;
     }
-    qsort(c, n, sizeof *c, change_cmp);
+    qsort(c, n, sizeof *c, bench_change_cmp);
     size_t kept = 0;
     for (size_t i = 0; i < n; i++)
-        if (kept == 0 || change_cmp(&c[kept - 1], &c[i]) != 0)
+        if (kept == 0 || bench_change_cmp(&c[kept - 1], &c[i]) != 0)
             c[kept++] = c[i];
     return kept;
 }

@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/cpu.h"
 #include "base/keccak.h"
+#include "node/bench_accounts.h"
 #include "state/trie.h"
 
 #include <stdio.h>
@@ -23,10 +24,8 @@ struct flat {
 };
 
 static struct account account_of(uint64_t account, uint64_t balance) {
-    return (struct account){.nonce = account % 1000,
-                            .balance = {{balance, balance % 65536, 0, 0}},
-                            .code_hash = KECCAK_EMPTY,
-                            .storage_root = KECCAK_EMPTY_TRIE};
+    u256 wide = {{balance, balance % 65536, 0, 0}};
+    return bench_account(account % 1000, &wide);
 }
 
 /* Records are never asked for: the budget keeps all branches in RAM. */
@@ -72,31 +71,14 @@ static void count_row(void *ctx, uint64_t id, bytes path, bytes record) {
     c->bytes += path.len + record.len;
 }
 
-static uint64_t next_random(uint64_t *state) {
-    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return z ^ (z >> 31);
-}
-
-static hash32 hash_of(uint64_t account) {
-    hash32 h;
-    keccak256(&h, &account, sizeof account);
-    return h;
-}
-
-/* Both kinds of rows begin with their hash, or have it after the address. */
+/* A row begins with its hash. */
 static int row_cmp(const void *a, const void *b) {
     return memcmp(a, b, 32);
-}
-static int change_cmp(const void *a, const void *b) {
-    const struct world_account_change *x = a, *y = b;
-    return memcmp(x->addr_hash.b, y->addr_hash.b, 32);
 }
 
 static struct world_account_change change_of(uint64_t account, bool existed, uint64_t balance) {
     struct world_account_change c = {.existed = existed, .exists = true};
-    c.addr_hash = hash_of(account);
+    c.addr_hash = bench_account_hash(account);
     c.before = account_of(account, account);
     c.after = account_of(account, balance);
     return c;
@@ -107,7 +89,7 @@ static void flat_init(struct flat *f) {
     CHECK(f->rows != NULL);
     buf_init(&f->body, 256);
     for (uint64_t i = 0; i < ACCOUNTS; i++)
-        f->rows[i] = (struct flat_row){hash_of(i), i};
+        f->rows[i] = (struct flat_row){bench_account_hash(i), i};
     qsort(f->rows, ACCOUNTS, sizeof *f->rows, row_cmp);
 }
 
@@ -119,7 +101,7 @@ static void build(struct state_trie *t, struct flat *f) {
     for (; f->built < ACCOUNTS; f->built += BUILD_STEP) {
         for (uint64_t i = 0; i < BUILD_STEP; i++)
             c[i] = change_of(f->built + i, false, f->built + i);
-        qsort(c, BUILD_STEP, sizeof *c, change_cmp);
+        qsort(c, BUILD_STEP, sizeof *c, bench_change_cmp);
         struct world_diff diff = {c, BUILD_STEP};
         state_trie_apply(t, &diff, &root);
         state_trie_take_rows(t, count_row, &rows);
@@ -133,11 +115,11 @@ static double one_root(struct state_trie *t, size_t updates, uint64_t *rng,
     struct world_account_change *c = malloc(updates * sizeof *c);
     CHECK(c != NULL);
     for (size_t i = 0; i < updates; i++)
-        c[i] = change_of(next_random(rng) % ACCOUNTS, true, next_random(rng));
-    qsort(c, updates, sizeof *c, change_cmp);
+        c[i] = change_of(bench_random(rng) % ACCOUNTS, true, bench_random(rng));
+    qsort(c, updates, sizeof *c, bench_change_cmp);
     size_t n = 0;
     for (size_t i = 0; i < updates; i++)
-        if (n == 0 || change_cmp(&c[n - 1], &c[i]) != 0)
+        if (n == 0 || bench_change_cmp(&c[n - 1], &c[i]) != 0)
             c[n++] = c[i];
     struct world_diff diff = {c, n};
     hash32 root;

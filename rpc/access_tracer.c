@@ -56,26 +56,9 @@ static void on_step(void *ctx, const struct evm_step *s) {
     }
 }
 
-static const struct evm_tracer *begin(void *ctx, struct exec *x, const struct tx *tx) {
-    struct access_tracer *t = ctx;
-    (void)x;
-    (void)tx;
-    return &t->hooks;
-}
-
-static bool end(void *ctx, struct exec *x, const struct tx *tx, enum tx_verdict v,
-                const struct tx_result *r) {
-    (void)ctx;
-    (void)x;
-    (void)tx;
-    (void)v;
-    (void)r;
-    return true;
-}
-
 void access_tracer_init(struct access_tracer *t) {
     *t = (struct access_tracer){
-        .watch = {.ctx = t, .begin = begin, .end = end},
+        .watch = exec_watch_through(&t->hooks),
         .hooks = {.ctx = t, .on_step = on_step},
     };
     struct map_seed seed = map_seed_random();

@@ -44,26 +44,9 @@ static void on_exit_frame(void *ctx, enum evm_status status, bytes output, int64
         fault_text(f->text, status, &f->last);
 }
 
-static const struct evm_tracer *begin(void *ctx, struct exec *x, const struct tx *tx) {
-    struct fault_watch *f = ctx;
-    (void)x;
-    (void)tx;
-    return &f->hooks;
-}
-
-static bool end(void *ctx, struct exec *x, const struct tx *tx, enum tx_verdict v,
-                const struct tx_result *r) {
-    (void)ctx;
-    (void)x;
-    (void)tx;
-    (void)v;
-    (void)r;
-    return true;
-}
-
 void fault_watch_init(struct fault_watch *f) {
     *f = (struct fault_watch){
-        .watch = {.ctx = f, .begin = begin, .end = end},
+        .watch = exec_watch_through(&f->hooks),
         .hooks = {.ctx = f, .on_step = on_step, .on_exit = on_exit_frame},
     };
 }
