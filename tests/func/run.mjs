@@ -1,7 +1,7 @@
 // node run.mjs [SUITE...]: runs the suites (all without arguments) against $CALLIPTER.
 import { counts } from "./lib/suite.mjs";
 
-const all = ["viem", "cast", "ethers", "rpc", "filters", "ws", "transport", "hostile", "restart", "ops", "genesis", "system", "universe", "templates", "quickstart"];
+const all = ["viem", "cast", "ethers", "rpc", "filters", "ws", "transport", "hostile", "restart", "ops", "genesis", "system", "universe", "templates", "api", "quickstart"];
 const names = process.argv.length > 2 ? process.argv.slice(2) : all;
 for (const name of names) {
   console.log(`== ${name}`);

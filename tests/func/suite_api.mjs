@@ -1,0 +1,235 @@
+// The universes' API: a game from an empty chain to a player's transfer; every route with every kind of key; idempotency; secrets that
+// appear nowhere.
+import { createPublicClient, createWalletClient, defineChain, http } from "viem";
+import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
+import { Api, adminKey, operations, request } from "./lib/api.mjs";
+import { Node, tempDir } from "./lib/node.mjs";
+import { assert, check } from "./lib/suite.mjs";
+
+const word = (n) => `0x${n.toString(16).padStart(64, "0")}`;
+const address = (n) => `0x${n.toString(16).padStart(40, "0")}`;
+
+/** A universe with an items contract: its keys and the contract's address. */
+export async function universe(api, slug, { gas = "1000000000000000000" } = {}) {
+  const made = await api.do("universe_create", { key: adminKey(api.node), body: { slug, gas } });
+  const [sk, pk] = [made.secretKey.secret, made.publishableKey.secret];
+  const items = await api.do("universe_deploy", { path: { slug }, key: sk, body: { template: "items", name: "Items", symbol: "ITM" } });
+  return { slug, sk, pk, items: items.contract.address };
+}
+
+async function game(api) {
+  const { sk, pk, slug, items } = await universe(api, "arena");
+  const at = { slug, address: items };
+  const classes = Array.from({ length: 10 }, (_, i) => ({ id: i + 1, maxSupply: i === 9 ? 3 : 0, name: `Sword ${i}`, rarity: i > 7 ? "epic" : "common", variations: ["red", "blue"], attributes: { damage: i } }));
+  const defined = await api.do("universe_defineClasses", { path: at, key: sk, body: { classes } });
+  assert.deepEqual(defined.classes.map((c) => c.status), Array(10).fill("defined"));
+  const again = await api.do("universe_defineClasses", { path: at, key: sk, body: { classes: classes.slice(0, 2) } });
+  assert.deepEqual(again.classes.map((c) => c.status), ["exists", "exists"]);
+
+  const list = Array.from({ length: 1000 }, (_, i) => ({ referenceId: word(i + 1), to: address(1 + (i % 10)), id: 1 + (i % 3) }));
+  const minted = await api.do("universe_mint", { path: at, key: sk, body: { items: list } });
+  assert.equal(minted.minted, 1000);
+  assert.ok(new Set(minted.items.map((i) => i.transaction)).size > 1, "1,000 items do not fit one transaction");
+  const twice = await api.do("universe_mint", { path: at, key: sk, body: { items: [...list.slice(0, 3), { to: address(1), id: 1, referenceId: word(5000) }, { to: address(1), id: 1, referenceId: word(5000) }] } });
+  assert.deepEqual(twice.items.map((i) => i.status), ["exists", "exists", "exists", "minted", "exists"]);
+
+  const over = await api.call("universe_mint", { path: at, key: sk, body: { items: [{ to: address(1), id: 10, amount: 4 }] } });
+  assert.deepEqual([over.status, over.body.code, over.body.revert.name], [422, "reverted", "SupplyExceeded"]);
+  assert.equal(over.body.requestId, over.requestId);
+  const { outputs } = await api.do("universe_call", { path: at, key: pk, body: { fn: "balanceOf", args: { account: address(1), id: 1 } } });
+  const total = list.filter((i) => i.to === address(1) && i.id === 1).length + 1;
+  assert.deepEqual(Object.values(outputs), [String(total)]);
+}
+
+async function wallet(api) {
+  const { sk, pk, slug, items } = await universe(api, "players");
+  const player = privateKeyToAccount(generatePrivateKey());
+  await api.do("universe_defineClasses", { path: { slug, address: items }, key: sk, body: { classes: [{ id: 1, name: "Gem" }] } });
+  await api.do("universe_mint", { path: { slug, address: items }, key: sk, body: { items: [{ to: player.address, id: 1, amount: 5 }] } });
+  const url = `${api.node.url}/u/${slug}`;
+  const chain = defineChain({ id: api.node.chainId, name: "Callipter", nativeCurrency: { name: "Ether", symbol: "ETH", decimals: 18 }, rpcUrls: { default: { http: [url] } } });
+  const client = createPublicClient({ chain, transport: http(url), pollingInterval: 20, cacheTime: 0 });
+  const w = createWalletClient({ chain, transport: http(url), account: player });
+  const abi = await api.do("universe_getAbi", { path: { slug, address: items } });
+  const hash = await w.writeContract({ address: items, abi, functionName: "safeTransferFrom", args: [player.address, address(77), 1n, 2n, "0x"] });
+  assert.equal((await client.waitForTransactionReceipt({ hash })).status, "success");
+  assert.equal(await client.getBalance({ address: player.address }), 0n, "the player has never had anything");
+  assert.equal(await client.readContract({ address: items, abi, functionName: "balanceOf", args: [address(77), 1n] }), 2n);
+  const status = await api.do("universe_txStatus", { path: { slug, hash } });
+  assert.equal(status.status, "success");
+  const gas = await api.do("universe_gas", { path: { slug }, key: pk });
+  assert.ok(BigInt(gas.gasAccount) < 10n ** 18n, "the universe has paid");
+  assert.equal((await request(api.node, "POST", "/u/nowhere", { body: {} })).status ?? 0, 404);
+}
+
+async function idempotency(api) {
+  const { sk, slug, items } = await universe(api, "twice");
+  const path = { slug, address: items };
+  const keyed = (k) => ({ "idempotency-key": k });
+  await api.do("universe_defineClasses", { path, key: sk, body: { classes: [{ id: 1, name: "Gem" }] }, headers: keyed("classes") });
+  const body = { items: [{ to: address(9), id: 1, amount: 1 }] };
+  const first = await api.call("universe_mint", { path, key: sk, body, headers: keyed("a") });
+  const second = await api.call("universe_mint", { path, key: sk, body, headers: keyed("a") });
+  assert.deepEqual([first.status, first.replayed, second.status, second.replayed], [201, false, 201, true]);
+  assert.equal(second.text, first.text);
+  const other = await api.call("universe_mint", { path, key: sk, body: { items: [{ to: address(8), id: 1 }] }, headers: keyed("a") });
+  assert.deepEqual([other.status, other.body.code], [422, "idempotency-mismatch"]);
+  const engine = await api.call("universe_mint", { path, key: sk, body, headers: { "x-idempotency-key": "a" } });
+  assert.equal(engine.replayed, true);
+
+  // A refusal is not remembered: nothing was done.
+  const refused = await api.call("universe_mint", { path, key: sk, body: { items: [{ to: address(9), id: 99 }] }, headers: keyed("b") });
+  assert.equal(refused.status, 422);
+  await api.do("universe_mint", { path, key: sk, body, headers: keyed("b") });
+
+  // Twenty at once with one key: one does it, the others are told so or get its answer.
+  const many = await Promise.all(Array.from({ length: 20 }, () => api.call("universe_mint", { path, key: sk, body, headers: keyed("c") })));
+  assert.ok(many.every((r) => r.status === 201 || (r.status === 409 && r.body.code === "in-flight")), JSON.stringify(many.map((r) => r.status)));
+  assert.equal(new Set(many.filter((r) => r.status === 201).map((r) => r.text)).size, 1);
+  const { outputs } = await api.do("universe_call", { path, key: sk, body: { fn: "balanceOf", args: [address(9), 1] } });
+  assert.deepEqual(Object.values(outputs), ["3"]);
+
+  // Another universe's or another key's name is another request.
+  const fresh = await api.do("universe_createKey", { path: { slug }, key: sk, body: { kind: "secret", scopes: ["mint"] } });
+  const mine = await api.call("universe_mint", { path, key: fresh.secret, body, headers: keyed("a") });
+  assert.deepEqual([mine.status, mine.replayed], [201, false]);
+}
+
+/** Fifty callers of one account, none of whom knows a nonce. */
+async function nonces(api) {
+  const { sk, slug, items } = await universe(api, "nonces");
+  const path = { slug, address: items };
+  await api.do("universe_defineClasses", { path, key: sk, body: { classes: [{ id: 1, name: "Gem", maxSupply: 150 }] } });
+  const one = (i) => api.call("universe_mint", { path, key: sk, body: { items: [{ to: address(500 + i), id: 1 }] }, headers: { "idempotency-key": `n${i}` } });
+  const answers = await Promise.all(Array.from({ length: 200 }, (_, i) => one(i)));
+  const good = answers.filter((r) => r.status === 201 && r.body.minted === 1).length;
+  assert.equal(good, 150, JSON.stringify(answers.map((r) => r.status)));
+  const supply = await api.do("universe_call", { path, key: sk, body: { fn: "totalSupply(uint256)", args: [1] } });
+  assert.deepEqual(Object.values(supply.outputs), ["150"]);
+}
+
+async function keys(api) {
+  const { sk, pk, slug } = await universe(api, "keys");
+  const path = { slug };
+  const made = await api.do("universe_createKey", { path, key: sk, body: { kind: "secret", label: "shop", scopes: ["read", "keys"] } });
+  assert.match(made.secret, /^sk_[0-9a-f]{16}_[0-9a-f]{64}$/);
+  assert.deepEqual((await api.do("universe_whoami", { key: made.secret })).key.scopes, ["read", "keys"]);
+  const more = await api.call("universe_createKey", { path, key: made.secret, body: { kind: "secret", scopes: ["mint"] } });
+  assert.equal(more.status, 403, "a key cannot give what it does not have");
+  const rotated = await api.do("universe_rotateKey", { path: { slug, key: made.key.id }, key: sk, body: { overlapMs: 0 } });
+  assert.deepEqual((await api.do("universe_whoami", { key: rotated.secret })).key.scopes, ["read", "keys"]);
+  await api.do("universe_revokeKey", { path: { slug, key: rotated.key.id }, key: sk });
+  const revoked = await api.call("universe_whoami", { key: rotated.secret });
+  assert.deepEqual([revoked.status, revoked.body.code], [401, "unauthenticated"]);
+  const listed = await api.do("universe_listKeys", { path, key: sk });
+  assert.deepEqual(listed.map((k) => k.kind).sort(), ["publishable", "secret", "secret", "secret"]);
+  assert.ok(listed.every((k) => !("secret" in k) && !("hash" in k)));
+  const stolen = await api.call("universe_whoami", { key: pk.replace("pk_", "sk_") });
+  assert.equal(stolen.status, 401, "a key's kind is part of it");
+  const admin = await api.call("universe_createKey", { path, key: sk, body: { kind: "secret", scopes: ["admin"] } });
+  assert.equal(admin.status, 403);
+}
+
+/** Every route with every kind of key: who lacks the scope gets 401 or 403 whatever he asks for, and nobody else does. */
+async function matrix(api) {
+  const mine = await universe(api, "mine");
+  const theirs = await universe(api, "theirs");
+  const dead = await api.do("universe_createKey", { path: { slug: "mine" }, key: mine.sk, body: { kind: "secret" } });
+  await api.do("universe_revokeKey", { path: { slug: "mine", key: dead.key.id }, key: mine.sk });
+  const old = await api.do("universe_createKey", { path: { slug: "mine" }, key: mine.sk, body: { kind: "secret" } });
+  await api.do("universe_rotateKey", { path: { slug: "mine", key: old.key.id }, key: mine.sk, body: { overlapMs: 0 } });
+  const single = {};
+  for (const scope of ["read", "tx", "mint", "transfer", "schema", "deploy", "sponsor", "keys", "pause"])
+    single[scope] = (await api.do("universe_createKey", { path: { slug: "mine" }, key: mine.sk, body: { kind: "secret", scopes: [scope] } })).secret;
+  const who = { none: undefined, wrong: `${mine.sk.slice(0, -1)}${mine.sk.endsWith("0") ? "1" : "0"}`, theirs: theirs.sk, pk: mine.pk, revoked: dead.secret, expired: old.secret, sk: mine.sk, admin: adminKey(api.node), ...single };
+  const path = { slug: "mine", address: mine.items, hash: word(1), key: "0000000000000001", id: "1" };
+  let cells = 0;
+  for (const { verb, path: form, op } of operations(api.doc))
+    for (const [name, key] of Object.entries(who)) {
+      const target = form.replaceAll(/\{(\w+)\}/g, (_, p) => path[p]);
+      // Bodies that no route takes: who may ask is told that, and nothing changes.
+      const r = await request(api.node, verb, target, { key, body: verb === "GET" ? undefined : { nonsense: 1 } });
+      const scope = op["x-scope"];
+      const dead = ["wrong", "revoked", "expired"].includes(name);
+      const bound = form.includes("{slug}");
+      const may = !dead && (scope === "public" || (key && (scope === "any" || name === "admin" || (scope !== "admin" && (name === "sk" || name === scope || (name === "theirs" && !bound) || (name === "pk" && scope === "read"))))));
+      const where = `${verb} ${form} (${scope}) with ${name}: ${r.status} ${r.text}`;
+      if (dead || (!key && !may)) assert.equal(r.status, 401, where);
+      else if (!may) assert.equal(r.status, 403, where);
+      else assert.ok(![401, 403].includes(r.status), where);
+      cells++;
+    }
+  // The same rules over JSON-RPC.
+  for (const { op } of operations(api.doc)) {
+    const args = { ...path, nonsense: 1 };
+    const r = await fetch(api.node.url, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: op.operationId, params: [args] }) }).then((x) => x.json());
+    assert.equal(r.error.code === -32041, op["x-scope"] !== "public", `${op.operationId}: ${JSON.stringify(r)}`);
+  }
+  assert.ok(cells > 300, `${cells} cells`);
+}
+
+/** Secrets as they come in: where they do not belong, and where they do. Nothing may repeat them. */
+async function canary(api) {
+  const { sk, slug, items } = await universe(api, "canary");
+  const secret = (kind) => `${kind}k_feedfacecafebeef_${"c0ffee11".repeat(8)}`;
+  const texts = [];
+  for (const { verb, path: form } of operations(api.doc)) {
+    const target = form.replaceAll(/\{(\w+)\}/g, (_, p) => ({ slug, address: items, hash: word(1), key: "0000000000000001", id: "1" })[p]);
+    for (const headers of [{ authorization: `Bearer ${secret("s")}` }, { "x-api-key": secret("p") }, { authorization: secret("a") }, { authorization: `Basic ${secret("s")}` }])
+      texts.push((await request(api.node, verb, target, { headers, body: verb === "GET" ? undefined : {} })).text);
+  }
+  texts.push((await request(api.node, "POST", "/", { headers: { authorization: `Bearer ${secret("s")}` }, body: { jsonrpc: "2.0", id: 1, method: "universe_whoami" } })).text);
+  texts.push(await fetch(`${api.node.url}/metrics`).then((r) => r.text()));
+  assert.ok(texts.every((t) => !t.includes("c0ffee11")), "an answer repeats a secret");
+  assert.ok(!api.node.err.includes("c0ffee11"), "the log has a secret");
+  const half = sk.split("_")[2];
+  assert.ok(!api.node.err.includes(half) && !api.node.err.includes(adminKey(api.node)), "the log has a key");
+  assert.ok(!texts.some((t) => t.includes(half)));
+}
+
+async function documents(api) {
+  assert.equal(api.doc.openapi, "3.1.0");
+  const names = operations(api.doc).map((o) => o.op.operationId);
+  assert.equal(new Set(names).size, names.length);
+  const rpc = await api.node.rpc("rpc.discover");
+  for (const name of [...names, "eth_chainId", "eth_call"]) assert.ok(rpc.methods.some((m) => m.name === name), `${name} is missing`);
+  const named = (r) => (r.error ? [r.error.code, r.error.message] : r.result);
+  const a = await api.node.call("universe_get", { slug: "arena" });
+  const b = await api.node.call("universe_get", [{ slug: "arena" }]);
+  assert.deepEqual(named(a), named(b));
+  assert.deepEqual(a.result, await api.do("universe_get", { path: { slug: "arena" } }));
+  const at = await fetch(`${api.node.url}/u/arena`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: "universe_get" }) }).then((r) => r.json());
+  assert.deepEqual(at.result, a.result);
+  const id = await request(api.node, "GET", "/v1/u/arena", { headers: { "x-request-id": "abc-1" } });
+  assert.equal(id.requestId, "abc-1");
+  for (const [path, status] of [["/v1/nowhere", 404], ["/v1/u/UPPER", 400], ["/v1/u/arena/", 404]])
+    assert.equal((await request(api.node, "GET", path)).status, status, path);
+  assert.equal((await request(api.node, "DELETE", "/v1/u/arena")).status, 405);
+}
+
+export async function run() {
+  const dir = tempDir();
+  let node = await Node.start(dir);
+  let api = await Api.of(node);
+  await check("api: from a universe to 1,000 items", () => game(api));
+  await check("api: documents describe what is served", () => documents(api));
+  await check("api: a wallet with nothing plays through /u/<slug>", () => wallet(api));
+  await check("api: idempotency keys", () => idempotency(api));
+  await check("api: two hundred callers of one account", () => nonces(api));
+  await check("api: keys with scopes, rotated and revoked", () => keys(api));
+  await check("api: every route with every kind of key", () => matrix(api));
+  await check("api: no secret is repeated", () => canary(api));
+  await check("api: keys and requests outlive a stop", async () => {
+    const { sk, slug, items } = await universe(api, "stays");
+    const path = { slug, address: items };
+    await api.do("universe_defineClasses", { path, key: sk, body: { classes: [{ id: 1, name: "Gem" }] } });
+    const send = () => api.call("universe_mint", { path, key: sk, body: { items: [{ to: address(3), id: 1 }] }, headers: { "idempotency-key": "x" } });
+    const before = await send();
+    await node.stop();
+    node = await Node.start(dir);
+    api = await Api.of(node);
+    const after = await send();
+    assert.deepEqual([after.status, after.replayed, after.text], [201, true, before.text]);
+  });
+  await node.stop();
+}

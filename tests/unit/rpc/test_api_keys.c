@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Goal: only the very text of a key that works opens anything; what is kept is not the secret.
+ * Covers: api_keys.c, api_http.c */
+#include "rpc/api_http.h"
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+
+static const uint8_t pepper[32] = {1, 2, 3};
+static struct node_commands node = {
+    .api_pepper = pepper,
+    .admin_key =
+        "ak_0123456789abcdef_00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"};
+
+static bytes text(const char *s) {
+    return bytes_of(s, strlen(s));
+}
+
+Test(api_keys, checks) {
+    struct api_keys *k = api_keys_new(&node);
+    struct api_key key = {.kind = API_KEY_SECRET, .slug = "arena", .scopes = API_SCOPE_MINT};
+    struct api_principal who;
+    char shown[API_KEY_TEXT_MAX], wrong[API_KEY_TEXT_MAX];
+    cr_assert(api_key_make(k, &key, shown));
+    cr_assert_eq(api_keys_check(k, text(shown), 5, &who), API_KEY_UNKNOWN);
+    cr_assert_eq(api_keys_put(k, &key), ERR_OK);
+    cr_assert_eq(api_keys_check(k, text(shown), 5, &who), API_KEY_OK);
+    cr_expect_str_eq(who.slug, "arena");
+    cr_expect_eq(who.scopes, API_SCOPE_MINT);
+    for (size_t i = 0; i < strlen(shown); i++) { /* each character counts */
+        memcpy(wrong, shown, sizeof(wrong));
+        wrong[i] = wrong[i] == '1' ? '2' : '1';
+        cr_expect_neq(api_keys_check(k, text(wrong), 5, &who), API_KEY_OK, "character %zu", i);
+    }
+    cr_expect_neq(api_keys_check(k, bytes_of(shown, strlen(shown) - 1), 5, &who), API_KEY_OK);
+    wrong[0] = 'p';
+    memcpy(wrong + 1, shown + 1, sizeof(wrong) - 1);
+    cr_expect_eq(api_keys_check(k, text(wrong), 5, &who), API_KEY_UNKNOWN);
+
+    key.expires_ms = 10;
+    cr_assert_eq(api_keys_put(k, &key), ERR_OK);
+    cr_expect_eq(api_keys_check(k, text(shown), 9, &who), API_KEY_OK);
+    cr_expect_eq(api_keys_live(k, "arena", 9), 1);
+    cr_expect_eq(api_keys_check(k, text(shown), 10, &who), API_KEY_EXPIRED);
+    cr_expect_eq(api_keys_live(k, "arena", 10), 0);
+    key.revoked_ms = 11;
+    cr_assert_eq(api_keys_put(k, &key), ERR_OK);
+    cr_expect_eq(api_keys_check(k, text(shown), 9, &who), API_KEY_REVOKED);
+    wrong[0] = 's';
+    wrong[50] = wrong[50] == '1' ? '2' : '1';
+    cr_expect_eq(api_keys_check(k, text(wrong), 9, &who), API_KEY_UNKNOWN); /* says no more */
+    api_keys_free(k);
+}
+
+Test(api_keys, admin) {
+    struct api_keys *k = api_keys_new(&node);
+    struct api_principal who;
+    char wrong[API_KEY_TEXT_MAX];
+    cr_assert_eq(api_keys_check(k, text(node.admin_key), 0, &who), API_KEY_OK);
+    cr_expect_eq(who.kind, API_KEY_ADMIN);
+    strncpy(wrong, node.admin_key, sizeof(wrong) - 1);
+    wrong[83] ^= 1;
+    wrong[84] = '\0';
+    cr_expect_eq(api_keys_check(k, text(wrong), 0, &who), API_KEY_UNKNOWN);
+    api_keys_free(k);
+}
+
+Test(api_keys, kept) {
+    struct api_keys *k = api_keys_new(&node);
+    struct api_key key = {.kind = API_KEY_PUBLISHABLE,
+                          .slug = "abcdefghijklmn",
+                          .scopes = API_SCOPE_READ,
+                          .created_ms = 1,
+                          .expires_ms = 2,
+                          .revoked_ms = 3,
+                          .label = "a label"},
+                   back;
+    char shown[API_KEY_TEXT_MAX];
+    uint8_t id[8], secret[32];
+    struct buf b;
+    buf_init(&b, 4096);
+    cr_assert(api_key_make(k, &key, shown));
+    api_key_pack(&b, &key);
+    be64_store(id, key.id);
+    cr_assert_eq(api_key_unpack(&back, bytes_of(id, 8), buf_bytes(&b)), ERR_OK);
+    cr_expect_eq(back.id, key.id);
+    cr_expect_str_eq(back.slug, key.slug);
+    cr_expect_str_eq(back.label, key.label);
+    cr_expect_eq(back.revoked_ms, 3);
+    for (size_t len = 0; len < 80; len++) { /* up to the label, which may be of any length */
+        enum err e = api_key_unpack(&back, bytes_of(id, 8), bytes_of(b.ptr, len));
+        cr_expect(e == ERR_CORRUPT || len >= 63 + 14, "%zu bytes", len);
+    }
+    for (size_t i = 0; i < 32; i++) {
+        unsigned v = 0;
+        cr_assert_eq(sscanf(shown + 20 + 2 * i, "%2x", &v), 1);
+        secret[i] = (uint8_t)v;
+    }
+    cr_expect_null(memmem(b.ptr, b.len, secret, 32));
+    cr_expect_null(memmem(b.ptr, b.len, shown + 20, 64));
+    buf_clear(&b);
+    api_keys_free(k);
+}
+
+Test(api_keys, scopes) {
+    cr_expect_eq(api_scope_find("mint"), API_SCOPE_MINT);
+    cr_expect_eq(api_scope_find("nothing"), 0);
+    cr_expect_eq(api_scopes_of_kind(API_KEY_PUBLISHABLE), API_SCOPE_READ);
+    cr_expect_eq(api_scopes_of_kind(API_KEY_SECRET) & API_SCOPE_ADMIN, 0);
+    cr_expect_eq(api_scopes_of_kind(API_KEY_NONE), 0);
+}
+
+static enum api_problem origin_of(struct api_keys *k, struct api_origin *o, enum http_field f,
+                                  const char *value, bool strict) {
+    struct http_request q = {.verb = HTTP_VERB_GET, .target = text("/v1/x?y")};
+    const char *why = NULL;
+    q.fields[f] = text(value);
+    enum api_problem p = api_http_origin(o, &q, k, 1, strict, &why);
+    cr_expect_eq(p != API_OK, why != NULL);
+    return p;
+}
+
+Test(api_http, origins) {
+    struct api_keys *k = api_keys_new(&node);
+    struct api_origin o;
+    char bearer[128];
+    snprintf(bearer, sizeof(bearer), "bearer  %s ", node.admin_key);
+    cr_expect_eq(origin_of(k, &o, HTTP_FIELD_AUTHORIZATION, bearer, true), API_OK);
+    cr_expect_eq(o.who.kind, API_KEY_ADMIN);
+    cr_expect_eq(origin_of(k, &o, HTTP_FIELD_API_KEY, node.admin_key, true), API_OK);
+    cr_expect_eq(o.who.kind, API_KEY_ADMIN);
+    cr_expect_eq(origin_of(k, &o, HTTP_FIELD_AUTHORIZATION, "Basic abc", true),
+                 API_UNAUTHENTICATED);
+    cr_expect_eq(origin_of(k, &o, HTTP_FIELD_AUTHORIZATION, "Basic abc", false), API_OK);
+    cr_expect_eq(o.who.kind, API_KEY_NONE);
+    cr_expect_eq(origin_of(k, &o, HTTP_FIELD_AUTHORIZATION, "Bearer sk_x", false),
+                 API_UNAUTHENTICATED);
+    cr_expect_eq(origin_of(k, &o, HTTP_FIELD_IDEMPOTENCY_KEY, " a key ", true), API_OK);
+    cr_expect_str_eq(o.idempotency_key, "a key");
+    char big[300];
+    memset(big, 'a', 256);
+    big[256] = '\0';
+    cr_expect_eq(origin_of(k, &o, HTTP_FIELD_IDEMPOTENCY_KEY, big, true), API_INVALID);
+    cr_expect_eq(origin_of(k, &o, HTTP_FIELD_REQUEST_ID, "a\"b", true), API_OK);
+    cr_expect_eq(strlen(o.request_id), 32); /* one of our own */
+    cr_expect_eq(origin_of(k, &o, HTTP_FIELD_REQUEST_ID, "trace-1", true), API_OK);
+    cr_expect_str_eq(o.request_id, "trace-1");
+    api_keys_free(k);
+}
+
+Test(api_http, paths) {
+    char slug[API_SLUG_MAX + 1];
+    cr_expect(api_http_is_universe(text("/u/arena"), slug));
+    cr_expect_str_eq(slug, "arena");
+    cr_expect_not(api_http_is_universe(text("/u/"), slug));
+    cr_expect_not(api_http_is_universe(text("/u/a/b"), slug));
+    cr_expect_not(api_http_is_universe(text("/u/abcdefghijklmno"), slug));
+    cr_expect(api_http_is_api(text("/v1/x")));
+    cr_expect_not(api_http_is_api(text("/v1")));
+}
