@@ -8,6 +8,8 @@
 #include "base/check.h"
 #include "base/hex.h"
 #include "base/keccak.h"
+#include "chain/retryable.h"
+#include "chain/system_state.h"
 #include "evm/opcode.h"
 
 #include <stdlib.h>
@@ -126,10 +128,15 @@ static void on_enter(void *ctx, enum evm_call_kind kind, const addr20 *from, con
     }
 }
 
-static void begin(struct trace *t, const struct tx *tx) {
-    t->hooks.on_step = on_step;
-    t->hooks.on_enter = on_enter;
-    (void)meet(t, &tx->sender);
+/* Whose balances a ticket's submission and its retries move beside their own. */
+static void meet_ticket(struct trace *t, const struct tx *tx, const hash32 *ticket) {
+    addr20 escrow = retryable_escrow(ticket), self = system_address(SYSTEM_RETRYABLE);
+    (void)meet(t, &escrow);
+    (void)meet(t, &tx->parent.refund_to);
+    (void)meet(t, &self);
+}
+
+static void meet_target(struct trace *t, const struct tx *tx) {
     if (tx->is_create) {
         addr20 to;
         evm_create_address(&to, &tx->sender, world_nonce(t->x->world, &tx->sender));
@@ -137,6 +144,18 @@ static void begin(struct trace *t, const struct tx *tx) {
     } else {
         meet_code(t, &tx->to);
     }
+}
+
+static void begin(struct trace *t, const struct tx *tx) {
+    t->hooks.on_step = on_step;
+    t->hooks.on_enter = on_enter;
+    (void)meet(t, &tx->sender);
+    if (tx->type == TX_SUBMIT_RETRYABLE)
+        meet_ticket(t, tx, &tx->hash);
+    else if (tx->type == TX_RETRY)
+        meet_ticket(t, tx, &tx->parent.ticket);
+    if (tx->type != TX_SUBMIT_RETRYABLE) /* which addresses nobody */
+        meet_target(t, tx);
     (void)meet(t, &t->x->block.coinbase);
     (void)meet(t, &t->x->fee_account);
     for (size_t i = 0; i < tx->auth_count; i++)

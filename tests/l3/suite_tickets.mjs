@@ -60,6 +60,19 @@ export async function run() {
     assert.deepEqual([submit.type, submit.retryTo, retry.type, retry.ticketId], ["0x69", to.toLowerCase(), "0x68", submit.hash]);
     assert.ok(BigInt(submit.depositValue) > BigInt(submit.retryValue));
     assert.deepEqual([retry.refundTo, retry.blockHash], [submit.refundTo, submit.blockHash]);
+    const trace = (tx, options) => child.send("debug_traceTransaction", [tx.hash, options]);
+    for (const [tx, receiver] of [[submit, RETRYABLE.toLowerCase()], [retry, to.toLowerCase()]]) {
+      const frame = await trace(tx, { tracer: "callTracer" });
+      assert.deepEqual([frame.type, frame.from, frame.to], ["CALL", tx.from, receiver]);
+    }
+    // Escrow holds the value between the two.
+    const diff = { tracer: "prestateTracer", tracerConfig: { diffMode: true } };
+    const between = (await trace(submit, diff)).post, after = await trace(retry, diff);
+    const [escrow] = Object.keys(between).filter((a) => between[a].balance === submit.retryValue);
+    assert.equal(after.pre[escrow].balance, submit.retryValue);
+    assert.equal(after.post[to.toLowerCase()].balance, submit.retryValue);
+    const block = await child.send("debug_traceBlockByHash", [submit.blockHash, { tracer: "callTracer" }]);
+    assert.deepEqual(block.map((t) => t.txHash), [submit.hash, retry.hash]);
   });
 
   const gate = await check("a contract stands on the chain", async () => {
