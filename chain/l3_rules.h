@@ -16,7 +16,10 @@ extern const addr20 L3_HISTORY_ADDRESS;
 enum { L3_HISTORY_RING = 393168 };
 
 enum { L3_TX_GAS_CAP = LIMIT_TX_GAS /* EIP-7825 */ };
-enum { L3_CALL_OUTPUT_MAX_BYTES = 1 << 20 /* of a system call; gas bounds it far earlier */ };
+/* Of a system call's answer, or the log that is built in its place: more than 2^24 gas pay for at
+ * LOG's 8 a byte. Only a call with more gas than a transaction can have gets there, and ends as out
+ * of gas. */
+enum { L3_CALL_OUTPUT_MAX_BYTES = 1 << 22 };
 
 /* What holds for one block; struct exec's rules_ctx. */
 struct l3_block {

@@ -12,8 +12,8 @@ enum {
     REDEEM_GAS_MIN = 21000, /* less would not start a transaction */
     REDEEM_LOG_GAS = GAS_LOG + GAS_LOG_TOPIC * RETRYABLE_SCHEDULE_TOPICS +
                      GAS_LOG_BYTE * RETRYABLE_SCHEDULE_DATA_BYTES,
-    /* A ticket's calldata, as long as a message, and twice that for its envelope. */
-    RETRY_TX_ARENA_BYTES = 4 * LIMIT_MESSAGE_BYTES,
+    /* A ticket's calldata, as long as a message, and its envelope, with room to round up. */
+    RETRY_TX_ARENA_BYTES = 16 * LIMIT_MESSAGE_BYTES,
 };
 
 /* LifetimeExtended(bytes32 indexed ticketId, uint256 newTimeout) */

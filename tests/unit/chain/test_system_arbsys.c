@@ -142,6 +142,25 @@ Test(system_arbsys, price) {
     call_rig_clear(&r);
 }
 
+/* A message as long as gas allows: the log is built where the answer goes. One longer than that, in
+ * a call with more gas than a transaction has, is out of gas, not a fault. */
+Test(system_arbsys, long_messages) {
+    static uint8_t data[L3_CALL_OUTPUT_MAX_BYTES];
+    struct call_rig r;
+    call_rig_init(&r);
+    for (int i = 0; i < 2; i++) {
+        size_t len = i == 0 ? 1150000 / 32 * 32 : sizeof data;
+        const u256 words[3] = {U256_ONE, u256_from_u64(64), u256_from_u64(len)};
+        struct evm_result o =
+            call_rig_call(&r, SYSTEM_ARBSYS, SEND_TX_TO_L1, words, 3, bytes_of(data, len));
+        cr_assert_eq(o.status, i == 0 ? EVM_SUCCESS : EVM_OUT_OF_GAS);
+        size_t count;
+        const struct world_log *l = world_logs(r.w, &count);
+        cr_assert(count == 1 && l->data.len == 7 * 32 + 1150000 / 32 * 32);
+    }
+    call_rig_clear(&r);
+}
+
 Test(system_arbsys, callers) {
     struct call_rig r;
     call_rig_init(&r);

@@ -107,6 +107,20 @@ Test(system_retryable, redeem) {
     call_rig_clear(&r);
 }
 
+/* As much calldata as fits the parent's message: 3,200 words at 2,100. */
+Test(system_retryable, redeem_long) {
+    static uint8_t data[102400];
+    memset(data, 7, sizeof data);
+    struct call_rig r;
+    call_rig_init(&r);
+    put_ticket(&r, bytes_of(data, sizeof data));
+    struct evm_result o = call(&r, REDEEM);
+    cr_assert_eq(o.status, EVM_SUCCESS);
+    cr_expect(retryable_donated_gas(r.w) < 10000000 - 3200 * 2100 &&
+              retryable_donated_gas(r.w) > 10000000 - 3200 * 2100 - 30000);
+    call_rig_clear(&r);
+}
+
 Test(system_retryable, redeem_refusals) {
     struct call_rig r;
     call_rig_init(&r);
