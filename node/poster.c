@@ -13,7 +13,13 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { ARENA_CHUNK = 1 << 20, ARENA_MAX = 256 << 20, WAIT_STEP_MS = 500, FLUSH_STEP_MS = 20 };
+enum {
+    ARENA_CHUNK = 1 << 20,
+    ARENA_MAX = 256 << 20,
+    WAIT_STEP_MS = 500,
+    FLUSH_STEP_MS = 20,
+    CHECK_STEPS = 20
+};
 
 struct poster {
     struct poster_options o;
@@ -33,6 +39,7 @@ struct poster {
     bool matters;         /* it holds more than reports */
     uint64_t since_ms;    /* wall clock: since when it holds something that matters */
 
+    uint64_t cuts;     /* re-orgs of the parent that are taken account of */
     uint64_t retry_ms; /* wall clock before which nothing is tried */
     bool warned;
 };
@@ -153,24 +160,34 @@ static enum err compare_under(struct poster *p, struct store_view *v, const stru
     return e;
 }
 
-/* Under the bounds of a batch that arrives with the parent's next block, and of one that comes as
- * late as may be. */
-static enum err compare(struct poster *p, const struct parent_block *latest, uint64_t after_delayed,
-                        bytes payload, struct err_ctx *ec) {
+/* The header of a batch that arrives now, and of one that comes as late as may be. */
+static void headers_at(const struct poster *p, const struct parent_block *latest,
+                       uint64_t after_delayed, struct batch_header *soon,
+                       struct batch_header *later) {
+    const struct batch_time_bounds *b = &p->o.bounds;
+    uint64_t now_s = now_ms() / 1000, late_s = POSTER_LATE_S;
+    uint64_t from_s = latest->timestamp > now_s ? latest->timestamp : now_s;
+    uint64_t late_blocks = POSTER_LATE_S / L3_SECONDS_PER_L1_BLOCK;
+    if (late_s > b->delay_seconds / POSTER_LATE_PART)
+        late_s = b->delay_seconds / POSTER_LATE_PART;
+    if (late_blocks > b->delay_blocks / POSTER_LATE_PART)
+        late_blocks = b->delay_blocks / POSTER_LATE_PART;
+    *soon = batch_header_at(b, latest->timestamp, latest->l1_block, after_delayed);
+    *later = batch_header_at(b, from_s + late_s, latest->l1_block + late_blocks, after_delayed);
+}
+
+/* Under the bounds of a batch that arrives with the parent's next block, and of one that comes
+ * late. */
+static enum err compare(struct poster *p, const struct batch_header *soon,
+                        const struct batch_header *later, bytes payload, struct err_ctx *ec) {
     struct batch_row row;
     struct store_view *v;
-    uint64_t now_s = now_ms() / 1000, late = latest->timestamp > now_s ? latest->timestamp : now_s;
-    struct batch_header soon =
-        batch_header_at(&p->o.bounds, latest->timestamp, latest->l1_block, after_delayed);
-    struct batch_header later =
-        batch_header_at(&p->o.bounds, late + POSTER_LATE_S,
-                        latest->l1_block + POSTER_LATE_S / L3_SECONDS_PER_L1_BLOCK, after_delayed);
     if (!batches_at(p->o.batches, p->count - 1, &row))
         FAIL(ec, ERR_CORRUPT, "the row of batch %" PRIu64 " cannot be read", p->count - 1);
     TRY(store_view_open(&v, p->o.ledger->store, p->next_block - 1));
-    enum err e = compare_under(p, v, &soon, row.delayed_read, payload, ec);
+    enum err e = compare_under(p, v, soon, row.delayed_read, payload, ec);
     if (e == ERR_OK)
-        e = compare_under(p, v, &later, row.delayed_read, payload, ec);
+        e = compare_under(p, v, later, row.delayed_read, payload, ec);
     store_view_close(v);
     return e;
 }
@@ -229,12 +246,18 @@ static void report(struct poster *p, const struct tx_flight *r, uint64_t batch) 
     back_off(p);
 }
 
-/* Until the batch is in the chain as the follower reads it; or something is wrong. */
-static void await_read_back(struct poster *p, uint64_t batch) {
-    uint64_t end = now_ms() + 60000;
-    while (!atomic_load(&p->stopping) && batches_count(p->o.batches) <= batch && now_ms() < end)
+/* Until the batch is in the chain as the follower reads it, or the parent has taken it back. */
+static void await_read_back(struct poster *p, uint64_t batch, const hash32 *tx) {
+    struct parent_receipt r;
+    for (unsigned i = 1; !atomic_load(&p->stopping) && batches_count(p->o.batches) <= batch; i++) {
+        if (i % CHECK_STEPS == 0 && parent_get_receipt(p->parent, &r, tx, NULL) == ERR_NOT_FOUND) {
+            log_warn("poster", "the parent has taken a batch back", log_u64("batch", batch));
+            tx_sender_forget(p->sender);
+            return;
+        }
         if (parent_sleep(p->parent, FLUSH_STEP_MS) != ERR_OK)
             return;
+    }
 }
 
 static enum err bump(struct poster *p, unsigned bumps, struct err_ctx *ec) {
@@ -272,7 +295,7 @@ static enum err land(struct poster *p, uint64_t batch, struct tx_flight *r, stru
     }
     report(p, r, batch);
     if (r->outcome == TX_OUTCOME_MINED)
-        await_read_back(p, batch);
+        await_read_back(p, batch, &r->receipt.tx_hash);
     return ERR_OK;
 }
 
@@ -315,6 +338,7 @@ static enum err endpoints_agree(struct poster *p, struct err_ctx *ec) {
 
 static enum err post_batch(struct poster *p, struct err_ctx *ec) {
     struct parent_block latest;
+    struct batch_header soon, later;
     struct batch_builder_state s = batch_builder_state(p->builder);
     struct buf payload;
     hash32 reported;
@@ -322,11 +346,21 @@ static enum err post_batch(struct poster *p, struct err_ctx *ec) {
     TRY(parent_get_block(p->parent, &latest, parent_tagged(PARENT_LATEST), ec));
     TRY(parent_view(p->parent, &reported, &p->o.bridge, ABI_SEQUENCER_REPORTED_COUNT,
                     bytes_of(NULL, 0), parent_tagged(PARENT_LATEST), ec));
+    headers_at(p, &latest, s.after_delayed, &soon, &later);
+    if (s.sequenced_count > 0 &&
+        (s.min_timestamp_seq < later.min_timestamp || s.min_block_seq < later.min_block)) {
+        log_error("poster", "blocks are too old for the inbox's bounds: they get new stamps",
+                  log_u64("first_block", p->first_block), log_u64("last_block", p->next_block - 1));
+        settle_restamp(p->o.settle);
+        back_off(p);
+        drop_builder(p);
+        return ERR_OK;
+    }
     buf_init(&payload, BATCH_MAX_BYTES);
     enum err e =
         batch_builder_finish(p->builder, &payload, s.full ? BATCH_QUALITY : BATCH_QUALITY_AGED);
     if (e == ERR_OK)
-        e = compare(p, &latest, s.after_delayed, buf_bytes(&payload), ec);
+        e = compare(p, &soon, &later, buf_bytes(&payload), ec);
     if (e == ERR_OK) {
         struct batch_post post = {.seq_num = p->count,
                                   .payload = buf_bytes(&payload),
@@ -401,6 +435,10 @@ static enum err step(struct poster *p, struct err_ctx *ec) {
     measure_headroom(p);
     if (!s.caught_up || !s.genesis_checked || now_ms() < p->retry_ms)
         return ERR_OK;
+    uint64_t cuts = mirror_state(p->o.mirror).cuts;
+    if (cuts != p->cuts)
+        tx_sender_forget(p->sender); /* nonces went back */
+    p->cuts = cuts;
     if (p->o.intent.ptr != NULL)
         TRY(resume(p, ec));
     TRY(collect(p, ec));

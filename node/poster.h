@@ -24,7 +24,8 @@
 enum {
     POSTER_POLL_MS = 200,
     POSTER_RETRY_MS = 5000,         /* after a refusal or a revert */
-    POSTER_LATE_S = 900,            /* how much later than now a batch may arrive */
+    POSTER_LATE_S = 900,            /* how much later than now a batch may arrive, */
+    POSTER_LATE_PART = 10,          /* but at most this part of the inbox's bounds */
     POSTER_PRESSURE_PERMILLE = 250, /* headroom below which age does not matter */
     POSTER_AGREE_DEPTH = 2,         /* blocks below the heads where endpoints must agree */
 };

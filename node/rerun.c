@@ -168,7 +168,8 @@ static enum err again_delayed(struct sequencer *s, struct mirror *m, uint64_t in
     return e;
 }
 
-enum err rerun_step(struct rerun *r, struct sequencer *s, struct mirror *m, struct err_ctx *ec) {
+enum err rerun_step(struct rerun *r, struct sequencer *s, struct mirror *m, uint64_t timestamp,
+                    uint64_t l1_block, struct err_ctx *ec) {
     struct buf b;
     struct log_record rec;
     struct record_block in;
@@ -177,6 +178,10 @@ enum err rerun_step(struct rerun *r, struct sequencer *s, struct mirror *m, stru
     enum err e = wal_read(s->o.ledger->log, &b, r->blocks[r->at], &rec, ec);
     if (e == ERR_OK)
         e = record_unpack_block(&in, rec.payload);
+    if (e == ERR_OK && r->restamp) {
+        in.message.timestamp = timestamp;
+        in.message.l1_block = l1_block;
+    }
     if (e == ERR_OK)
         e = message_is_sequenced(&in.message)
                 ? again_user(s, &in.message, ec)

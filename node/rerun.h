@@ -14,6 +14,7 @@ struct sequencer;
 struct rerun {
     struct log_pos *blocks; /* BLOCK records, oldest first */
     size_t len, cap, at;
+    bool restamp; /* with stamps of now instead of their own */
 };
 
 void rerun_init(struct rerun *r);
@@ -24,8 +25,9 @@ bool rerun_empty(const struct rerun *r);
 enum err rerun_collect(struct rerun *r, struct ledger *l, uint64_t to_block,
                        struct err_ctx *ec) MUST_USE;
 /* Makes the next block again: one that was sequenced by us from its transactions; one that held a
- * delayed message if that is the next in turn, final enough or not: it had its place. */
-enum err rerun_step(struct rerun *r, struct sequencer *s, struct mirror *m,
-                    struct err_ctx *ec) MUST_USE;
+ * delayed message if that is the next in turn, final enough or not: it had its place. The stamps
+ * are those of now. */
+enum err rerun_step(struct rerun *r, struct sequencer *s, struct mirror *m, uint64_t timestamp,
+                    uint64_t l1_block, struct err_ctx *ec) MUST_USE;
 
 #endif

@@ -28,7 +28,7 @@ struct settle {
     uint64_t checked_delayed; /* delayed messages below are in our blocks as the parent has them */
     bool more;                /* the last turn did something */
     struct rerun rerun;       /* blocks of ours that are to be made again */
-    atomic_bool genesis_checked, caught_up;
+    atomic_bool genesis_checked, caught_up, restamp;
     atomic_uint_fast64_t rewinds;
 };
 
@@ -105,6 +105,7 @@ static enum err go_back(struct settle *t, struct sequencer *s, uint64_t to_block
     log_warn("settle", "going back", log_u64("to_block", to_block),
              log_u64("from_block", l->head.number),
              log_str("why", reason == REWIND_PARENT_REORG ? "the parent re-organised"
+                            : reason == REWIND_RESTAMP    ? "stamps are too old"
                                                           : "the parent has another batch"));
     if (t->o.role == SETTLE_SEQUENCER)
         TRY(rerun_collect(&t->rerun, l, to_block, ec));
@@ -352,9 +353,20 @@ static enum err turn(struct settle *t, struct sequencer *s, bool *did, struct er
     atomic_store(&t->caught_up, m.synced && count > 0);
     if (t->o.role != SETTLE_SEQUENCER || !m.synced || count == 0)
         return ERR_OK;
-    if (!rerun_empty(&t->rerun)) {
+    if (atomic_exchange(&t->restamp, false)) {
+        struct batch_row last;
         *did = true;
-        return rerun_step(&t->rerun, s, t->o.mirror, ec);
+        if (!batches_at(t->o.batches, count - 1, &last) ||
+            last.last_block >= s->o.ledger->head.number)
+            return ERR_OK;
+        TRY(go_back(t, s, last.last_block, REWIND_RESTAMP, ec));
+        t->rerun.restamp = true;
+    }
+    if (!rerun_empty(&t->rerun)) {
+        uint64_t now_s = clock_realtime_ms(s->o.clock) / 1000;
+        *did = true;
+        return rerun_step(&t->rerun, s, t->o.mirror, settle_timestamp(t, now_s), settle_l1_block(t),
+                          ec);
     }
     return take_delayed(t, s, did, ec);
 }
@@ -381,6 +393,11 @@ bool settle_may_sequence(struct settle *t) {
     return atomic_load(&t->caught_up) && rerun_empty(&t->rerun) &&
            atomic_load_explicit(&t->o.mirror->version, memory_order_acquire) == t->seen_version &&
            t->o.role == SETTLE_SEQUENCER;
+}
+
+void settle_restamp(struct settle *t) {
+    atomic_store(&t->restamp, true);
+    atomic_fetch_add(&t->o.mirror->version, 1); /* there is something to do */
 }
 
 bool settle_is_validator(const struct settle *t) {

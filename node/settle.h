@@ -54,6 +54,9 @@ uint64_t settle_l1_block(struct settle *t);
 uint64_t settle_timestamp(struct settle *t, uint64_t now_s);
 
 /* --- any thread --- */
+/* What is not on the parent yet is too old for its bounds: it is undone and made again with stamps
+ * of now. */
+void settle_restamp(struct settle *t);
 bool settle_is_validator(const struct settle *t);
 struct settle_status {
     bool genesis_checked; /* message 0 on the parent is this chain's */

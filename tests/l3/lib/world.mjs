@@ -9,7 +9,7 @@ import { Parent, PARENT_CHAIN_ID } from "./parent.mjs";
 
 export const CHAIN_ID = 333333;
 const READY_MS = 30000;
-const WAIT_MS = 30000;
+const WAIT_MS = Number(process.env.WAIT_MS ?? 30000);
 
 /** Asks again and again until `fn` gives something true. */
 export async function until(what, fn, ms = WAIT_MS) {

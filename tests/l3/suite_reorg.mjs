@@ -1,0 +1,113 @@
+// The parent takes back blocks with deposits and batches in them, and messages are forced in.
+import { ethers } from "ethers";
+import { assert, check } from "../func/lib/suite.mjs";
+import { bridgeAbi, inboxAbi, sequencerInboxAbi } from "./lib/contracts.mjs";
+import { until, World } from "./lib/world.mjs";
+
+const ether = ethers.utils.parseEther;
+const DEPTHS = (process.env.DEPTHS ?? "1,2,3,5,8,10").split(",").map(Number);
+
+export async function run() {
+  const bounds = { delayBlocks: 40, futureBlocks: 200, delaySeconds: 86400, futureSeconds: 3600 };
+  const w = await check("the contracts are on the parent", () => World.start({ bounds }));
+  if (!w) return;
+  const inbox = new ethers.Contract(w.at.inbox, inboxAbi, w.user);
+  const sequencerInbox = new ethers.Contract(w.at.sequencerInbox, sequencerInboxAbi, w.user);
+  const bridge = new ethers.Contract(w.at.bridge, bridgeAbi, w.user);
+  const seq = await w.sequencer();
+  const validator = await w.newValidator();
+  const user = w.user.connect(seq.provider);
+  const batches = async () => (await sequencerInbox.batchCount()).toNumber();
+  const deposit = async (value) => (await inbox["depositEth()"]({ value })).wait();
+  const balance = (address, node = seq) => node.provider.getBalance(address);
+  const headOf = async (node) => Number((await node.head()).number);
+  const transfer = async (to, value, wallet = user) => {
+    const nonce = await seq.provider.getTransactionCount(wallet.address);
+    return (await wallet.sendTransaction({ to, value, nonce })).wait();
+  };
+
+  /** A transfer is posted, and both nodes have the same blocks up to it. */
+  async function agree() {
+    const { transactionHash } = await transfer(w.owner.address, 1);
+    const receiptOf = (node) => node.rpc("eth_getTransactionReceipt", [transactionHash]);
+    const there = await until("the transfer at the validator", async () => {
+      const [a, b] = [await receiptOf(seq), await receiptOf(validator)];
+      return a && b && a.blockHash === b.blockHash && b;
+    });
+    for (let i = 0; i <= Number(there.blockNumber); i++)
+      assert.equal(await validator.hashOf(i), await seq.hashOf(i), `block ${i}`);
+  }
+
+  await check("a deposit that is deep in the parent", async () => {
+    await deposit(ether("5"));
+    await until("it", async () => (await balance(user.address)).eq(ether("5")));
+    await agree();
+    await w.parent.mine(15);
+  });
+  for (const depth of DEPTHS)
+    await check(`a re-org of ${depth} blocks that held a batch, and a deposit that is spent`, async () => {
+      const guest = ethers.Wallet.createRandom().connect(seq.provider);
+      if (depth > 2) await w.parent.mine(depth - 2);
+      // With a depth of 1 only the batch goes.
+      const before = await balance(user.address);
+      if (depth > 1) {
+        await deposit(ether("1"));
+        await until("the deposit", async () => (await balance(user.address)).eq(before.add(ether("1"))));
+        await transfer(guest.address, ether("0.5"));
+      }
+      const count = await batches();
+      await transfer(w.owner.address, 1);
+      await until("the batch", async () => (await batches()) > count);
+      const spent = before.add(depth > 1 ? ether("1") : 0).sub(await balance(user.address));
+      await w.parent.rpc("anvil_reorg", [depth, []]);
+      assert.ok((await batches()) <= count, "the parent still has the batch");
+      await w.parent.mine(1);
+      if (depth > 1)
+        await until("the deposit to be gone", async () => (await balance(user.address)).lte(before.sub(spent).add(ether("0.01"))));
+      await agree();
+      assert.ok((await balance(user.address)).lte(before));
+      if (depth > 1) assert.ok((await balance(guest.address)).eq(ether("0.5")), "the transfer was not made again");
+    });
+  await check("what became invalid has a tombstone and no receipt", async () => {
+    const guest = ethers.Wallet.createRandom();
+    // Money that comes by a deposit to another account, spent there, and lost with the deposit.
+    const rich = w.parent.wallet(7);
+    await (await new ethers.Contract(w.at.inbox, inboxAbi, rich)["depositEth()"]({ value: ether("1") })).wait();
+    await until("the deposit", async () => (await balance(rich.address)).eq(ether("1")));
+    const { transactionHash } = await transfer(guest.address, ether("0.9"), rich.connect(seq.provider));
+    await w.parent.rpc("anvil_reorg", [1, []]);
+    await w.parent.mine(1);
+    await until("its end", async () => (await seq.rpc("eth_getTransactionReceipt", [transactionHash])) === null);
+    await agree();
+    assert.equal(await seq.rpc("eth_getTransactionReceipt", [transactionHash]), null);
+    assert.ok((await balance(guest.address)).isZero());
+    assert.match(seq.err, /a transaction became invalid/);
+  });
+  await check("a message that is forced in comes before what was not posted", async () => {
+    assert.equal((await seq.stop()).code, 0);
+    // Long finality: the sequencer does not take it by itself, and posts nothing.
+    const slow = await w.sequencer(["--delayed-depth", "100000", "--batch-max-age", "3600"]);
+    const there = w.user.connect(slow.provider);
+    const read = (await sequencerInbox.totalDelayedMessagesRead()).toNumber();
+    const receipt = await deposit(ether("2"));
+    const own = await (await there.sendTransaction({ to: w.owner.address, value: 7 })).wait();
+    await w.parent.mine(bounds.delayBlocks + 1);
+    const events = await bridge.queryFilter(bridge.filters.MessageDelivered(), 0, receipt.blockNumber);
+    const last = events.at(-1);
+    assert.ok(last.args.messageIndex.gte(read));
+    const block = await w.parent.provider.getBlock(last.blockNumber);
+    await (await sequencerInbox.forceInclusion(
+      last.args.messageIndex.add(1), last.args.kind, [last.blockNumber, block.timestamp], last.args.baseFeeL1, last.args.sender,
+      last.args.messageDataHash,
+    )).wait();
+    await until("the forced deposit before the own block", async () => {
+      const moved = await slow.rpc("eth_getTransactionReceipt", [own.transactionHash]);
+      return moved && Number(moved.blockNumber) > own.blockNumber;
+    });
+    assert.equal((await slow.stop()).code, 0); // and what is left is posted
+    const end = Number(await until("all posted", async () => headOf(validator)));
+    assert.ok(end >= own.blockNumber);
+    await until("the own block at the validator", async () => validator.rpc("eth_getTransactionReceipt", [own.transactionHash]));
+  });
+  await check("the validator stops", async () => assert.equal((await validator.stop()).code, 0));
+}
