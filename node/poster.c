@@ -282,7 +282,10 @@ static enum err land(struct poster *p, uint64_t batch, struct tx_flight *r, stru
         if (e == ERR_IO)
             continue; /* the parent is away; the bytes are durable */
         TRY(e);
-        if (batches_count(p->o.batches) > batch) { /* the follower saw it first */
+        /* The follower saw it first; or the parent may have lost it, and the blocks that it holds
+         * may not be the chain's any more: the next look says what is to be posted. */
+        if (batches_count(p->o.batches) > batch || mirror_state(p->o.mirror).cuts != p->cuts ||
+            settle_status(p->o.settle).rewinds != p->rewinds) {
             tx_sender_forget(p->sender);
             return ERR_OK;
         }
@@ -352,7 +355,7 @@ static enum err post_batch(struct poster *p, struct err_ctx *ec) {
         log_error("poster", "blocks are too old for the inbox's bounds: they get new stamps",
                   log_u64("first_block", p->first_block), log_u64("last_block", p->next_block - 1));
         settle_restamp(p->o.settle);
-        back_off(p);
+        p->retry_ms = now_ms() + WAIT_STEP_MS;
         drop_builder(p);
         return ERR_OK;
     }
@@ -400,6 +403,7 @@ static enum err resume(struct poster *p, struct err_ctx *ec) {
         p->count = i.batch;
         p->first_block = i.first_block;
         p->next_block = i.last_block + 1;
+        p->rewinds = settle_status(p->o.settle).rewinds;
         arena_reset(&p->arena);
         e = tx_sender_adopt(p->sender, &p->arena, &tx, i.raw, ec);
         if (e == ERR_OK) {
