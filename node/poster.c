@@ -518,6 +518,8 @@ static bool all_posted(struct poster *p) {
     struct batch_row row;
     uint64_t count = batches_count(p->o.batches), durable = store_durable(p->o.ledger->store);
     struct store_view *v;
+    if (!settle_status(p->o.settle).caught_up)
+        return false;
     if (count == 0 || !batches_at(p->o.batches, count - 1, &row) || durable == STORE_NO_BLOCK)
         return true;
     if (store_view_open(&v, p->o.ledger->store, durable) != ERR_OK)

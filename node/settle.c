@@ -350,7 +350,8 @@ static enum err turn(struct settle *t, struct sequencer *s, bool *did, struct er
         forget_old(t, s->o.ledger);
         return ERR_OK;
     }
-    atomic_store(&t->caught_up, m.synced && count > 0);
+    atomic_store(&t->caught_up,
+                 m.synced && count > 0 && rerun_empty(&t->rerun) && !atomic_load(&t->restamp));
     if (t->o.role != SETTLE_SEQUENCER || !m.synced || count == 0)
         return ERR_OK;
     if (atomic_exchange(&t->restamp, false)) {
@@ -359,6 +360,7 @@ static enum err turn(struct settle *t, struct sequencer *s, bool *did, struct er
         if (!batches_at(t->o.batches, count - 1, &last) ||
             last.last_block >= s->o.ledger->head.number)
             return ERR_OK;
+        atomic_store(&t->caught_up, false);
         TRY(go_back(t, s, last.last_block, REWIND_RESTAMP, ec));
         t->rerun.restamp = true;
     }
@@ -397,6 +399,7 @@ bool settle_may_sequence(struct settle *t) {
 
 void settle_restamp(struct settle *t) {
     atomic_store(&t->restamp, true);
+    atomic_store(&t->caught_up, false);
     atomic_fetch_add(&t->o.mirror->version, 1); /* there is something to do */
 }
 

@@ -60,7 +60,7 @@ void settle_restamp(struct settle *t);
 bool settle_is_validator(const struct settle *t);
 struct settle_status {
     bool genesis_checked; /* message 0 on the parent is this chain's */
-    bool caught_up;       /* all that the parent has is in the chain */
+    bool caught_up; /* all that the parent has is in the chain, and nothing is to be made again */
     uint64_t rewinds;
 };
 struct settle_status settle_status(struct settle *t);

@@ -316,7 +316,7 @@ enum err settlement_start(struct settlement *t, struct sequencer *s, struct err_
 }
 
 void settlement_stop(struct settlement *t) {
-    if (t->poster != NULL && settle_status(t->settle).caught_up)
+    if (t->poster != NULL && mirror_state(&t->mirror).synced)
         poster_flush(t->poster, SETTLEMENT_FLUSH_MS);
     poster_stop(t->poster);
     t->poster = NULL;
