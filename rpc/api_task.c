@@ -187,9 +187,7 @@ static bool look_up_all(struct rpc_call *c, struct api_task *t) {
 static enum api_problem problem_of(const struct node_sent *r) {
     if (r->code == RPC_LIMIT_EXCEEDED)
         return API_LIMIT;
-    return strstr(r->text, "base fee") != NULL || strstr(r->text, "insufficient funds") != NULL
-               ? API_NOT_SPONSORED
-               : API_REFUSED;
+    return r->sponsor_rule != NULL ? API_NOT_SPONSORED : API_REFUSED;
 }
 
 /* Takes the results of a round into the parts; false: a call was refused, and the request fails. */
@@ -211,8 +209,11 @@ static bool take_results(struct rpc_call *c, struct api_task *t) {
     t->call_count = 0;
     t->sent = false;
     c->replayed = false;
-    if (refused != NULL)
+    if (refused != NULL) {
         api_fail(c, problem_of(refused), "%s", refused->text);
+        if (refused->data[0] != '\0') /* whose member "universe" is another one's name here */
+            buf_printf(&c->data, "{\"refusal\":%s}", refused->data);
+    }
     return refused == NULL;
 }
 

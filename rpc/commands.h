@@ -94,8 +94,11 @@ struct node_sent {
     hash32 hash;
     uint64_t nonce;
     addr20 sender;
-    int code; /* as in struct submit_result */
+    /* As in struct submit_result. */
+    int code;
+    const char *sponsor_rule;
     char text[SUBMIT_TEXT_MAX];
+    char data[SUBMIT_DATA_MAX];
 };
 /* Calls that are sent together, in order. All of it stays the caller's and where it is until
  * `done`, which is called once, on any thread.

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Goal: what the node signs is in the chain once, in whatever way it is asked for, refused in
+ * between, or cut off before it was submitted. Method: a real sequencer; submissions that are lost
+ * stand for a crash. Covers: outbox.c, outbox_rows.c, signers.c */
+#include "node/outbox.h"
+
+#include "base/keccak.h"
+#include "index/index.h"
+#include "node/sequencer.h"
+#include "tests/lib/node/chain.h"
+
+#include <criterion/criterion.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { SENDS = 120, WAIT_MS = 20000 };
+#define WEI_PER_ETHER UINT64_C(1000000000000000000)
+
+struct fixture {
+    struct node_chain chain;
+    struct pool pool;
+    struct sequencer *sequencer;
+    struct outbox *outbox;
+    struct signers signers;
+    struct node_commands commands; /* the sequencer's, but for submit */
+    struct node_commands real;
+    atomic_bool lossy; /* submissions are lost */
+};
+
+static void on_failed(void *ctx) {
+    (void)ctx;
+    cr_assert_fail("the sequencer failed");
+}
+
+static void submit(void *ctx, bytes envelope, unsigned flags, submit_done_fn done, void *done_ctx,
+                   uint64_t token) {
+    struct fixture *f = ctx;
+    if (!atomic_load(&f->lossy))
+        f->real.submit(f->real.ctx, envelope, flags, done, done_ctx, token);
+}
+
+static uint64_t pending_nonce(void *ctx, const addr20 *a) {
+    struct fixture *f = ctx;
+    return f->real.pending_nonce(f->real.ctx, a);
+}
+static void kv_write(void *ctx, const struct kv_op *ops, size_t count, kv_done_fn done,
+                     void *done_ctx, uint64_t token) {
+    struct fixture *f = ctx;
+    f->real.kv_write(f->real.ctx, ops, count, done, done_ctx, token);
+}
+static bool kv_get_value(void *ctx, enum kv_space space, bytes key, struct buf *out) {
+    struct fixture *f = ctx;
+    return f->real.kv_get(f->real.ctx, space, key, out);
+}
+static void kv_each_value(void *ctx, enum kv_space space, bytes from, kv_each_fn fn, void *fn_ctx) {
+    struct fixture *f = ctx;
+    f->real.kv_each(f->real.ctx, space, from, fn, fn_ctx);
+}
+
+static void start_outbox(struct fixture *f) {
+    struct err_ctx ec = {.text = ""};
+    struct outbox_options o = {.store = f->chain.ledger.store,
+                               .node = &f->commands,
+                               .signers = &f->signers,
+                               .clock = clock_posix(),
+                               .chain_id = f->chain.genesis.config.chain_id};
+    cr_assert_eq(outbox_start(&f->outbox, &o, &ec), ERR_OK, "%s", ec.text);
+    outbox_commands(f->outbox, &f->commands);
+}
+
+static struct fixture *fixture_new(void) {
+    struct fixture *f = calloc(1, sizeof(*f));
+    struct err_ctx ec = {.text = ""};
+    cr_assert_not_null(f);
+    node_chain_init(&f->chain);
+    pool_init(&f->pool, (struct pool_limits){.gapped_max = 100, .gapped_per_sender = 50});
+    struct sequencer_options o = {.ledger = &f->chain.ledger,
+                                  .pool = &f->pool,
+                                  .clock = clock_posix(),
+                                  .policy = {.block_gap_ms = 1},
+                                  .failed = on_failed};
+    cr_assert_eq(sequencer_start(&f->sequencer, &o, &ec), ERR_OK, "%s", ec.text);
+    sequencer_commands(f->sequencer, &f->real);
+    f->commands = f->real;
+    f->commands.ctx = f;
+    f->commands.submit = submit;
+    f->commands.pending_nonce = pending_nonce;
+    f->commands.kv_write = kv_write;
+    f->commands.kv_get = kv_get_value;
+    f->commands.kv_each = kv_each_value;
+    f->signers =
+        (struct signers){.chain_id = f->chain.genesis.config.chain_id, .has_operator = true};
+    memcpy(f->signers.operator_key, f->chain.keys[0], 32);
+    start_outbox(f);
+    return f;
+}
+
+static void fixture_free(struct fixture *f) {
+    outbox_stop(f->outbox);
+    cr_assert(sequencer_stop(f->sequencer));
+    outbox_free(f->outbox);
+    sequencer_free(f->sequencer);
+    pool_clear(&f->pool);
+    node_chain_clear(&f->chain);
+    free(f);
+}
+
+struct asked {
+    struct node_send send;
+    struct own_call calls[3];
+    struct node_sent results[3];
+    atomic_bool done;
+};
+
+static void on_done(void *ctx) {
+    struct asked *a = ctx;
+    atomic_store(&a->done, true);
+}
+
+/* A transfer of `wei` to the account `to`, remembered under a name made of `name`. */
+static struct asked *ask(struct fixture *f, size_t count, size_t to, uint64_t wei, uint64_t name) {
+    struct asked *a = calloc(1, sizeof(*a));
+    cr_assert_not_null(a);
+    for (size_t i = 0; i < count; i++)
+        a->calls[i] = (struct own_call){.to = f->chain.addrs[to],
+                                        .value = u256_from_u64(wei),
+                                        .gas = 21000,
+                                        .max_fee = u256_from_u64(10 * UINT64_C(1000000000)),
+                                        .meta = bytes_of("m", 1)};
+    a->send = (struct node_send){.slug = "",
+                                 .calls = a->calls,
+                                 .count = count,
+                                 .has_id = name != 0,
+                                 .created_ms = name != 0 ? clock_realtime_ms(clock_posix()) : 0,
+                                 .request = bytes_of("request", 7),
+                                 .results = a->results,
+                                 .done = on_done,
+                                 .done_ctx = a};
+    be64_store(a->send.id.b, name);
+    f->commands.send(f->commands.outbox, &a->send);
+    return a;
+}
+
+static void wait_for(struct asked *a) {
+    for (int ms = 0; ms < WAIT_MS && !atomic_load(&a->done); ms++)
+        usleep(1000);
+    cr_assert(atomic_load(&a->done));
+}
+
+static bool has_row(struct fixture *f, enum kv_space space, uint64_t name, uint8_t part) {
+    uint8_t key[34] = {0};
+    be64_store(key, name);
+    key[33] = part;
+    return f->real.kv_get(f->real.ctx, space, bytes_of(key, kv_key_len((uint8_t)space)), NULL);
+}
+
+static u256 balance_of(struct fixture *f, size_t i) {
+    struct store_view *v = NULL;
+    struct account acct = {0};
+    hash32 h;
+    struct store *s = f->chain.ledger.store;
+    cr_assert_eq(store_view_open(&v, s, store_durable(s)), ERR_OK);
+    struct state_reader r = store_state_reader(v);
+    keccak256(&h, f->chain.addrs[i].b, 20);
+    cr_assert(r.ops->account(r.ctx, &acct, &h));
+    store_view_close(v);
+    return acct.balance;
+}
+
+static uint64_t grown(struct fixture *f, size_t i, const u256 *before) {
+    u256 now = balance_of(f, i), d = u256_sub(&now, before);
+    return u256_sat_u64(&d);
+}
+
+/* Nobody knows a nonce; one in seven is refused in the middle of the others. */
+Test(outbox, no_nonces, .timeout = 60) {
+    struct fixture *f = fixture_new();
+    struct asked *all[SENDS];
+    u256 before = balance_of(f, 3);
+    size_t good = 0;
+    for (size_t i = 0; i < SENDS; i++) {
+        bool bad = i % 7 == 3;
+        all[i] = ask(f, 1, 3, bad ? 17 * WEI_PER_ETHER : 1, i + 1);
+        if (bad)
+            all[i]->calls[0].value.w[3] = 1; /* more than there is */
+    }
+    for (size_t i = 0; i < SENDS; i++) {
+        wait_for(all[i]);
+        bool bad = i % 7 == 3;
+        cr_expect_eq(all[i]->results[0].status, bad ? SUBMIT_REFUSED : SUBMIT_DURABLE, "%zu: %s", i,
+                     all[i]->results[0].text);
+        cr_expect_eq(has_row(f, KV_SENT, i + 1, 0), !bad);
+        good += !bad;
+        free(all[i]);
+    }
+    cr_expect_eq(grown(f, 3, &before), good);
+    outbox_stop(f->outbox); /* cleans up */
+    for (size_t i = 0; i < SENDS; i++)
+        cr_expect_not(has_row(f, KV_OPEN, i + 1, 0), "%zu", i);
+    fixture_free(f);
+}
+
+/* Submissions that never arrived are made at the next start, those that did are not made again. */
+Test(outbox, after_a_crash, .timeout = 60) {
+    struct fixture *f = fixture_new();
+    u256 before = balance_of(f, 4);
+    struct asked *arrived = ask(f, 2, 4, 100, 1);
+    wait_for(arrived);
+    atomic_store(&f->lossy, true);
+    struct asked *lost = ask(f, 3, 4, 1, 2);
+    for (int ms = 0; ms < WAIT_MS && !has_row(f, KV_OPEN, 2, 2); ms++)
+        usleep(1000);
+    cr_expect(has_row(f, KV_SENT, 2, 0));
+    cr_expect_not(atomic_load(&lost->done));
+    outbox_stop(f->outbox); /* gives up waiting */
+    outbox_free(f->outbox);
+    cr_expect_eq(grown(f, 4, &before), 200);
+
+    atomic_store(&f->lossy, false);
+    start_outbox(f);
+    hash32 id = {{0}};
+    be64_store(id.b, 2);
+    for (int ms = 0; ms < WAIT_MS; ms++) { /* its name is taken until it is done */
+        if (f->commands.claim(f->commands.outbox, &id))
+            break;
+        usleep(1000);
+    }
+    cr_expect_eq(grown(f, 4, &before), 203);
+    for (int i = 0; i < 2; i++) { /* nothing is left to do */
+        outbox_stop(f->outbox);
+        outbox_free(f->outbox);
+        start_outbox(f);
+    }
+    struct asked *next = ask(f, 1, 4, 10, 0);
+    wait_for(next);
+    cr_expect_eq(next->results[0].status, SUBMIT_DURABLE, "%s", next->results[0].text);
+    cr_expect_eq(grown(f, 4, &before), 213);
+    cr_expect(has_row(f, KV_SENT, 2, 2));
+    free(arrived);
+    free(lost);
+    free(next);
+    fixture_free(f);
+}
+
+Test(outbox, claims) {
+    struct fixture *f = fixture_new();
+    hash32 id = {{7}};
+    cr_expect(f->commands.claim(f->commands.outbox, &id));
+    cr_expect_not(f->commands.claim(f->commands.outbox, &id));
+    f->commands.release(f->commands.outbox, &id);
+    cr_expect(f->commands.claim(f->commands.outbox, &id));
+    fixture_free(f);
+}
+
+/* Requests of long ago are forgotten with all of their rows, by the next start at the latest. */
+Test(outbox, forgets, .timeout = 60) {
+    struct fixture *f = fixture_new();
+    struct asked *old = ask(f, 2, 4, 1, 0), *young = ask(f, 1, 4, 1, 9);
+    wait_for(old);
+    wait_for(young);
+    old->send.has_id = true;
+    be64_store(old->send.id.b, 8);
+    old->send.created_ms = clock_realtime_ms(clock_posix()) - OUTBOX_KEEP_MS - 1000;
+    atomic_store(&old->done, false);
+    f->commands.send(f->commands.outbox, &old->send);
+    wait_for(old);
+    cr_expect(has_row(f, KV_SENT, 8, 1));
+    outbox_stop(f->outbox);
+    outbox_free(f->outbox);
+    start_outbox(f);
+    for (int ms = 0; ms < WAIT_MS && has_row(f, KV_REQUEST, 8, 0); ms++)
+        usleep(1000);
+    cr_expect_not(has_row(f, KV_SENT, 8, 0));
+    cr_expect_not(has_row(f, KV_SENT, 8, 1));
+    cr_expect(has_row(f, KV_SENT, 9, 0));
+    cr_expect(has_row(f, KV_REQUEST, 9, 0));
+    free(old);
+    free(young);
+    fixture_free(f);
+}
+
+/* Accounts depend on seed, chain and name, and on nothing else. */
+Test(signers, derived) {
+    struct signers a = {.chain_id = 1, .seed = {1}}, b = a;
+    addr20 x, y;
+    uint8_t key[32];
+    cr_assert(signers_address(&a, "arena", &x));
+    cr_assert(signers_address(&b, "arena", &y));
+    cr_expect(addr20_eq(&x, &y));
+    cr_assert(signers_address(&a, "aren", &y));
+    cr_expect_not(addr20_eq(&x, &y));
+    b.chain_id = 2;
+    cr_assert(signers_address(&b, "arena", &y));
+    cr_expect_not(addr20_eq(&x, &y));
+    cr_expect_not(signers_key(&a, "", key));
+}
