@@ -350,9 +350,8 @@ static void take_answer(struct outbox *o, struct entry *e, const struct submit_r
                 a->not_before_ns = o->now_ns + (ms < RETRY_MAX_MS ? ms : RETRY_MAX_MS) * NS_PER_MS;
             outbox_wait(o, e);
         } else {
-            struct node_sent sent = {.status = SUBMIT_REFUSED,
-                                     .code = r->code,
-                                     .sponsor_rule = r->sponsor_rule};
+            struct node_sent sent = {
+                .status = SUBMIT_REFUSED, .code = r->code, .sponsor_rule = r->sponsor_rule};
             memcpy(sent.text, r->text, sizeof(sent.text));
             memcpy(sent.data, r->data, sizeof(sent.data));
             finish(o, e, &sent);
