@@ -14,6 +14,11 @@
 
 enum { JSON_MAX = 512 << 20 /* of one block: its receipts in hexadecimal, many times over */ };
 
+struct kept_log {
+    uint64_t block;
+    struct rpc_feed_log log;
+};
+
 struct rpc_feed {
     const struct rpc_context *cx;
     struct rpc_pending *pending;
@@ -32,7 +37,12 @@ struct rpc_feed {
     uint64_t pending_cursor; /* in `pending` */
     size_t ahead;            /* bytes that the loop has not taken */
     bool stopping;
+    uint64_t reorgs;
     struct rpc_feed_item *first, **last; /* to the loop */
+
+    /* Of the loop's thread: logs that were sent, oldest first. */
+    struct kept_log *kept;
+    size_t kept_count, kept_cap, kept_bytes;
 };
 
 /* --- payloads and items -------------------------------------------------------------------- */
@@ -78,6 +88,7 @@ struct encoding {
     bool wants[RPC_FEED_WANTS];
     hash32 hashes[RPC_FEED_PENDING_BATCH];
     size_t hash_count;
+    uint64_t reorgs; /* as the feed had them when the block was chosen */
     struct buf scratch;
 };
 
@@ -113,6 +124,7 @@ static void encode_logs(struct encoding *e, const struct index_block *b) {
             jw_init(&w, &e->scratch);
             format_log(&w, b, i, m->log_count, &b->receipts[i].logs[k]);
             l->entry = b->receipts[i].logs[k];
+            l->block = m->block;
             l->entry.data = bytes_of(NULL, 0);
             l->json = take(e);
             m->log_count++;
@@ -189,6 +201,13 @@ static void post(struct rpc_feed *f, struct rpc_feed_item *m) {
     uint64_t one = 1;
     m->bytes += sizeof(*m);
     pthread_mutex_lock(&f->lock);
+    if (m->is_block && m->reorgs != f->reorgs) { /* it may be one that is gone: read it again */
+        if (f->next > m->block)
+            f->next = m->block;
+        pthread_mutex_unlock(&f->lock);
+        item_free(m);
+        return;
+    }
     f->ahead += m->bytes;
     *f->last = m;
     f->last = &m->next;
@@ -223,6 +242,7 @@ static bool choose(struct rpc_feed *f, struct encoding *e) {
         return false;
     for (size_t i = 0; i < RPC_FEED_WANTS; i++)
         e->wants[i] = f->wants[i] > 0;
+    e->reorgs = f->reorgs;
     /* Transactions before the blocks that they are in. */
     e->hash_count = 0;
     if (e->wants[RPC_FEED_PENDING] || e->wants[RPC_FEED_PENDING_FULL])
@@ -250,6 +270,7 @@ static void *feed_main(void *arg) {
         CHECK(e.item != NULL);
         e.item->is_block = e.hash_count == 0;
         e.item->block = block;
+        e.item->reorgs = e.reorgs;
         run(f, &e, e.hash_count == 0 ? encode_block : encode_pending);
         post(f, e.item);
         pthread_mutex_lock(&f->lock);
@@ -259,6 +280,63 @@ static void *feed_main(void *arg) {
 }
 
 /* --- the loop's side ----------------------------------------------------------------------- */
+/* Remembers logs that subscribers were sent, in case their block goes. */
+static void keep_logs(struct rpc_feed *f, const struct rpc_feed_item *m) {
+    for (size_t i = 0; i < m->log_count; i++) {
+        if (f->kept_count == f->kept_cap) {
+            size_t cap = f->kept_cap == 0 ? 256 : 2 * f->kept_cap;
+            struct kept_log *more = realloc(f->kept, cap * sizeof(*more));
+            if (more == NULL)
+                return;
+            f->kept = more;
+            f->kept_cap = cap;
+        }
+        struct kept_log *k = &f->kept[f->kept_count++];
+        *k = (struct kept_log){.block = m->block, .log = m->logs[i]};
+        k->log.json->refs++;
+        f->kept_bytes += sizeof(*k) + k->log.json->len;
+    }
+    size_t gone = 0;
+    for (; f->kept_bytes > RPC_FEED_KEPT_BYTES; gone++) {
+        f->kept_bytes -= sizeof(*f->kept) + f->kept[gone].log.json->len;
+        rpc_payload_drop(f->kept[gone].log.json);
+    }
+    f->kept_count -= gone;
+    if (gone > 0)
+        memmove(f->kept, f->kept + gone, f->kept_count * sizeof(*f->kept));
+}
+
+/* The same log with `removed`: true; format_log writes that member last. */
+static struct rpc_payload *removed_json(const struct rpc_payload *p) {
+    static const char was[] = "false}", is[] = "true}";
+    struct buf b;
+    CHECK(p->len > sizeof(was) &&
+          memcmp(p->json + p->len - (sizeof(was) - 1), was, sizeof(was) - 1) == 0);
+    buf_init(&b, p->len);
+    buf_append(&b, p->json, p->len - (sizeof(was) - 1));
+    buf_append(&b, is, sizeof(is) - 1);
+    struct rpc_payload *out = b.overflow ? NULL : rpc_payload_new(buf_bytes(&b));
+    buf_clear(&b);
+    return out;
+}
+
+/* Takes the logs of blocks that are gone back, the newest first. */
+static void take_back(struct rpc_feed *f, struct rpc_feed_item *m) {
+    size_t n = 0;
+    while (n < f->kept_count && f->kept[f->kept_count - 1 - n].block > m->block)
+        n++;
+    m->logs = calloc(n > 0 ? n : 1, sizeof(*m->logs));
+    for (size_t i = 0; i < n; i++) {
+        struct kept_log *k = &f->kept[--f->kept_count];
+        struct rpc_payload *json = m->logs != NULL ? removed_json(k->log.json) : NULL;
+        f->kept_bytes -= sizeof(*k) + k->log.json->len;
+        if (json != NULL)
+            m->logs[m->log_count++] =
+                (struct rpc_feed_log){.entry = k->log.entry, .block = k->block, .json = json};
+        rpc_payload_drop(k->log.json);
+    }
+}
+
 static void on_wake(evutil_socket_t fd, short what, void *ctx) {
     struct rpc_feed *f = ctx;
     uint64_t count;
@@ -274,9 +352,33 @@ static void on_wake(evutil_socket_t fd, short what, void *ctx) {
     pthread_mutex_unlock(&f->lock);
     for (struct rpc_feed_item *next; m != NULL; m = next) {
         next = m->next;
+        if (m->is_reorg)
+            take_back(f, m);
         f->fn(f->ctx, m);
+        if (m->is_block && m->log_count > 0)
+            keep_logs(f, m);
         item_free(m);
     }
+}
+
+void rpc_feed_reorg(struct rpc_feed *f, uint64_t block) {
+    uint64_t one = 1;
+    struct rpc_feed_item *m = calloc(1, sizeof(*m));
+    CHECK(m != NULL);
+    m->is_reorg = true;
+    m->block = block;
+    m->bytes = sizeof(*m);
+    pthread_mutex_lock(&f->lock);
+    f->reorgs++;
+    f->newest = block;
+    if (f->next > block + 1)
+        f->next = block + 1;
+    f->ahead += m->bytes;
+    *f->last = m;
+    f->last = &m->next;
+    pthread_mutex_unlock(&f->lock);
+    ssize_t n = write(f->wake_fd, &one, sizeof(one));
+    CHECK(n == (ssize_t)sizeof(one) || errno == EAGAIN);
 }
 
 uint64_t rpc_feed_want(void *feed, enum rpc_feed_want what, bool more) {
@@ -365,6 +467,9 @@ void rpc_feed_free(struct rpc_feed *f) {
         next = m->next;
         item_free(m);
     }
+    for (size_t i = 0; i < f->kept_count; i++)
+        rpc_payload_drop(f->kept[i].log.json);
+    free(f->kept);
     rpc_reader_free(f->reader);
     if (f->wake != NULL)
         event_free(f->wake);

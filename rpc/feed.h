@@ -3,15 +3,23 @@
  * and writes its JSON once for all of them, then hands it to the event loop. Blocks come in order
  * and none is left out while somebody wants them; when nobody does they are not even read.
  *
+ * When the parent makes blocks void, subscribers get the logs of those that they were sent once
+ * more, the last first, with `removed`: true, and then the blocks that came instead.
+ *
  * Limits: RPC_FEED_AHEAD_BYTES of JSON that the loop has not taken yet; past it the thread waits,
- * the blocks stay in the store. Pending transactions: rpc/pending.h. */
+ * the blocks stay in the store. RPC_FEED_KEPT_BYTES of logs that can still be taken back: older
+ * ones are not told as removed. Pending transactions: rpc/pending.h. */
 #ifndef RPC_FEED_H
 #define RPC_FEED_H
 
 #include "rpc/call.h"
 #include "rpc/pending.h"
 
-enum { RPC_FEED_AHEAD_BYTES = 64 << 20, RPC_FEED_PENDING_BATCH = 128 };
+enum {
+    RPC_FEED_KEPT_BYTES = 16 << 20,
+    RPC_FEED_AHEAD_BYTES = 64 << 20,
+    RPC_FEED_PENDING_BATCH = 128
+};
 
 /* JSON that many are sent. Counted on the loop's thread alone. */
 struct rpc_payload {
@@ -32,6 +40,7 @@ enum rpc_feed_want {
 
 struct rpc_feed_log {
     struct log_entry entry; /* without data */
+    uint64_t block;
     struct rpc_payload *json;
 };
 struct rpc_feed_receipt {
@@ -47,6 +56,8 @@ struct rpc_feed_item {
     struct rpc_feed_item *next;
     uint64_t block;
     bool is_block, failed; /* the block could not be read */
+    bool is_reorg;         /* blocks above `block` are gone; their logs come again as removed */
+    uint64_t reorgs;       /* how many there were when the item was begun */
     uint8_t bloom[256];    /* of the block */
     struct rpc_payload *head;
     struct rpc_feed_log *logs;
@@ -74,6 +85,7 @@ void rpc_feed_free(struct rpc_feed *f);
  * with what is wanted. Loop's thread. `feed`: a struct rpc_feed. */
 uint64_t rpc_feed_want(void *feed, enum rpc_feed_want what, bool more);
 /* Announcements; any thread. */
+void rpc_feed_reorg(struct rpc_feed *f, uint64_t block);
 void rpc_feed_durable(struct rpc_feed *f, uint64_t block);
 void rpc_feed_pending(struct rpc_feed *f);
 

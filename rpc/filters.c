@@ -119,6 +119,7 @@ enum err rpc_filters_add(struct rpc_filters *t, struct rpc_filter_id *out,
                              .criteria = spec->criteria,
                              .owner = spec->owner,
                              .cursor = spec->cursor,
+                             .fork = UINT64_MAX,
                              .used_ms = now_ms};
     ssize_t n = getrandom(f->id.b, sizeof(f->id.b), 0);
     CHECK(n == (ssize_t)sizeof(f->id.b));
@@ -155,9 +156,25 @@ struct rpc_filter *rpc_filters_hold(struct rpc_filters *t, const struct rpc_filt
         f->polled = true;
         f->pins++;
         f->used_ms = now_ms;
+        if (*out_poll && f->fork != UINT64_MAX && f->cursor > f->fork + 1)
+            f->cursor = f->fork + 1;
+        if (*out_poll)
+            f->fork = UINT64_MAX;
     }
     pthread_mutex_unlock(&t->lock);
     return f;
+}
+
+void rpc_filters_reorg(struct rpc_filters *t, uint64_t block) {
+    const void *key;
+    void *value;
+    pthread_mutex_lock(&t->lock);
+    for (size_t it = 0; map_next(&t->by_id, &it, &key, &value);) {
+        struct rpc_filter *f = *(struct rpc_filter **)value;
+        if (f->kind != RPC_FILTER_PENDING && block < f->fork)
+            f->fork = block;
+    }
+    pthread_mutex_unlock(&t->lock);
 }
 
 void rpc_filters_release(struct rpc_filters *t, struct rpc_filter *f, bool poll) {

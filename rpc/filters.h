@@ -34,6 +34,7 @@ struct rpc_filter {
     /* Of whoever polls: */
     uint64_t cursor; /* next block, or next number of rpc/pending.h */
     /* Of rpc/filters.c: */
+    uint64_t fork; /* lowest block that stood in re-orgs since the last poll; UINT64_MAX: none */
     uint64_t used_ms;
     unsigned pins;
     bool polled; /* somebody polls it now */
@@ -55,6 +56,8 @@ bool rpc_filters_remove(struct rpc_filters *t, const struct rpc_filter_id *id, u
 struct rpc_filter *rpc_filters_hold(struct rpc_filters *t, const struct rpc_filter_id *id,
                                     bool *out_poll, uint64_t now_ms) MUST_USE;
 void rpc_filters_release(struct rpc_filters *t, struct rpc_filter *f, bool poll);
+/* Blocks above `block` are gone: the next poll of each filter begins behind it. */
+void rpc_filters_reorg(struct rpc_filters *t, uint64_t block);
 size_t rpc_filters_count(struct rpc_filters *t);
 
 #endif

@@ -8,6 +8,12 @@ static void on_durable(void *ctx, uint64_t block) {
     rpc_feed_durable(l->feed, block);
 }
 
+static void on_reorg(void *ctx, uint64_t block) {
+    struct rpc_live *l = ctx;
+    rpc_filters_reorg(l->filters, block);
+    rpc_feed_reorg(l->feed, block);
+}
+
 static void on_pending(void *ctx, const hash32 *tx_hash) {
     struct rpc_live *l = ctx;
     rpc_pending_add(&l->pending, tx_hash);
@@ -27,7 +33,8 @@ enum err rpc_live_init(struct rpc_live *l, const struct rpc_context *cx, struct 
 }
 
 void rpc_live_start(struct rpc_live *l, const struct node_commands *node) {
-    l->watcher = (struct node_watcher){.ctx = l, .durable = on_durable, .pending = on_pending};
+    l->watcher = (struct node_watcher){
+        .ctx = l, .durable = on_durable, .pending = on_pending, .reorg = on_reorg};
     node->watch(node->ctx, &l->watcher);
 }
 

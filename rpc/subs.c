@@ -143,10 +143,27 @@ static void fail_all(struct rpc_subs *h, uint64_t block) {
             h->transport->fail(b->owner, block);
 }
 
+/* Who was sent a log that is gone is told; what comes instead has lower numbers again. */
+static void reorg(struct rpc_subs *h, const struct rpc_feed_item *m) {
+    for (size_t i = 0; i < m->log_count; i++)
+        for (struct rpc_sub *b = h->by_kind[RPC_SUB_LOGS]; b != NULL; b = b->next)
+            if (m->logs[i].block >= b->from &&
+                index_log_matches(&b->criteria->args.filter, &m->logs[i].entry))
+                h->transport->send(b->owner, b->id, m->logs[i].json, m->block);
+    for (size_t k = 0; k < RPC_SUB_KINDS; k++)
+        for (struct rpc_sub *b = h->by_kind[k]; b != NULL; b = b->next)
+            if (b->from > m->block + 1)
+                b->from = m->block + 1;
+}
+
 void rpc_subs_on_item(void *ctx, const struct rpc_feed_item *m) {
     struct rpc_subs *h = ctx;
     if (m->failed) {
         fail_all(h, m->block);
+        return;
+    }
+    if (m->is_reorg) {
+        reorg(h, m);
         return;
     }
     if (!m->is_block) {

@@ -5,6 +5,7 @@ import { bridgeAbi, inboxAbi, sequencerInboxAbi } from "./lib/contracts.mjs";
 import { until, World } from "./lib/world.mjs";
 
 const ether = ethers.utils.parseEther;
+const ARB_SYS = "0x0000000000000000000000000000000000000064";
 const DEPTHS = (process.env.DEPTHS ?? "1,2,3,5,8,10").split(",").map(Number);
 
 export async function run() {
@@ -68,20 +69,28 @@ export async function run() {
       assert.ok((await balance(user.address)).lte(before));
       if (depth > 1) assert.ok((await balance(guest.address)).eq(ether("0.5")), "the transfer was not made again");
     });
-  await check("what became invalid has a tombstone and no receipt", async () => {
-    const guest = ethers.Wallet.createRandom();
-    // Money that comes by a deposit to another account, spent there, and lost with the deposit.
-    const rich = w.parent.wallet(7);
+  await check("what became invalid has a tombstone and no receipt, and its logs are taken back", async () => {
+    // Money that comes by a deposit to another account, withdrawn there, and lost with the deposit.
+    const rich = w.parent.wallet(7), seen = [];
+    const socket = new ethers.providers.WebSocketProvider(seq.url.replace("http", "ws"));
+    socket.on({ address: ARB_SYS, topics: [] }, (log) => seen.push(log));
+    await socket.getBlockNumber(); // the subscription was asked for before
+    const polled = await seq.rpc("eth_newFilter", [{ address: ARB_SYS }]);
     await (await new ethers.Contract(w.at.inbox, inboxAbi, rich)["depositEth()"]({ value: ether("1") })).wait();
     await until("the deposit", async () => (await balance(rich.address)).eq(ether("1")));
-    const { transactionHash } = await transfer(guest.address, ether("0.9"), rich.connect(seq.provider));
+    const data = new ethers.utils.Interface(["function withdrawEth(address) payable"]).encodeFunctionData("withdrawEth", [rich.address]);
+    const there = rich.connect(seq.provider);
+    const { hash } = await there.sendTransaction({ to: ARB_SYS, data, value: ether("0.9"), gasLimit: 1000000 });
+    await until("its log", () => seen.some((l) => l.transactionHash === hash && !l.removed));
     await w.parent.rpc("anvil_reorg", [1, []]);
     await w.parent.mine(1);
-    await until("its end", async () => (await seq.rpc("eth_getTransactionReceipt", [transactionHash])) === null);
+    await until("its end", async () => (await seq.rpc("eth_getTransactionReceipt", [hash])) === null);
+    await until("its log's end", () => seen.some((l) => l.transactionHash === hash && l.removed));
     await agree();
-    assert.equal(await seq.rpc("eth_getTransactionReceipt", [transactionHash]), null);
-    assert.ok((await balance(guest.address)).isZero());
+    assert.equal(await seq.rpc("eth_getTransactionReceipt", [hash]), null);
+    assert.deepEqual(await seq.rpc("eth_getFilterChanges", [polled]), []);
     assert.match(seq.err, /a transaction became invalid/);
+    await socket.destroy();
   });
   await check("a message that is forced in comes before what was not posted", async () => {
     assert.equal((await seq.stop()).code, 0);
