@@ -11,6 +11,7 @@ struct rpc_policy config_rpc_policy(const struct config *c) {
         .vhosts = c->http_vhosts,
         .cors_origins = c->http_cors,
         .reply_bytes_max = (size_t)c->http_reply_mib * REPLY_UNIT,
+        .universe_rate = c->universe_rate,
         .call_gas_cap = c->call_gas,
         .call_time_ms = (uint32_t)c->call_ms,
     };

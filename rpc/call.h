@@ -74,7 +74,8 @@ struct rpc_context {
     _Atomic size_t reply_bytes_max;
     bool dev;
     struct rpc_dev_nonces *dev_nonces;
-    struct api_keys *keys; /* NULL: the universes' API is not served */
+    struct api_keys *keys;   /* NULL: the universes' API is not served */
+    struct api_quota *quota; /* loop's thread; NULL: no limits */
     struct rpc_live
         *live; /* filters and subscriptions (rpc/live.h), NULL: their methods must not be called */
 };

@@ -27,6 +27,7 @@ struct job {
     size_t receipts_due; /* calls in phase RECEIPT */
     size_t reruns_due;   /* calls in phase RUN again, whose answer has come */
     bool rest;
+    struct api_quota_state quota;
     struct api_origin origin;
     size_t count, next; /* calls, and the first that has not been started */
     struct rpc_call *calls;
@@ -330,6 +331,8 @@ static void finish(struct job *j) {
     if (j->rest) {
         reply.status = api_print(&reply.body, &j->calls[0]);
         reply.replayed = j->calls[0].replayed;
+        reply.in_flight = j->calls[0].problem == API_IN_FLIGHT;
+        reply.quota = j->quota;
     } else {
         write_replies(&reply.body, j);
     }
@@ -516,6 +519,23 @@ static void check_arity(struct rpc_call *c) {
         rpc_fail(c, RPC_INVALID_PARAMS, "too many arguments, want at most %u", c->method->max_args);
 }
 
+/* Takes what the call costs from its universe's share; a call that finds too little has failed. */
+static void take_quota(struct job *j, struct rpc_call *c) {
+    const struct api_principal *who = &j->origin.who;
+    const char *slug = who->slug[0] != '\0' ? who->slug : j->origin.slug;
+    if (rpc_failed(c) || who->kind == API_KEY_ADMIN)
+        return;
+    if (slug[0] == '\0' && c->args != NULL)
+        slug = api_slug(c);
+    if (api_quota_take(c->cx->quota, slug, who->slug[0] != '\0', api_quota_cost(c->method),
+                       rpc_now_ms(), &j->quota))
+        return;
+    api_fail(c, API_LIMIT, "the universe '%s' asks for more than its share, try again in a second",
+             slug);
+    c->try_later = true;
+    c->method = NULL;
+}
+
 /* A call of the universes' API: its parameters are one object, bare or in an array. */
 static void read_api_request(struct rpc_call *c, const struct api_route *route, json_t *params) {
     json_t *args = json_array_size(params) == 1 ? json_array_get(params, 0) : params;
@@ -601,8 +621,10 @@ static struct job *job_new(struct rpc_engine *e, json_t *root, uint64_t tag,
     if (j == NULL)
         return NULL;
     j->is_batch = is_batch;
-    for (size_t i = 0; i < j->count; i++)
+    for (size_t i = 0; i < j->count; i++) {
         read_request(&j->calls[i], is_batch ? json_array_get(root, i) : root);
+        take_quota(j, &j->calls[i]);
+    }
     return j;
 }
 
@@ -711,6 +733,7 @@ void rpc_engine_rest(struct rpc_engine *e, const struct api_route *r, json_t *pa
     else
         api_begin(c, r, args);
     rpc_metric_call(c->method);
+    take_quota(j, c);
     if (rpc_failed(c))
         c->method = NULL;
     advance(j);

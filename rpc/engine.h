@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "rpc/api.h"
+#include "rpc/api_quota.h"
 #include "rpc/call.h"
 
 #include <event2/event.h>
@@ -34,6 +35,8 @@ struct rpc_reply {
     bool busy;       /* the only call, or the whole request, met a full queue: HTTP 429 */
     int status;      /* HTTP's, of a REST call; 0: JSON-RPC */
     bool replayed;   /* a REST call that had been done before */
+    bool in_flight;  /* a REST call that is being done: ask again */
+    struct api_quota_state quota; /* of a REST call */
 };
 /* Called exactly once per body, on the loop's thread, possibly before rpc_engine_run returns. */
 typedef void (*rpc_reply_fn)(void *ctx, uint64_t tag, struct rpc_reply *reply);

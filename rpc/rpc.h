@@ -37,6 +37,7 @@ struct rpc_policy {
                            localhost always */
     const char *cors_origins; /* by commas; "*": any; "": none */
     size_t reply_bytes_max;
+    uint64_t universe_rate; /* units a second that one universe may ask for; 0: any */
     uint64_t call_gas_cap;
     uint32_t call_time_ms;
 };

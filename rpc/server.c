@@ -39,7 +39,8 @@ struct slot {
     char allow_origin[256];
     bool preflight, private_network;
     bool gzip_ok, gzip; /* the client takes it; the body is */
-    bool replayed;
+    bool replayed, in_flight;
+    struct api_quota_state quota;
     char request_id[API_REQUEST_ID_MAX + 1]; /* of API requests */
     struct buf body;
 };
@@ -70,6 +71,7 @@ struct rpc_server {
     struct rpc_live live;
     struct rpc_access access;
     struct api_keys *keys;
+    struct api_quota *quota;
     struct rpc_engine *engine;
     struct rpc_ws *ws;
     struct rpc_gzip *gzip;
@@ -192,11 +194,19 @@ static void write_head(struct evbuffer *out, const struct slot *s) {
                             RPC_CORS_HEADERS);
     else if (s->allow_origin[0] != '\0')
         evbuffer_add_printf(out, "Access-Control-Expose-Headers: Retry-After, X-Request-Id, "
+                                 "X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, "
                                  "Idempotent-Replayed\r\n");
     if (s->request_id[0] != '\0')
         evbuffer_add_printf(out, "X-Request-Id: %s\r\n", s->request_id);
     if (s->replayed)
         evbuffer_add_printf(out, "Idempotent-Replayed: true\r\n");
+    if (s->quota.limit != 0)
+        evbuffer_add_printf(out,
+                            "X-RateLimit-Limit: %llu\r\nX-RateLimit-Remaining: %llu\r\n"
+                            "X-RateLimit-Reset: %llu\r\n",
+                            (unsigned long long)s->quota.limit,
+                            (unsigned long long)s->quota.remaining,
+                            (unsigned long long)s->quota.reset_s);
     if (s->status == 401)
         evbuffer_add_printf(out, "WWW-Authenticate: Bearer\r\n");
     if (s->private_network)
@@ -205,7 +215,7 @@ static void write_head(struct evbuffer *out, const struct slot *s) {
         evbuffer_add_printf(out, "Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS\r\n");
     if (s->status == 426)
         evbuffer_add_printf(out, "Sec-WebSocket-Version: 13\r\n");
-    if (s->status == 429 || s->status == 503)
+    if (s->status == 429 || s->status == 503 || s->in_flight)
         evbuffer_add_printf(out, "Retry-After: 1\r\n");
     if (s->close_after)
         evbuffer_add_printf(out, "Connection: close\r\n");
@@ -289,6 +299,8 @@ static void on_engine_reply(void *ctx, uint64_t tag, struct rpc_reply *reply) {
     if (t != NULL) {
         t->status = reply->status != 0 ? reply->status : reply->busy ? 429 : 200;
         t->replayed = reply->replayed;
+        t->in_flight = reply->in_flight;
+        t->quota = reply->quota;
         if (reply->status >= 400)
             t->type = PROBLEM_TYPE;
     }
@@ -771,7 +783,8 @@ static enum err start_engine(struct rpc_server *s, const struct rpc_options *o,
                              struct err_ctx *ec) {
     if (o->commands->kv_write != NULL && o->commands->api_pepper != NULL) {
         s->keys = api_keys_new(o->commands);
-        if (s->keys == NULL)
+        s->quota = api_quota_new(o->policy.universe_rate);
+        if (s->keys == NULL || s->quota == NULL)
             FAIL(ec, ERR_NOMEM, "out of memory for API keys");
     }
     s->cx = (struct rpc_context){
@@ -787,6 +800,7 @@ static enum err start_engine(struct rpc_server *s, const struct rpc_options *o,
         .dev_nonces = &s->dev_nonces,
         .live = &s->live,
         .keys = s->keys,
+        .quota = s->quota,
     };
     CHECK(o->commands->dev_account_count <= RPC_DEV_ACCOUNTS_MAX);
     TRY(rpc_live_init(&s->live, &s->cx, o->base, ec));
@@ -877,6 +891,8 @@ enum err rpc_server_set_policy(struct rpc_server *s, const struct rpc_policy *p,
     s->cx.call_gas_cap = p->call_gas_cap;
     s->cx.call_time_ms = p->call_time_ms;
     s->cx.reply_bytes_max = p->reply_bytes_max;
+    if (s->quota != NULL)
+        api_quota_set_rate(s->quota, p->universe_rate);
     return ERR_OK;
 }
 
@@ -931,6 +947,7 @@ void rpc_server_close(struct rpc_server *s) {
     free(s->tls_key);
     rpc_access_clear(&s->access);
     api_keys_free(s->keys);
+    api_quota_free(s->quota);
     pthread_mutex_destroy(&s->dev_nonces.lock);
     free(s->conns);
     free(s->generations);

@@ -187,6 +187,21 @@ async function canary(api) {
   assert.ok(!texts.some((t) => t.includes(half)));
 }
 
+/** A universe that asks for too much is told so; another one, and its own wallets, are not. */
+async function shares() {
+  const node = await Node.start(undefined, ["--universe-rate", "50"]);
+  const api = await Api.of(node);
+  const [a, b] = [await universe(api, "busy"), await universe(api, "calm")];
+  let r;
+  for (let i = 0; i < 150; i++) r = await api.call("universe_listKeys", { path: { slug: "busy" }, key: a.sk });
+  const told = await fetch(`${node.url}/v1/u/busy/keys`, { headers: { authorization: `Bearer ${a.sk}` } });
+  assert.deepEqual([r.status, r.body.code, told.status, told.headers.get("retry-after")], [429, "limit-exceeded", 429, "1"]);
+  assert.equal(told.headers.get("x-ratelimit-limit"), "100");
+  assert.equal((await api.call("universe_listKeys", { path: { slug: "calm" }, key: b.sk })).status, 200);
+  assert.equal((await api.call("universe_get", { path: { slug: "busy" } })).status, 200);
+  await node.stop();
+}
+
 async function documents(api) {
   assert.equal(api.doc.openapi, "3.1.0");
   const names = operations(api.doc).map((o) => o.op.operationId);
@@ -219,6 +234,7 @@ export async function run() {
   await check("api: keys with scopes, rotated and revoked", () => keys(api));
   await check("api: every route with every kind of key", () => matrix(api));
   await check("api: no secret is repeated", () => canary(api));
+  await check("api: one universe's hurry is its own", shares);
   await check("api: keys and requests outlive a stop", async () => {
     const { sk, slug, items } = await universe(api, "stays");
     const path = { slug, address: items };
