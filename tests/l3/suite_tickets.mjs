@@ -1,12 +1,12 @@
 // Deposits, tickets and withdrawals as the unmodified @arbitrum/sdk makes and follows them; a validator derives the same blocks.
 import { ethers } from "ethers";
 import {
-  ChildTransactionReceipt, EthBridger, getArbitrumNetworkInformationFromRollup, ParentToChildMessageGasEstimator, ParentToChildMessageStatus,
-  ParentTransactionReceipt, registerCustomArbitrumNetwork,
+  ChildTransactionReceipt, EthBridger, ParentToChildMessageGasEstimator, ParentToChildMessageStatus, ParentTransactionReceipt,
 } from "@arbitrum/sdk";
 import { assert, check } from "../func/lib/suite.mjs";
 import { inboxAbi } from "./lib/contracts.mjs";
-import { CHAIN_ID, until, World } from "./lib/world.mjs";
+import { network } from "./lib/sdk.mjs";
+import { until, World } from "./lib/world.mjs";
 
 const ether = ethers.utils.parseEther;
 const RETRYABLE = "0x000000000000000000000000000000000000006E";
@@ -17,13 +17,6 @@ const tickets = new ethers.utils.Interface([
 /** Reverts without calldata until some has been sent: storage 0. */
 const GATE = "36600f575f54600d575f5ffd005b005b60015f5500";
 const GATE_INIT = `0x60${(GATE.length / 2).toString(16)}600a5f3960${(GATE.length / 2).toString(16)}5ff3${GATE}`;
-
-async function network(w) {
-  const info = await getArbitrumNetworkInformationFromRollup(w.at.rollup, w.parent.provider);
-  return registerCustomArbitrumNetwork({
-    ...info, name: "callipter", chainId: CHAIN_ID, isCustom: true, isTestnet: true, isBold: true,
-  }, { throwIfAlreadyRegistered: false });
-}
 
 export async function run() {
   const w = await check("the contracts are on the parent", () => World.start());
