@@ -281,7 +281,6 @@ static void check_scope(struct rpc_call *c, const struct api_route *r) {
 
 static bool type_ok(struct rpc_call *c, const char *name, size_t len) {
     json_t *v = json_object_getn(c->args, name, len);
-    u256 n;
     addr20 a;
     hash32 h;
     if (len == 4 && memcmp(name, "slug", 4) == 0)
@@ -290,8 +289,6 @@ static bool type_ok(struct rpc_call *c, const char *name, size_t len) {
         return api_address(v, &a);
     if (len == 4 && memcmp(name, "hash", 4) == 0)
         return api_hash(v, &h);
-    if (len == 2 && memcmp(name, "id", 2) == 0)
-        return api_uint(v, &n);
     return json_is_string(v) && json_string_length(v) <= API_TEXT_MAX_BYTES;
 }
 

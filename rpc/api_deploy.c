@@ -7,6 +7,7 @@
 #include "base/hex.h"
 #include "rpc/api_contracts.h"
 #include "rpc/api_task.h"
+#include "rpc/api_write.h"
 #include "rpc/json_writer.h"
 
 #include <openssl/rand.h>
@@ -169,33 +170,42 @@ static void add_targets(struct rpc_call *c, const struct deployment *d, const ad
 }
 
 /* --- remembering --------------------------------------------------------------------------- */
-static void ignore(void *ctx, uint64_t token, enum err e) {
-    (void)ctx;
-    (void)token;
-    (void)e; /* the request's repetition writes it again */
+struct memory {
+    struct api_write write;
+    uint8_t key[API_CONTRACT_KEY_BYTES];
+    struct buf value;
+};
+
+static void memory_free(void *extra) {
+    struct memory *m = extra;
+    buf_clear(&m->value);
+    free(m);
 }
 
-static void remember(struct rpc_call *c, const struct deployment *d, const addr20 *contract) {
-    const struct node_commands *node = c->cx->node;
+/* Which template the contract is from is kept before it is said that it is there. */
+static void remember(struct rpc_call *c, struct api_task *t, const struct deployment *d,
+                     const addr20 *contract) {
     const char *name = template_name(d->template);
-    uint8_t key[API_CONTRACT_KEY_BYTES];
     json_t *about =
         json_pack("{s:O,s:O}", "name", api_arg(c, "name"), "symbol", api_arg(c, "symbol"));
     char *text = json_dumps(about, JSON_COMPACT);
-    struct buf value;
+    struct memory *m = calloc(1, sizeof(*m));
     CHECK(text != NULL);
-    buf_init(&value, 4096);
-    buf_append_byte(&value, API_TOKEN_VERSION);
-    buf_append_byte(&value, (uint8_t)strlen(name));
-    buf_append_str(&value, name);
-    buf_append_str(&value, text);
-    struct kv_op op = {.space = KV_TOKEN,
-                       .key = api_contract_key(key, d->u.id, contract),
-                       .value = buf_bytes(&value)};
-    node->kv_write(node->ctx, &op, 1, ignore, NULL, 0);
-    buf_clear(&value);
+    CHECK(m != NULL);
+    buf_init(&m->value, 4096);
+    buf_append_byte(&m->value, API_TOKEN_VERSION);
+    buf_append_byte(&m->value, (uint8_t)strlen(name));
+    buf_append_str(&m->value, name);
+    buf_append_str(&m->value, text);
+    m->write.ops[0] = (struct kv_op){.space = KV_TOKEN,
+                                     .key = api_contract_key(m->key, d->u.id, contract),
+                                     .value = buf_bytes(&m->value)};
+    m->write.count = 1;
+    t->extra = m;
+    t->extra_free = memory_free;
     free(text);
     json_decref(about);
+    api_write_ask(c, &m->write);
 }
 
 static void print_contract(struct json_writer *w, const addr20 *a, const char *template,
@@ -263,8 +273,11 @@ void api_deploy(struct rpc_call *c) {
         api_task_send(c, "");
         return;
     }
-    remember(c, &d, &contract);
-    print_deployed(c, t, &d, &contract);
+    const struct memory *m = t->extra;
+    if (m == NULL)
+        remember(c, t, &d, &contract);
+    else if (api_write_done(c, &m->write))
+        print_deployed(c, t, &d, &contract);
 }
 
 struct listing {

@@ -89,6 +89,19 @@ struct world *api_world(struct rpc_call *c) {
     return chain != NULL ? chain_world(chain) : NULL;
 }
 
+static struct api_universe read_universe(struct world *w, uint64_t id, const char *slug) {
+    u256 key = u256_from_u64(id);
+    return (struct api_universe){
+        .id = id,
+        .slug = slug,
+        .owner = sys_get_addr(w, SYS_UNIVERSE_OWNER, &key),
+        .pending_owner = sys_get_addr(w, SYS_UNIVERSE_PENDING_OWNER, &key),
+        .status = (enum universe_status)sys_get_u64(w, SYS_UNIVERSE_STATUS, &key),
+        .created_at = sys_get_u64(w, SYS_UNIVERSE_CREATED_AT, &key),
+        .gas_account = sys_get(w, SYS_UNIVERSE_GAS_ACCOUNT, &key),
+    };
+}
+
 bool api_universe_load(struct rpc_call *c, struct api_universe *out) {
     struct world *w = api_world(c);
     if (w == NULL)
@@ -99,16 +112,7 @@ bool api_universe_load(struct rpc_call *c, struct api_universe *out) {
         api_fail(c, API_NOT_FOUND, "there is no universe '%s'", api_slug(c));
         return false;
     }
-    u256 key = u256_from_u64(id);
-    *out = (struct api_universe){
-        .id = id,
-        .slug = api_slug(c),
-        .owner = sys_get_addr(w, SYS_UNIVERSE_OWNER, &key),
-        .pending_owner = sys_get_addr(w, SYS_UNIVERSE_PENDING_OWNER, &key),
-        .status = (enum universe_status)sys_get_u64(w, SYS_UNIVERSE_STATUS, &key),
-        .created_at = sys_get_u64(w, SYS_UNIVERSE_CREATED_AT, &key),
-        .gas_account = sys_get(w, SYS_UNIVERSE_GAS_ACCOUNT, &key),
-    };
+    *out = read_universe(w, id, api_slug(c));
     return true;
 }
 
@@ -200,6 +204,33 @@ void api_universe_get(struct rpc_call *c) {
         return;
     jw_init(&w, &c->result);
     api_universe_print(c, &w, &u);
+}
+
+enum { LIST_MAX = 100 };
+
+void api_universe_list(struct rpc_call *c) {
+    struct world *world = api_world(c);
+    uint64_t after = 0, limit = LIST_MAX;
+    struct json_writer w;
+    if (world == NULL)
+        return;
+    bool ok = (api_arg(c, "after") == NULL || api_u64(api_arg(c, "after"), &after)) &&
+              (api_arg(c, "limit") == NULL || api_u64(api_arg(c, "limit"), &limit));
+    CHECK(ok);
+    uint64_t count = sys_get_u64(world, SYS_UNIVERSE_COUNT, NULL);
+    jw_init(&w, &c->result);
+    jw_array(&w);
+    for (uint64_t i = 0, id = after + 1; i < limit && i < LIST_MAX && id > after && id <= count;
+         i++, id++) {
+        char slug[API_SLUG_MAX + 1] = {0};
+        uint8_t be[32];
+        u256 key = u256_from_u64(id), word = sys_get(world, SYS_UNIVERSE_SLUG, &key);
+        u256_to_be32(be, &word);
+        memcpy(slug, be + 32 - API_SLUG_MAX, API_SLUG_MAX);
+        struct api_universe u = read_universe(world, id, slug);
+        api_universe_print(c, &w, &u);
+    }
+    jw_array_end(&w);
 }
 
 static void print_policy(struct json_writer *w, struct world *world, const u256 *key) {
