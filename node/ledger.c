@@ -18,7 +18,7 @@ enum {
 /* Receipts are written again when blocks are replayed, also those of epochs gone by, and a log's
  * epochs never fall: theirs is always the first. */
 #define RECEIPTS_EPOCH UINT64_C(1)
-static const char pool_floor_key[] = "pool_floor";
+static const char pool_floor_key[] = "pool_floor", again_floor_key[] = "again_floor";
 
 /* --- opening ------------------------------------------------------------------------------- */
 static enum err open_logs(struct ledger *l, const struct ledger_options *o, struct err_ctx *ec) {
@@ -138,19 +138,29 @@ static void commit_later(struct ledger *l) {
     buf_reset(&l->later);
 }
 
+static void put_floor(struct ledger *l, const char *key, uint64_t floor, uint64_t *stored) {
+    uint8_t value[8];
+    if (floor == *stored)
+        return;
+    be64_store(value, floor);
+    store_put(l->store, TABLE_META, bytes_of(key, strlen(key)), bytes_of(value, 8));
+    *stored = floor;
+}
+
+static uint64_t get_floor(struct ledger *l, const char *key) {
+    bytes value;
+    bool has = store_get(l->newest, TABLE_META, bytes_of(key, strlen(key)), &value);
+    return has && value.len == 8 ? be64_load(value.ptr) : 0;
+}
+
 static void commit_rows(struct ledger *l, struct derived_block *b,
                         const struct index_positions *pos, const struct store_applied *at) {
     store_block_begin(l->store, b->header.number);
     store_put_diff(l->store, &b->diff);
     state_trie_take_rows(l->trie, store_put_trie_row, l->store);
     index_put_block(l->store, b, pos);
-    if (l->pool_floor != l->stored_pool_floor) {
-        uint8_t value[8];
-        be64_store(value, l->pool_floor);
-        store_put(l->store, TABLE_META, bytes_of(pool_floor_key, sizeof(pool_floor_key) - 1),
-                  bytes_of(value, 8));
-        l->stored_pool_floor = l->pool_floor;
-    }
+    put_floor(l, pool_floor_key, l->pool_floor, &l->stored_pool_floor);
+    put_floor(l, again_floor_key, l->again_floor, &l->stored_again_floor);
     kv_put_rows(l->kv, l->newest, b->header.number);
     commit_later(l);
     store_block_commit(l->store, at);
@@ -251,7 +261,6 @@ static enum err check_log(struct ledger *l, struct err_ctx *ec) {
 static enum err load_head(struct ledger *l, struct err_ctx *ec) {
     struct store_applied at = store_applied(l->store);
     struct index_head h;
-    bytes floor;
     enum err e = index_head(&h, l->newest, at.block);
     if (e != ERR_OK)
         FAIL(ec, ERR_CORRUPT, "block %" PRIu64 ", at which the store is, cannot be read", at.block);
@@ -262,10 +271,8 @@ static enum err load_head(struct ledger *l, struct err_ctx *ec) {
     l->head_hash = h.hash;
     l->head_seq = at.seq;
     l->epoch = at.epoch;
-    if (store_get(l->newest, TABLE_META, bytes_of(pool_floor_key, sizeof(pool_floor_key) - 1),
-                  &floor) &&
-        floor.len == 8)
-        l->pool_floor = l->stored_pool_floor = be64_load(floor.ptr);
+    l->pool_floor = l->stored_pool_floor = get_floor(l, pool_floor_key);
+    l->again_floor = l->stored_again_floor = get_floor(l, again_floor_key);
     bytes intent;
     l->has_intent =
         store_get(l->newest, TABLE_META, bytes_of(intent_key, sizeof(intent_key) - 1), &intent) &&
@@ -315,6 +322,7 @@ void ledger_close(struct ledger *l) {
     arena_clear(&l->arena);
     buf_clear(&l->record);
     buf_clear(&l->later);
+    free(l->again);
     *l = (struct ledger){0};
 }
 

@@ -53,6 +53,12 @@ struct ledger {
     uint64_t epoch;
     uint64_t pool_floor; /* lowest record of a transaction that still waits in the pool; 0 none */
     uint64_t stored_pool_floor; /* as the store has it */
+    /* Blocks that the parent made void and that are to be made again (node/rerun.h): the first of
+     * their records, 0 without any; and after recovery which they are, oldest first, owned until
+     * settling takes them over. */
+    uint64_t again_floor, stored_again_floor;
+    struct log_pos *again;
+    size_t again_count;
     bool has_intent;
     struct log_pos intent; /* the newest INTENT record */
     struct kv *kv;         /* the node's own values */

@@ -5,18 +5,30 @@
 #include "base/clock.h"
 #include "base/hex.h"
 #include "index/record.h"
+#include "node/rerun.h"
 #include "node/tombs.h"
 #include "node/walk.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
+
+struct seen_block {
+    uint64_t number;
+    struct log_pos pos;
+};
 
 struct recovery {
     struct ledger *l;
     struct recover_stats stats;
     uint64_t applied_seq; /* records up to here are in the store */
+    uint64_t again_from;  /* blocks of records from here on may have to be made again */
     recover_pool_fn pool;
     void *pool_ctx;
     struct err_ctx *ec;
+    /* Of blocks that were undone and may not have been made again. */
+    struct rerun rerun;
+    struct seen_block *seen; /* BLOCK records before `applied_seq`, as far as they are read */
+    size_t seen_count, seen_cap;
 };
 
 static enum err differs(void *ctx, const hash32 *want, uint64_t seq) {
@@ -64,6 +76,8 @@ static enum err replay_pool(struct recovery *r, const struct log_record *rec) {
 static enum err replay_rewind(void *ctx, const struct log_record *rec,
                               const struct record_rewind *in) {
     struct recovery *r = ctx;
+    if (in->to_block <= r->l->head.number)
+        TRY(rerun_collect(&r->rerun, r->l, in->to_block, r->ec));
     return ledger_rewind(r->l, in->to_block, in->epoch, rec->seq, r->ec);
 }
 
@@ -96,6 +110,61 @@ static enum err replay_aside(void *ctx, const struct log_record *rec) {
     return ERR_OK;
 }
 
+/* --- what the store has already -------------------------------------------------------------- */
+static enum err see_block(struct recovery *r, const struct log_record *rec) {
+    struct record_block in;
+    if (record_unpack_block(&in, rec->payload) != ERR_OK)
+        FAIL(r->ec, ERR_CORRUPT, "record %" PRIu64 " of the log: its block cannot be read",
+             rec->seq);
+    if (r->seen_count == r->seen_cap) {
+        size_t cap = r->seen_cap == 0 ? 256 : 2 * r->seen_cap;
+        struct seen_block *more = realloc(r->seen, cap * sizeof(*more));
+        if (more == NULL)
+            FAIL(r->ec, ERR_NOMEM, "out of memory for the log's blocks");
+        r->seen = more;
+        r->seen_cap = cap;
+    }
+    r->seen[r->seen_count++] = (struct seen_block){.number = in.number, .pos = rec->pos};
+    return ERR_OK;
+}
+
+static enum err see_rewind(struct recovery *r, const struct log_record *rec) {
+    struct record_rewind in;
+    if (record_unpack_rewind(&in, rec->payload) != ERR_OK)
+        FAIL(r->ec, ERR_CORRUPT, "record %" PRIu64 " of the log: its rewind cannot be read",
+             rec->seq);
+    size_t stands = r->seen_count;
+    while (stands > 0 && r->seen[stands - 1].number > in.to_block)
+        stands--;
+    size_t count = r->seen_count - stands;
+    struct log_pos *list = malloc((count + 1) * sizeof(*list));
+    if (list == NULL)
+        FAIL(r->ec, ERR_NOMEM, "out of memory for the log's blocks");
+    for (size_t i = 0; i < count; i++)
+        list[i] = r->seen[stands + i].pos;
+    r->seen_count = stands;
+    enum err e = rerun_prepend(&r->rerun, list, count, r->ec);
+    free(list);
+    return e;
+}
+
+static enum err first_kind(void *ctx, const struct log_record *rec) {
+    *(enum log_kind *)ctx = rec->kind;
+    return ERR_EXISTS; /* one is enough */
+}
+
+/* From where on the log tells which blocks were undone and may not have been made again: nothing
+ * before the store's place if it says so; all that there is when the store was just taken back. */
+static uint64_t again_from(const struct recovery *r) {
+    enum log_kind kind = LOG_KIND_END;
+    if (r->l->again_floor != 0)
+        return r->l->again_floor;
+    if (r->applied_seq == 0 ||
+        wal_each(r->l->log, r->applied_seq, first_kind, &kind, NULL) != ERR_EXISTS)
+        return UINT64_MAX;
+    return kind == LOG_REWIND ? wal_first_seq(r->l->log) : UINT64_MAX;
+}
+
 static enum err on_record(void *ctx, const struct log_record *rec) {
     static const struct walk_ops ops = {.differs = differs,
                                         .block = replay_block,
@@ -105,8 +174,11 @@ static enum err on_record(void *ctx, const struct log_record *rec) {
     struct recovery *r = ctx;
     if (rec->kind == LOG_POOL)
         return replay_pool(r, rec);
-    if (rec->seq <= r->applied_seq)
-        return ERR_OK;
+    if (rec->seq <= r->applied_seq) {
+        if (rec->seq < r->again_from || (rec->kind != LOG_BLOCK && rec->kind != LOG_REWIND))
+            return ERR_OK;
+        return rec->kind == LOG_BLOCK ? see_block(r, rec) : see_rewind(r, rec);
+    }
     r->stats.records++;
     struct walk w = {.ledger = r->l, .ops = &ops, .ctx = r, .ec = r->ec};
     return walk_record(&w, rec);
@@ -123,7 +195,21 @@ enum err recover_run(struct ledger *l, struct recover_stats *out, recover_pool_f
     uint64_t from = r.applied_seq + 1;
     if (l->pool_floor != 0 && l->pool_floor < from)
         from = l->pool_floor;
-    TRY(wal_each(l->log, from, on_record, &r, ec));
+    r.again_from = again_from(&r);
+    if (r.again_from < from)
+        from = r.again_from;
+    enum err e = wal_each(l->log, from, on_record, &r, ec);
+    free(r.seen);
+    if (e != ERR_OK) {
+        rerun_clear(&r.rerun);
+        return e;
+    }
+    if (!rerun_empty(&r.rerun)) {
+        l->again = r.rerun.blocks;
+        l->again_count = r.rerun.len;
+    } else {
+        rerun_clear(&r.rerun);
+    }
     store_set_durable(l->store, l->head.number);
     r.stats.took_ms = (clock_monotonic_ns(clock_posix()) - begun) / 1000000;
     *out = r.stats;

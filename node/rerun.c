@@ -38,25 +38,56 @@ static enum err position_of(struct ledger *l, struct log_pos *out, uint64_t bloc
     return ERR_OK;
 }
 
+enum err rerun_prepend(struct rerun *r, const struct log_pos *list, size_t count,
+                       struct err_ctx *ec) {
+    size_t left = r->len - r->at;
+    if (count + left > RERUN_BLOCKS_MAX)
+        FAIL(ec, ERR_TOO_LARGE, "%zu blocks would have to be made again: too many", count + left);
+    struct log_pos *all = malloc((count + left + 1) * sizeof(*all));
+    if (all == NULL)
+        FAIL(ec, ERR_NOMEM, "out of memory for blocks that are made again");
+    if (count > 0)
+        memcpy(all, list, count * sizeof(*all));
+    if (left > 0)
+        memcpy(all + count, r->blocks + r->at, left * sizeof(*all));
+    free(r->blocks);
+    *r = (struct rerun){.blocks = all, .len = count + left, .restamp = r->restamp};
+    return ERR_OK;
+}
+
+/* Keeps the records from this one on within recovery's reach. */
+static enum err lower_floor(struct ledger *l, struct log_pos first, struct err_ctx *ec) {
+    struct buf b;
+    struct log_record rec;
+    buf_init(&b, RECORD_MAX);
+    enum err e = wal_read(l->log, &b, first, &rec, ec);
+    if (e == ERR_OK && (l->again_floor == 0 || rec.seq < l->again_floor))
+        l->again_floor = rec.seq;
+    buf_clear(&b);
+    return e;
+}
+
 enum err rerun_collect(struct rerun *r, struct ledger *l, uint64_t to_block, struct err_ctx *ec) {
-    size_t left = r->len - r->at, more = (size_t)(l->head.number - to_block);
-    if (more + left > RERUN_BLOCKS_MAX)
-        FAIL(ec, ERR_TOO_LARGE, "%zu blocks would have to be made again: too many", more + left);
-    struct log_pos *list = malloc((more + left + 1) * sizeof(*list));
+    size_t count = (size_t)(l->head.number - to_block);
+    struct log_pos *list = malloc((count + 1) * sizeof(*list));
     if (list == NULL)
         FAIL(ec, ERR_NOMEM, "out of memory for blocks that are made again");
-    for (size_t i = 0; i < more; i++) {
-        enum err e = position_of(l, &list[i], to_block + 1 + i, ec);
-        if (e != ERR_OK) {
-            free(list);
-            return e;
-        }
-    }
-    if (left > 0)
-        memcpy(list + more, r->blocks + r->at, left * sizeof(*list));
-    free(r->blocks);
-    *r = (struct rerun){.blocks = list, .len = more + left, .cap = more + left + 1};
-    return ERR_OK;
+    enum err e = ERR_OK;
+    for (size_t i = 0; i < count && e == ERR_OK; i++)
+        e = position_of(l, &list[i], to_block + 1 + i, ec);
+    if (e == ERR_OK && count > 0)
+        e = lower_floor(l, list[0], ec);
+    if (e == ERR_OK)
+        e = rerun_prepend(r, list, count, ec);
+    free(list);
+    return e;
+}
+
+void rerun_adopt(struct rerun *r, struct ledger *l) {
+    rerun_clear(r);
+    *r = (struct rerun){.blocks = l->again, .len = l->again_count};
+    l->again = NULL;
+    l->again_count = 0;
 }
 
 /* --- making it again ------------------------------------------------------------------------- */
@@ -72,7 +103,11 @@ static enum err add_tx(void *ctx, uint8_t l2_kind, bytes body, const hash32 *req
     (void)request_id;
     if (l2_kind != L2_SIGNED_TX || pool_tx_new(&t, body, NULL) != ERR_OK)
         return ERR_OK; /* it was not in the block either */
-    if (tx_recover_sender(&t->tx) != ERR_OK) {
+    uint64_t epoch;
+    enum tx_verdict v;
+    /* One that has a tombstone stays out: a crash may have left it on the list. */
+    if (tx_recover_sender(&t->tx) != ERR_OK ||
+        tombs_find(a->s->o.ledger->newest, &t->tx.hash, &epoch, &v)) {
         pool_tx_free(t);
         return ERR_OK;
     }
@@ -194,6 +229,7 @@ enum err rerun_step(struct rerun *r, struct sequencer *s, struct mirror *m, uint
         log_info("settle", "all is made again", log_u64("blocks", r->len),
                  log_u64("head", s->o.ledger->head.number));
         rerun_clear(r);
+        s->o.ledger->again_floor = 0;
     }
     return ERR_OK;
 }

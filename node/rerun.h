@@ -13,7 +13,7 @@ enum { RERUN_BLOCKS_MAX = 16 << 20 }; /* positions in RAM, 8 bytes each */
 struct sequencer;
 struct rerun {
     struct log_pos *blocks; /* BLOCK records, oldest first */
-    size_t len, cap, at;
+    size_t len, at;
     bool restamp; /* with stamps of now instead of their own */
 };
 
@@ -21,9 +21,16 @@ void rerun_init(struct rerun *r);
 void rerun_clear(struct rerun *r);
 bool rerun_empty(const struct rerun *r);
 /* Notes the blocks above `to_block`, before they are undone; what was still to be made again comes
- * after them. ERR_NOMEM, ERR_TOO_LARGE, ERR_CORRUPT. */
+ * after them. The ledger's again_floor sees to it that a crash does not lose them. ERR_NOMEM,
+ * ERR_TOO_LARGE, ERR_CORRUPT. */
 enum err rerun_collect(struct rerun *r, struct ledger *l, uint64_t to_block,
                        struct err_ctx *ec) MUST_USE;
+/* Blocks that are to be made again before those that are noted already; the list is copied.
+ * ERR_NOMEM, ERR_TOO_LARGE. */
+enum err rerun_prepend(struct rerun *r, const struct log_pos *list, size_t count,
+                       struct err_ctx *ec) MUST_USE;
+/* Those that recovery found in the log. */
+void rerun_adopt(struct rerun *r, struct ledger *l);
 /* Makes the next block again: one that was sequenced by us from its transactions; one that held a
  * delayed message if that is the next in turn, final enough or not: it had its place. The stamps
  * are those of now. */

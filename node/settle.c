@@ -380,6 +380,8 @@ bool settle_turn(struct settle *t, struct sequencer *s) {
         return false;
     if (atomic_load(&s->unsynced) >= SEQUENCER_BLOCKS_UNSYNCED_MAX)
         return false; /* the disk is behind */
+    if (s->o.ledger->again != NULL && t->o.role == SETTLE_SEQUENCER)
+        rerun_adopt(&t->rerun, s->o.ledger);
     t->seen_version = version;
     bool did = false;
     arena_reset(&t->arena);

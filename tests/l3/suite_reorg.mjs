@@ -15,9 +15,9 @@ export async function run() {
   const inbox = new ethers.Contract(w.at.inbox, inboxAbi, w.user);
   const sequencerInbox = new ethers.Contract(w.at.sequencerInbox, sequencerInboxAbi, w.user);
   const bridge = new ethers.Contract(w.at.bridge, bridgeAbi, w.user);
-  const seq = await w.sequencer();
+  let seq = await w.sequencer();
   const validator = await w.newValidator();
-  const user = w.user.connect(seq.provider);
+  let user = w.user.connect(seq.provider);
   const batches = async () => (await sequencerInbox.batchCount()).toNumber();
   const deposit = async (value) => (await inbox["depositEth()"]({ value })).wait();
   const balance = (address, node = seq) => node.provider.getBalance(address);
@@ -91,6 +91,24 @@ export async function run() {
     assert.deepEqual(await seq.rpc("eth_getFilterChanges", [polled]), []);
     assert.match(seq.err, /a transaction became invalid/);
     await socket.destroy();
+  });
+  await check("a sequencer that is killed while it goes back loses no block of its own", async () => {
+    const fresh = () => Array.from({ length: 5 }, () => ethers.Wallet.createRandom().address);
+    for (const delay of [0, 20, 60]) {
+      const guests = fresh();
+      const before = await balance(user.address);
+      await deposit(ether("1"));
+      await until("the deposit", async () => (await balance(user.address)).gt(before));
+      for (const guest of guests) await transfer(guest, 5);
+      await w.parent.rpc("anvil_reorg", [1, []]);
+      await w.parent.mine(1);
+      await new Promise((resolve) => setTimeout(resolve, delay));
+      await seq.stop("SIGKILL");
+      seq = await w.sequencer();
+      user = w.user.connect(seq.provider);
+      await agree();
+      for (const guest of guests) assert.ok((await balance(guest)).eq(5), `after ${delay} ms`);
+    }
   });
   await check("a message that is forced in comes before what was not posted", async () => {
     assert.equal((await seq.stop()).code, 0);
