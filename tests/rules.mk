@@ -157,8 +157,8 @@ test-parent: $(B)/bridge-tool $(B)/callipter ## the parent's real contracts on A
 
 .PHONY: test-parent
 
-run-l3: setup-l3 ## an L3 on Anvil with the parent's real contracts, sequencer, validators, confirmer
+run-l3: setup-l3 ## an L3 on Anvil with the parent's real contracts, sequencer, validators, confirmer; DEMO=1 tells a universe's story
 	$(Q)$(MAKE) --no-print-directory WERROR=0 all
-	@exec node scripts/l3/run.mjs
+	@exec node scripts/l3/$(if $(filter 1,$(DEMO)),demo,run).mjs
 
 .PHONY: run-l3

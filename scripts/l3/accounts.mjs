@@ -17,4 +17,5 @@ export const roles = {
   members: [account(4), account(5), account(6)],
   user: account(7),
   stranger: account(8),
+  operator: account(9),
 };

@@ -1,9 +1,9 @@
 // An L3 on this machine: Anvil as an Arbitrum-like parent, the real contracts, a sequencer that posts, and two validators of a
 // committee of three, of whom two confirm. Each in a process of its own; all ends with this one. `make run-l3` runs it.
 //   CALLIPTER=build/callipter  L3_PORT=8545 (sequencer)  PARENT_PORT=8549; port 0 is a free one
-// As a module: startL3() for demonstrations.
+// As a module: startL3(), deposit().
 import { spawn, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -59,9 +59,10 @@ export function chainOf(id, name, url) {
 
 /**
  * Starts everything. options: port and parentPort (free ones by default), genesis (more keys of section "callipter"), args (more
- * flags of the sequencer). Gives {folder, anvil, deployment, sequencer, members, parent and child (viem clients), stop()}.
+ * flags of the sequencer), batchMaxAge in seconds. The operator's account may create universes and has nothing on the chain yet.
+ * Gives {folder, anvil, deployment, sequencer, members, adminKey, parent and child (viem clients), stop()}.
  */
-export async function startL3({ port = 0, parentPort, genesis = {}, args = [] } = {}) {
+export async function startL3({ port = 0, parentPort, genesis = {}, args = [], batchMaxAge = 2 } = {}) {
   const folder = mkdtempSync(path.join(os.tmpdir(), "callipter-l3-"));
   process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
   const anvil = await Anvil.start({
@@ -72,7 +73,12 @@ export async function startL3({ port = 0, parentPort, genesis = {}, args = [] } 
   const file = {
     config: { chainId: CHAIN_ID },
     alloc: {},
-    callipter: { parentChainId: PARENT_CHAIN_ID, owners: [roles.owner.address], ...genesis },
+    callipter: {
+      parentChainId: PARENT_CHAIN_ID,
+      owners: [roles.owner.address],
+      creators: [roles.operator.address],
+      ...genesis,
+    },
   };
   const genesisFile = path.join(folder, "genesis.json");
   writeFileSync(genesisFile, JSON.stringify(file));
@@ -101,10 +107,12 @@ export async function startL3({ port = 0, parentPort, genesis = {}, args = [] } 
     const parent = ["--parent-url", anvil.url, "--parent-deployment", deploymentFile, "--parent-poll-ms", "100"];
     return ["--chain", genesisFile, "--datadir", datadir, "--http", `127.0.0.1:${http}`, ...parent];
   };
-  const poster = ["--poster-key", writeKey(folder, "poster", roles.batchPoster.key), "--batch-max-age", "2"];
+  const poster = ["--poster-key", writeKey(folder, "poster", roles.batchPoster.key), "--batch-max-age", String(batchMaxAge)];
   const sequencer = await startNode("sequencer", [
     ...common("sequencer", port),
     ...poster,
+    "--operator-key",
+    writeKey(folder, "operator", roles.operator.key),
     "--delayed-finality",
     "latest",
     ...args,
@@ -141,6 +149,7 @@ export async function startL3({ port = 0, parentPort, genesis = {}, args = [] } 
     deploymentFile,
     sequencer,
     members,
+    adminKey: readFileSync(path.join(folder, "sequencer/secrets/admin-key"), "utf8").trim(),
     parent: client(PARENT_CHAIN_ID, "parent", anvil.url),
     child: client(CHAIN_ID, "Callipter", sequencer.url),
     async stop() {
@@ -200,6 +209,7 @@ async function main() {
     ["inbox", l3.deployment.inbox],
     ["rollup", l3.deployment.rollup],
     ["owner", `${roles.owner.address}  key ${roles.owner.key}`],
+    ["operator", `${roles.operator.address}  API key ${l3.adminKey}`],
     ["user", `${roles.user.address}  key ${roles.user.key}`],
     ["deposit", `${hash}: the user has ${formatEther(balance)} ETH on the L3`],
   ];

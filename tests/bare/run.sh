@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The README's two commands in a fresh Debian 12: debootstrap makes a root folder, the committed tree is cloned into it, `make
-# run` must answer eth_chainId and the README's curl lines, and with TEST=1 `make test` must pass. Needs root and debootstrap.
+# run` must answer eth_chainId and the README's curl lines, `make run-l3 DEMO=1` must end well, and with TEST=1 `make test` must pass. Needs root and debootstrap.
 # BARE_ROOT keeps the downloaded base system for another run (default build/bare-base). Ends with `N passed, N failed`.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -61,6 +61,9 @@ echo "balance: $balance"
 check "the README's curl lines transfer a token" grep -qxF -- "${balance:-nothing}" README.md
 pkill -TERM -f 'callipter run --dev --http 127.0.0.1:18545' || true
 wait || true
+demo=$(in_root sh -c 'cd /callipter && make run-l3 DEMO=1' 2>build/bare-demo.log | tee -a build/bare-demo.log | tail -1 || true)
+echo "demonstration: $demo"
+check "make run-l3 DEMO=1 ends with a withdrawal" test "$demo" = "withdrawal executed"
 if [ "${TEST:-0}" = 1 ]; then
     check "make test" in_root sh -c 'cd /callipter && make test'
 fi

@@ -1,11 +1,11 @@
-// scripts/l3/run.mjs, as `make run-l3` starts it.
+// scripts/l3/run.mjs and demo.mjs, as `make run-l3` starts them.
 import { spawn } from "node:child_process";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { assert, check } from "../func/lib/suite.mjs";
 import { abis, viem } from "./lib/parent.mjs";
 
-const program = path.join(path.dirname(fileURLToPath(import.meta.url)), "../../scripts/l3/run.mjs");
+const folder = path.join(path.dirname(fileURLToPath(import.meta.url)), "../../scripts/l3");
 const WAIT_MS = 60000;
 
 async function until(what, fn) {
@@ -16,8 +16,8 @@ async function until(what, fn) {
   }
 }
 
-export async function run() {
-  const child = spawn(process.execPath, [program], {
+async function plain() {
+  const child = spawn(process.execPath, [path.join(folder, "run.mjs")], {
     env: { ...process.env, L3_PORT: "0", PARENT_PORT: "0" },
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -54,4 +54,22 @@ export async function run() {
     await assert.rejects(fetch(value("L3")));
     await assert.rejects(fetch(value("parent")));
   });
+}
+
+async function demo() {
+  await check("run: the demonstration ends with a withdrawal on the parent", async () => {
+    const child = spawn(process.execPath, [path.join(folder, "demo.mjs")], { stdio: ["ignore", "pipe", "pipe"] });
+    process.on("exit", () => child.kill("SIGKILL"));
+    let said = "", complaints = "";
+    child.stdout.on("data", (d) => (said += d));
+    child.stderr.on("data", (d) => (complaints += d));
+    const code = await new Promise((resolve) => child.on("close", resolve));
+    assert.equal(code, 0, `${said}\n${complaints}`);
+    assert.equal(said.trimEnd().split("\n").at(-1), "withdrawal executed");
+  });
+}
+
+export async function run() {
+  await plain();
+  await demo();
 }
