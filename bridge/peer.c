@@ -44,6 +44,53 @@ enum err peer_header(struct parent *p, struct header *out, hash32 *out_hash, uin
     return parent_request(p, &r, read_header, &to, ec);
 }
 
+/* --- receipts --- */
+struct receipts_answer {
+    struct arena *arena;
+    struct peer_receipt **out;
+    size_t *count;
+};
+
+static enum err read_receipt(struct peer_receipt *out, const json_t *v) {
+    uint64_t status;
+    TRY(json_get_hash(&out->tx_hash, v, "transactionHash"));
+    TRY(json_get_u64(&out->type, v, "type"));
+    TRY(json_get_addr(&out->from, v, "from"));
+    TRY(json_get_addr(&out->gas_payer, v, "gasPayer"));
+    TRY(json_get_u64(&status, v, "status"));
+    TRY(json_get_u64(&out->gas_used, v, "gasUsed"));
+    out->success = status != 0;
+    return json_get_u256(&out->gas_price_charged, v, "gasPriceCharged");
+}
+
+static enum err read_receipts(const struct answer *a, void *ctx, struct err_ctx *ec) {
+    struct receipts_answer *to = ctx;
+    if (a->result == NULL)
+        return refused(a, ec);
+    if (json_is_null(a->result))
+        return ERR_NOT_FOUND;
+    if (!json_is_array(a->result))
+        FAIL(ec, ERR_PARSE, "the peer's receipts cannot be read");
+    size_t n = json_array_size(a->result);
+    if (n > PEER_RECEIPTS_MAX)
+        FAIL(ec, ERR_TOO_LARGE, "the peer gives %zu receipts of a block", n);
+    *to->out = arena_alloc(to->arena, (n + 1) * sizeof **to->out);
+    *to->count = n;
+    for (size_t i = 0; i < n; i++)
+        if (read_receipt(&(*to->out)[i], json_array_get(a->result, i)) != ERR_OK)
+            FAIL(ec, ERR_PARSE, "the peer's receipt %zu cannot be read", i);
+    return ERR_OK;
+}
+
+enum err peer_receipts(struct parent *p, struct arena *a, struct peer_receipt **out,
+                       size_t *out_count, uint64_t number, struct err_ctx *ec) {
+    char params[64];
+    struct receipts_answer to = {.arena = a, .out = out, .count = out_count};
+    snprintf(params, sizeof params, "[\"0x%llx\"]", (unsigned long long)number);
+    struct request r = {.method = "eth_getBlockReceipts", .params = params};
+    return parent_request(p, &r, read_receipts, &to, ec);
+}
+
 /* --- signatures --- */
 static void put_member(struct buf *b, const char *key, const hash32 *h) {
     buf_printf(b, ",\"%s\":\"", key);

@@ -5,6 +5,7 @@
 #ifndef BRIDGE_PEER_H
 #define BRIDGE_PEER_H
 
+#include "base/arena.h"
 #include "bridge/assertion.h"
 #include "bridge/parent.h"
 #include "chain/header.h"
@@ -13,6 +14,21 @@
  * ERR_NOT_FOUND: it does not have the block; those of parent.h. */
 enum err peer_header(struct parent *p, struct header *out, hash32 *out_hash, uint64_t number,
                      struct err_ctx *ec) MUST_USE;
+
+/* What the peer says of a transaction in one of its blocks. Nothing binds it to the hash. */
+struct peer_receipt {
+    hash32 tx_hash;
+    uint64_t type;
+    addr20 from, gas_payer;
+    bool success;
+    uint64_t gas_used;
+    u256 gas_price_charged;
+};
+enum { PEER_RECEIPTS_MAX = 1 << 16 /* of a block */ };
+/* The peer's receipts of block `number` (eth_getBlockReceipts); the array lives in `a`. As
+ * peer_header; ERR_TOO_LARGE over the bound. */
+enum err peer_receipts(struct parent *p, struct arena *a, struct peer_receipt **out,
+                       size_t *out_count, uint64_t number, struct err_ctx *ec) MUST_USE;
 
 /* What is to be confirmed: after `batch_count` batches the chain stands at `block_hash` with
  * `send_root`, which makes the assertion `expected`. */

@@ -5,13 +5,19 @@
 #include "base/log.h"
 #include "bridge/tx_sender.h"
 #include "index/index.h"
+#include "node/differences.h"
 #include "node/metrics.h"
-#include "node/replay.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum { ARENA_CHUNK = 1 << 16, ARENA_MAX = 64 << 20, CONFIRM_WAIT_MS = 60000, POLL_MS = 250 };
+enum {
+    ARENA_CHUNK = 1 << 16,
+    ARENA_MAX = 64 << 20,
+    CONFIRM_WAIT_MS = 60000,
+    FIELDS_TEXT_MAX = 200,
+    TX_TEXT_MAX = 280
+};
 
 struct candidate {
     bool is_set;
@@ -87,9 +93,45 @@ static void set_difference(struct attester *a, const char *text) {
         log_error("attester", "this chain differs: nothing is confirmed", log_str("why", text));
 }
 
+/* Adds the first transaction that the sequencer tells in another way, if there is one. What its
+ * receipts say is in no hash, so failing to get them is no failure of the comparison. */
+static difference_set describe_tx(struct attester *a, char out[TX_TEXT_MAX], uint64_t block) {
+    struct peer_receipt *theirs;
+    struct index_block ours;
+    struct store_view *v;
+    size_t count, idx;
+    out[0] = '\0';
+    if (peer_receipts(a->sequencer, &a->arena, &theirs, &count, block, NULL) != ERR_OK ||
+        store_view_open(&v, a->o.store, store_durable(a->o.store)) != ERR_OK)
+        return 0;
+    enum err e = index_load_block(&ours, &a->arena, &a->o.source, v, block, NULL);
+    store_view_close(v);
+    difference_set set = e != ERR_OK ? 0 : differences_of_receipts(&idx, &ours, theirs, count);
+    if (set != 0)
+        differences_tx_text(out, TX_TEXT_MAX, set, idx, &ours, theirs);
+    return set;
+}
+
+static void set_block_difference(struct attester *a, const struct index_head *ours,
+                                 const struct header *theirs, const hash32 *hash) {
+    char text[ATTESTER_REASON_MAX], fields[FIELDS_TEXT_MAX], tx[TX_TEXT_MAX];
+    char h1[65] = {0}, h2[65] = {0};
+    difference_set set = differences_of_headers(&ours->header, theirs);
+    differences_text(fields, sizeof(fields), set);
+    set |= describe_tx(a, tx, ours->header.number);
+    hex_encode(h1, ours->hash.b, 32);
+    hex_encode(h2, hash->b, 32);
+    snprintf(text, sizeof(text),
+             "block %" PRIu64 " differs in %s%s%s: its hash is 0x%s here, 0x%s at the sequencer",
+             ours->header.number, fields, tx[0] == '\0' ? "" : "; ", tx, h1, h2);
+    metric_set(&node_differs_block, (int64_t)ours->header.number);
+    for (size_t d = 0; d < DIFFERENCES; d++)
+        metric_set(&node_differs_in[d], set >> d & 1);
+    set_difference(a, text);
+}
+
 /* The lowest block up to `high`, where the sequencer's differs, whose hash differs. */
-static enum err first_difference(struct attester *a, uint64_t high, char text[ATTESTER_REASON_MAX],
-                                 struct err_ctx *ec) {
+static enum err first_difference(struct attester *a, uint64_t high, struct err_ctx *ec) {
     uint64_t lo = 1;
     struct header theirs;
     struct index_head ours;
@@ -105,16 +147,8 @@ static enum err first_difference(struct attester *a, uint64_t high, char text[AT
     }
     TRY(peer_header(a->sequencer, &theirs, &hash, high, ec));
     TRY(header_of(a, &ours, high, ec));
-    const char *field = replay_first_difference(&ours.header, &theirs);
-    char h1[65] = {0}, h2[65] = {0};
-    hex_encode(h1, ours.hash.b, 32);
-    hex_encode(h2, hash.b, 32);
-    snprintf(text, ATTESTER_REASON_MAX,
-             "block %" PRIu64 " differs in %s: its hash is 0x%s here, 0x%s at the sequencer", high,
-             field == NULL                     ? "nothing"
-             : strcmp(field, "extraData") == 0 ? "sendRoot (extraData)"
-                                               : field,
-             h1, h2);
+    if (!hash32_eq(&hash, &ours.hash)) /* else it was undone meanwhile */
+        set_block_difference(a, &ours, &theirs, &hash);
     return ERR_OK;
 }
 
@@ -124,7 +158,6 @@ static enum err audit_sequencer(struct attester *a, struct err_ctx *ec) {
     struct index_head ours;
     struct batch_row row;
     hash32 hash;
-    char text[ATTESTER_REASON_MAX];
     uint64_t count = batches_count(a->o.batches);
     if (a->sequencer == NULL || count == 0 || count == a->audited_batches)
         return ERR_OK;
@@ -140,8 +173,7 @@ static enum err audit_sequencer(struct attester *a, struct err_ctx *ec) {
         a->audited_batches = count;
         return ERR_OK;
     }
-    TRY(first_difference(a, row.last_block, text, ec));
-    set_difference(a, text);
+    TRY(first_difference(a, row.last_block, ec));
     a->audited_batches = count;
     return ERR_OK;
 }

@@ -19,11 +19,12 @@
 
 #include "bridge/parent.h"
 #include "bridge/peer.h"
+#include "index/index.h"
 #include "node/batches.h"
 
 enum {
     ATTESTER_MEMBERS_MAX = 16,
-    ATTESTER_REASON_MAX = 256,
+    ATTESTER_REASON_MAX = 768,
     ATTESTER_RANGE_MAX = 5000, /* parent blocks whose assertions are looked at in one go */
 };
 
@@ -41,6 +42,7 @@ struct attester_options {
     bool wait_finalized, wait_safe; /* how final batches must be */
     uint64_t interval_ms;
     struct store *store;
+    struct index_source source; /* of our blocks' transactions */
     struct mirror *mirror;
     struct batches *batches;
 };

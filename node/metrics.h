@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/metric.h"
+#include "node/differences.h"
 
 #define METRIC_DEF "node/metrics.def"
 #include "base/metric_declare.inc"

@@ -6,6 +6,7 @@
 #include "index/index.h"
 #include "index/record.h"
 #include "node/datadir.h"
+#include "node/differences.h"
 #include "node/walk.h"
 
 #include <inttypes.h>
@@ -20,32 +21,8 @@ struct replay {
 
 /* --- what differs -------------------------------------------------------------------------- */
 const char *replay_first_difference(const struct header *a, const struct header *b) {
-    const struct {
-        const char *name;
-        bool same;
-    } fields[] = {
-        {"parentHash", hash32_eq(&a->parent_hash, &b->parent_hash)},
-        {"sha3Uncles", hash32_eq(&a->ommers_hash, &b->ommers_hash)},
-        {"miner", memcmp(a->coinbase.b, b->coinbase.b, 20) == 0},
-        {"stateRoot", hash32_eq(&a->state_root, &b->state_root)},
-        {"transactionsRoot", hash32_eq(&a->tx_root, &b->tx_root)},
-        {"receiptsRoot", hash32_eq(&a->receipt_root, &b->receipt_root)},
-        {"logsBloom", memcmp(a->bloom, b->bloom, HEADER_BLOOM_BYTES) == 0},
-        {"difficulty", u256_eq(&a->difficulty, &b->difficulty)},
-        {"number", a->number == b->number},
-        {"gasLimit", a->gas_limit == b->gas_limit},
-        {"gasUsed", a->gas_used == b->gas_used},
-        {"timestamp", a->timestamp == b->timestamp},
-        {"extraData",
-         a->extra_len == b->extra_len && memcmp(a->extra, b->extra, a->extra_len) == 0},
-        {"mixHash", hash32_eq(&a->mix_hash, &b->mix_hash)},
-        {"nonce", memcmp(a->nonce, b->nonce, sizeof(a->nonce)) == 0},
-        {"baseFeePerGas", u256_eq(&a->base_fee, &b->base_fee)},
-    };
-    for (size_t i = 0; i < ARRAY_LEN(fields); i++)
-        if (!fields[i].same)
-            return fields[i].name;
-    return NULL;
+    difference_set set = differences_of_headers(a, b);
+    return set == 0 ? NULL : difference_name((size_t)__builtin_ctz(set));
 }
 
 /* The field that tells the source's header of the head apart, "hash" when its tables do not have

@@ -287,6 +287,7 @@ static enum err start_attester(struct settlement *t, struct err_ctx *ec) {
     a->confirmer = t->at.confirmer;
     a->chain_id = t->ledger->genesis->config.chain_id;
     a->store = t->ledger->store;
+    a->source = (struct index_source){.log = t->ledger->log, .receipts = t->ledger->receipts};
     a->mirror = &t->mirror;
     a->batches = &t->batches;
     enum err e = attester_start(&t->attester, a, ec);

@@ -18,7 +18,7 @@ enum submit_status {
 enum {
     SUBMIT_TEXT_MAX = 512,
     SUBMIT_DATA_MAX = 128,
-    NODE_REASON_MAX = 256,
+    NODE_REASON_MAX = 768,
     SUBMIT_NO_QUEUE = 1, /* flag: refuse a nonce that is ahead instead of queueing it */
 };
 struct submit_result {

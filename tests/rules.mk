@@ -162,3 +162,15 @@ run-l3: setup-l3 ## an L3 on Anvil with the parent's real contracts, sequencer, 
 	@exec node scripts/l3/$(if $(filter 1,$(DEMO)),demo,run).mjs
 
 .PHONY: run-l3
+
+# --- the node that lies (tests/l3/liar.c), for tests/l3/suite_liar.mjs -----------------------------------------
+comma := ,
+LIAR_WRAPS := chain_seal_block universe_sponsor_rule mirror_delayed_at
+DEPS += $(B)/tests/l3/liar.d
+$(B)/liar: $(B)/tests/l3/liar.o $(B)/node/main.o $(ALL_LIBS)
+	@echo "LD $@"
+	$(Q)$(CC) $(LDFLAGS) $(addprefix -Wl$(comma)--wrap=,$(LIAR_WRAPS)) -o $@ $(filter %.o,$^) -Wl,--start-group $(ALL_LIBS) -Wl,--end-group $(SYSLIBS)
+
+l3-tools: $(B)/callipter $(B)/liar # for tests/l3/run.sh (CALLIPTER=$B/callipter LIAR=$B/liar)
+
+.PHONY: l3-tools

@@ -4,6 +4,8 @@
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 export CALLIPTER=${CALLIPTER:-$root/build/callipter}
+LIAR=${LIAR:-$(dirname "$CALLIPTER")/liar}
+export LIAR=$(realpath -m "$LIAR")
 if [ ! -x "$CALLIPTER" ]; then
     echo "$CALLIPTER is not there: run make first" >&2
     exit 1

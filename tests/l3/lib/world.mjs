@@ -1,6 +1,6 @@
 // A parent with the chain's contracts, and nodes of the chain.
 import { spawn, spawnSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { ethers } from "ethers";
 import { BINARY, Node, onExit, tempDir } from "../../func/lib/node.mjs";
@@ -21,10 +21,12 @@ export async function until(what, fn, ms = WAIT_MS) {
 }
 
 export class L3Node extends Node {
-  static async start(args) {
+  /** `how`: another binary, variables for its environment. */
+  static async start(args, { binary = BINARY, env = {} } = {}) {
     const node = new L3Node();
     node.args = args;
-    node.child = spawn(BINARY, ["run", "--http", "127.0.0.1:0", ...args], { stdio: ["ignore", "pipe", "pipe"] });
+    const options = { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } };
+    node.child = spawn(binary, ["run", "--http", "127.0.0.1:0", ...args], options);
     onExit(() => node.child.kill("SIGKILL"));
     node.out = node.err = "";
     node.exited = new Promise((resolve) => node.child.on("exit", (code, signal) => resolve({ code, signal })));
@@ -115,12 +117,17 @@ export class World {
       "--parent-deployment", this.deployment, "--parent-poll-ms", "50"];
   }
 
-  sequencer(args = [], name = "sequencer") {
+  sequencer(args = [], name = "sequencer", how = {}) {
     return L3Node.start([...this.common(name), "--poster-key", this.posterKey, "--delayed-finality", "latest",
-      "--batch-max-age", "1", ...args]);
+      "--batch-max-age", "1", ...args], how);
   }
 
-  newValidator(args = [], name = "validator") {
-    return L3Node.start([...this.common(name), "--role", "validator", ...args]);
+  newValidator(args = [], name = "validator", how = {}) {
+    return L3Node.start([...this.common(name), "--role", "validator", ...args], how);
+  }
+
+  /** A copy of a stopped node's folder. */
+  copyFolder(from, to) {
+    cpSync(this.folder(from), path.join(this.dir, to), { recursive: true });
   }
 }

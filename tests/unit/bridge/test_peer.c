@@ -93,3 +93,36 @@ Test(peer, signature) {
     cr_expect_str_eq(f.ec.text, "block 5 differs in stateRoot");
     end(&f);
 }
+
+Test(peer, receipts) {
+    static const char one[] =
+        "{\"transactionHash\":"
+        "\"0x0101010101010101010101010101010101010101010101010101010101010101\","
+        "\"type\":\"0x64\",\"from\":\"0x0000000000000000000000000000000000000005\","
+        "\"gasPayer\":\"0x0000000000000000000000000000000000007500\",\"status\":\"0x1\","
+        "\"gasUsed\":\"0x5208\"";
+    struct fixture f;
+    struct arena a;
+    struct peer_receipt *r = NULL;
+    size_t n;
+    char text[1024];
+    begin(&f);
+    arena_init(&a, 4096, 1 << 20);
+    snprintf(text, sizeof text, "\"result\":[%s,\"gasPriceCharged\":\"0x7\"}]", one);
+    fake_parent_answer(f.server, "eth_getBlockReceipts", text);
+    cr_assert_eq(peer_receipts(f.peer, &a, &r, &n, 16, &f.ec), ERR_OK, "%s", f.ec.text);
+    cr_expect_str_eq(fake_parent_last_params(f.server), "[\"0x10\"]");
+    cr_assert_eq(n, 1);
+    cr_expect(r[0].tx_hash.b[31] == 1 && r[0].type == 0x64 && r[0].from.b[19] == 5);
+    cr_expect(r[0].gas_payer.b[18] == 0x75 && r[0].success && r[0].gas_used == 21000);
+    cr_expect(r[0].gas_price_charged.w[0] == 7);
+    snprintf(text, sizeof text, "\"result\":[%s}]", one);
+    fake_parent_answer(f.server, "eth_getBlockReceipts", text);
+    cr_expect_eq(peer_receipts(f.peer, &a, &r, &n, 16, &f.ec), ERR_PARSE);
+    fake_parent_answer(f.server, "eth_getBlockReceipts", "\"result\":{}");
+    cr_expect_eq(peer_receipts(f.peer, &a, &r, &n, 16, &f.ec), ERR_PARSE);
+    fake_parent_answer(f.server, "eth_getBlockReceipts", "\"result\":null");
+    cr_expect_eq(peer_receipts(f.peer, &a, &r, &n, 16, &f.ec), ERR_NOT_FOUND);
+    arena_clear(&a);
+    end(&f);
+}
