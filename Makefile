@@ -117,8 +117,12 @@ test-all: setup-all ## also the slow suites
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all test-programs
 	$(Q)scripts/test all
 
-bench: all ## measurements, as a table (NAMES=, ARGS=--json)
-	$(Q)build/callipter bench $(NAMES) $(ARGS)
+# `mint` is a program of its own (scripts/l3/bench.mjs): it measures whole processes from outside.
+BENCH_NAMES = $(filter-out mint,$(NAMES))
+BENCH_ALL = $(if $(NAMES),,all)
+bench: all ## measurements, as a table (NAMES=, ARGS=--json); mint: 10,000 items by API on an L3
+	$(Q)$(if $(BENCH_NAMES)$(BENCH_ALL),build/callipter bench $(BENCH_NAMES) $(ARGS))
+	$(Q)$(if $(filter mint,$(NAMES))$(BENCH_ALL),scripts/setup l3 && node scripts/l3/bench.mjs $(filter --json,$(ARGS)))
 
 # abort_on_error: Criterion would otherwise pass a test whose leak is found at exit.
 asan: ## unit and conformance suites under AddressSanitizer and UBSan (SUITES= picks some)

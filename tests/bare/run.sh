@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The README's two commands in a fresh Debian 12: debootstrap makes a root folder, the committed tree is cloned into it, `make
-# run` must answer eth_chainId and the README's curl lines, `make run-l3 DEMO=1` must end well, and with TEST=1 `make test` must pass. Needs root and debootstrap.
+# run` must answer eth_chainId and the README's curl lines, `make run-l3 DEMO=1` must end well,
+# and with TEST=1 `make test` must pass. Needs root and debootstrap.
 # BARE_ROOT keeps the downloaded base system for another run (default build/bare-base). Ends with `N passed, N failed`.
 set -euo pipefail
 cd "$(dirname "$0")/../.."

@@ -1,4 +1,4 @@
-// scripts/l3/run.mjs and demo.mjs, as `make run-l3` starts them.
+// scripts/l3/run.mjs and demo.mjs, as `make run-l3` starts them, and bench.mjs.
 import { spawn } from "node:child_process";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -56,20 +56,30 @@ async function plain() {
   });
 }
 
-async function demo() {
+/** Runs a program of scripts/l3 to its end, which must be a success; gives what it printed. */
+async function output(program, ...args) {
+  const child = spawn(process.execPath, [path.join(folder, program), ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  process.on("exit", () => child.kill("SIGKILL"));
+  let said = "", complaints = "";
+  child.stdout.on("data", (d) => (said += d));
+  child.stderr.on("data", (d) => (complaints += d));
+  const code = await new Promise((resolve) => child.on("close", resolve));
+  assert.equal(code, 0, `${said}\n${complaints}`);
+  return said.trimEnd();
+}
+
+async function programs() {
   await check("run: the demonstration ends with a withdrawal on the parent", async () => {
-    const child = spawn(process.execPath, [path.join(folder, "demo.mjs")], { stdio: ["ignore", "pipe", "pipe"] });
-    process.on("exit", () => child.kill("SIGKILL"));
-    let said = "", complaints = "";
-    child.stdout.on("data", (d) => (said += d));
-    child.stderr.on("data", (d) => (complaints += d));
-    const code = await new Promise((resolve) => child.on("close", resolve));
-    assert.equal(code, 0, `${said}\n${complaints}`);
-    assert.equal(said.trimEnd().split("\n").at(-1), "withdrawal executed");
+    assert.equal((await output("demo.mjs")).split("\n").at(-1), "withdrawal executed");
+  });
+  await check("run: the measurement of minting has all its figures", async () => {
+    const { rows } = JSON.parse(await output("bench.mjs", "--json", "--items", "300"));
+    for (const unit of ["s", "1/s", "gas", "bytes"]) assert.ok(rows.some((r) => r.unit === unit && r.value > 0), unit);
+    assert.ok(rows.every((r) => r.bench === "mint" && r.value > 0));
   });
 }
 
 export async function run() {
   await plain();
-  await demo();
+  await programs();
 }
