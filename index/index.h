@@ -33,7 +33,8 @@ struct index_positions {
     bool has_body, has_receipts;
     struct log_pos body, receipts;
 };
-/* Puts the rows of a sealed block into the open block of the store. */
+/* Puts the rows of a sealed block into the open block of the store, those of universes
+ * (index/universe.h) included. b->diff must still stand, its new code too. */
 void index_put_block(struct store *s, const struct derived_block *b,
                      const struct index_positions *at);
 

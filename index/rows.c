@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/rlp.h"
+#include "index/universe_rows.h"
 
 /* RLP of a 16-field header takes at most 32 * 6 + 20 + 256 + 32 * 2 + 9 * 4 + 32 + extra bytes;
  * with the L3's 32 bytes of extra data that is far below the table's limit for values. */
@@ -116,6 +117,7 @@ void index_put_block(struct store *s, const struct derived_block *b,
         store_put(s, TABLE_TXL, bytes_of(b->txs[i].tx.hash.b, 32), bytes_of(value, sizeof(value)));
     }
     put_logs(s, b);
+    index_put_universes(s, b);
     if (at->has_body)
         put_position(s, TABLE_BODY, number_key, at->body);
     if (at->has_receipts)

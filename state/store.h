@@ -93,6 +93,8 @@ void store_block_begin(struct store *s, uint64_t block_num);
  * CSS, HIA, HIS, UNDO. */
 void store_put(struct store *s, enum table_id table, bytes key, bytes value);
 void store_del(struct store *s, enum table_id table, bytes key);
+/* The row as the open block has it so far; valid until the writer's next call. */
+bool store_own_get(struct store *s, enum table_id table, bytes key, bytes *out_value);
 /* State rows of a world's diff (after state_trie_apply): ACCT, STOR, CODE, their change sets and
  * history. At most once per block. The wiped storage's branch records go too. */
 void store_put_diff(struct store *s, const struct world_diff *diff);

@@ -155,6 +155,11 @@ void store_del(struct store *s, enum table_id table, bytes key) {
     put_checked(s, table, key, true, bytes_of(NULL, 0));
 }
 
+bool store_own_get(struct store *s, enum table_id table, bytes key, bytes *out_value) {
+    CHECK(s->open_tick != 0);
+    return store_get(s->self, table, key, out_value);
+}
+
 void store_put_trie_row(void *ctx, uint64_t store_id, bytes path, bytes record) {
     struct store *s = ctx;
     uint8_t key[8 + 64];

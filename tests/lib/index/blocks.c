@@ -136,6 +136,12 @@ static void make_block(struct blocks *b, struct derived_block *d, uint64_t numbe
     d->hash = header_hash(h);
 }
 
+static void look(struct blocks *b) {
+    if (b->view != NULL)
+        store_view_close(b->view);
+    CHECK(store_view_open(&b->view, b->store, b->count - 1) == ERR_OK);
+}
+
 void blocks_add(struct blocks *b, size_t count) {
     struct buf payload;
     buf_init(&payload, 1 << 20);
@@ -144,6 +150,8 @@ void blocks_add(struct blocks *b, size_t count) {
         CHECK(number < MADE_MAX);
         struct derived_block *d = &b->made[number];
         make_block(b, d, number);
+        if (b->alter != NULL)
+            b->alter(b->alter_ctx, d);
         struct index_positions at = {0};
         struct log_record r;
         uint64_t seq = 0;
@@ -171,7 +179,16 @@ void blocks_add(struct blocks *b, size_t count) {
         store_set_durable(b->store, number);
     }
     buf_clear(&payload);
-    if (b->view != NULL)
-        store_view_close(b->view);
-    CHECK(store_view_open(&b->view, b->store, b->count - 1) == ERR_OK);
+    look(b);
+}
+
+void blocks_unwind(struct blocks *b, uint64_t to) {
+    struct err_ctx ec = {.text = ""};
+    struct store_applied at = {.epoch = 1,
+                               .seq = wal_last_seq(b->source.log),
+                               .block = to,
+                               .block_hash = b->made[to].hash};
+    CHECK(store_unwind(b->store, to, &at, &ec) == ERR_OK);
+    b->count = to + 1;
+    look(b);
 }

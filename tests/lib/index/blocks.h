@@ -19,11 +19,16 @@ struct blocks {
     size_t count;
     struct arena arena;
     uint64_t seed;
+    /* Changes each block before it is logged: receipts' logs, attributions. NULL: nothing. */
+    void (*alter)(void *ctx, struct derived_block *d);
+    void *alter_ctx;
 };
 void blocks_open(struct blocks *b, uint64_t seed);
 void blocks_close(struct blocks *b);
 /* Makes, logs and commits `count` more blocks. */
 void blocks_add(struct blocks *b, size_t count);
+/* Back to the end of block `to`. */
+void blocks_unwind(struct blocks *b, uint64_t to);
 
 addr20 blocks_address(size_t i);
 hash32 blocks_topic(size_t i);
