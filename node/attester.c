@@ -376,6 +376,21 @@ static size_t gather(struct attester *a, const struct candidate *c,
     return n;
 }
 
+/* What sends depends on what kind of chain the parent is, so it is made once that answers. */
+static enum err make_sender(struct attester *a, struct err_ctx *ec) {
+    struct parent_block latest;
+    TRY(parent_get_block(a->parent, &latest, parent_tagged(PARENT_LATEST), ec));
+    struct tx_sender_config c = {.chain_id = a->o.parent.chain_id,
+                                 .parent_arbitrum = latest.is_arbitrum,
+                                 .tip_wei = u256_from_u64(latest.is_arbitrum ? 0 : 1000000)};
+    memcpy(c.key, a->o.proposer_key, sizeof(c.key));
+    enum err e = tx_sender_new(&a->sender, a->parent, &c, ec);
+    explicit_bzero(&c, sizeof(c));
+    if (e == ERR_OK)
+        explicit_bzero(a->o.proposer_key, sizeof(a->o.proposer_key));
+    return e;
+}
+
 static enum err propose(struct attester *a, const struct candidate *c, struct err_ctx *ec) {
     struct confirmer_signature sigs[ATTESTER_MEMBERS_MAX + 1];
     struct tx_signed tx;
@@ -385,6 +400,8 @@ static enum err propose(struct attester *a, const struct candidate *c, struct er
     size_t n = gather(a, c, sigs);
     if (n == 0)
         return ERR_OK;
+    if (a->sender == NULL)
+        TRY(make_sender(a, ec));
     buf_init(&b, 1 << 20);
     confirmer_calldata(&b, &c->inputs, &c->claim.expected, sigs, n);
     struct tx_request q = {.to = a->o.confirmer, .data = buf_bytes(&b)};
@@ -462,17 +479,6 @@ static enum err start(struct attester *a, struct err_ctx *ec) {
         TRY(open_peer(a, &a->sequencer, a->o.sequencer_url, ec));
     for (size_t i = 0; i < a->o.member_count; i++)
         TRY(open_peer(a, &a->members[i], a->o.member_urls[i], ec));
-    if (a->o.is_proposer) {
-        struct parent_block latest;
-        TRY(parent_get_block(a->parent, &latest, parent_tagged(PARENT_LATEST), ec));
-        struct tx_sender_config c = {.chain_id = a->o.parent.chain_id,
-                                     .parent_arbitrum = latest.is_arbitrum,
-                                     .tip_wei = u256_from_u64(latest.is_arbitrum ? 0 : 1000000)};
-        memcpy(c.key, a->o.proposer_key, sizeof(c.key));
-        enum err e = tx_sender_new(&a->sender, a->parent, &c, ec);
-        explicit_bzero(&c, sizeof(c));
-        TRY(e);
-    }
     if (pthread_create(&a->thread, NULL, attester_main, a) != 0)
         FAIL(ec, ERR_NOMEM, "cannot start the attester's thread");
     a->has_thread = true;
@@ -490,7 +496,6 @@ enum err attester_start(struct attester **out, const struct attester_options *o,
     pthread_mutex_init(&a->lock, NULL);
     arena_init(&a->arena, ARENA_CHUNK, ARENA_MAX);
     enum err e = start(a, ec);
-    explicit_bzero(a->o.proposer_key, sizeof(a->o.proposer_key));
     if (e != ERR_OK) {
         attester_stop(a);
         return e;
@@ -513,5 +518,6 @@ void attester_stop(struct attester *a) {
     pthread_mutex_destroy(&a->lock);
     arena_clear(&a->arena);
     explicit_bzero(a->o.member_key, sizeof(a->o.member_key));
+    explicit_bzero(a->o.proposer_key, sizeof(a->o.proposer_key));
     free(a);
 }

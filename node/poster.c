@@ -434,11 +434,28 @@ static void measure_headroom(struct poster *p) {
     store_view_close(v);
 }
 
+/* What sends depends on what kind of chain the parent is, so it is made once that answers. */
+static enum err make_sender(struct poster *p, struct err_ctx *ec) {
+    struct parent_block latest;
+    TRY(parent_get_block(p->parent, &latest, parent_tagged(PARENT_LATEST), ec));
+    struct tx_sender_config c = {.chain_id = p->o.parent.chain_id,
+                                 .parent_arbitrum = latest.is_arbitrum,
+                                 .tip_wei = u256_from_u64(latest.is_arbitrum ? 0 : 1000000)};
+    memcpy(c.key, p->o.key, sizeof(c.key));
+    enum err e = tx_sender_new(&p->sender, p->parent, &c, ec);
+    explicit_bzero(&c, sizeof(c));
+    if (e == ERR_OK)
+        explicit_bzero(p->o.key, sizeof(p->o.key));
+    return e;
+}
+
 static enum err step(struct poster *p, struct err_ctx *ec) {
     struct settle_status s = settle_status(p->o.settle);
     measure_headroom(p);
     if (!s.caught_up || !s.genesis_checked || now_ms() < p->retry_ms)
         return ERR_OK;
+    if (p->sender == NULL)
+        TRY(make_sender(p, ec));
     uint64_t cuts = mirror_state(p->o.mirror).cuts;
     if (cuts != p->cuts)
         tx_sender_forget(p->sender); /* nonces went back */
@@ -458,7 +475,8 @@ static void *poster_main(void *arg) {
         if (e == ERR_CLOSED)
             break;
         if (e != ERR_OK) {
-            tx_sender_forget(p->sender);
+            if (p->sender != NULL)
+                tx_sender_forget(p->sender);
             drop_builder(p);
             back_off(p);
             log_error("poster", "no batch is posted", log_error_code(e),
@@ -473,16 +491,7 @@ static void *poster_main(void *arg) {
 
 /* --- life ------------------------------------------------------------------------------------ */
 static enum err start(struct poster *p, struct err_ctx *ec) {
-    struct parent_block latest;
     TRY(parent_new(&p->parent, &p->o.parent, ec));
-    TRY(parent_get_block(p->parent, &latest, parent_tagged(PARENT_LATEST), ec));
-    struct tx_sender_config c = {.chain_id = p->o.parent.chain_id,
-                                 .parent_arbitrum = latest.is_arbitrum,
-                                 .tip_wei = u256_from_u64(latest.is_arbitrum ? 0 : 1000000)};
-    memcpy(c.key, p->o.key, sizeof(c.key));
-    enum err e = tx_sender_new(&p->sender, p->parent, &c, ec);
-    explicit_bzero(&c, sizeof(c));
-    TRY(e);
     if (pthread_create(&p->thread, NULL, poster_main, p) != 0)
         FAIL(ec, ERR_NOMEM, "cannot start the poster's thread");
     p->has_thread = true;
@@ -504,7 +513,6 @@ enum err poster_start(struct poster **out, const struct poster_options *o, struc
         p->o.intent = bytes_of(copy, copy != NULL ? o->intent.len : 0);
     }
     enum err e = start(p, ec);
-    explicit_bzero(p->o.key, sizeof(p->o.key));
     if (e != ERR_OK) {
         poster_stop(p);
         return e;
@@ -559,6 +567,7 @@ void poster_stop(struct poster *p) {
     tx_sender_free(p->sender);
     parent_free(p->parent);
     free((void *)(uintptr_t)p->o.intent.ptr);
+    explicit_bzero(p->o.key, sizeof(p->o.key));
     arena_clear(&p->arena);
     free(p);
 }

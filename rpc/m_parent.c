@@ -55,3 +55,24 @@ void rpc_sign_assertion(struct rpc_call *c) {
     jw_m_data(&w, "signature", bytes_of(sig, sizeof(sig)));
     jw_object_end(&w);
 }
+
+void rpc_get_tombstone(struct rpc_call *c) {
+    const struct node_parent *p = c->cx->node->parent;
+    const char *reason = NULL;
+    uint64_t block;
+    uint32_t idx;
+    hash32 hash;
+    if (!param_hash(c, 0, &hash))
+        return;
+    struct json_writer w = writer(c);
+    /* It may be back in a block. */
+    if (p == NULL || !p->tombstone(p->ctx, &hash, &reason) ||
+        index_find_tx(&block, &idx, rpc_head_view(c), &hash) == ERR_OK) {
+        jw_null(&w);
+        return;
+    }
+    jw_object(&w);
+    jw_m_hash(&w, "transactionHash", &hash);
+    jw_m_text(&w, "reason", reason);
+    jw_object_end(&w);
+}

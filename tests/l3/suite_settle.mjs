@@ -96,6 +96,17 @@ export async function run() {
     const { blockNumber } = await posted();
     await sameBlocks(seq, validator, blockNumber);
   });
+  await check("a parent that is away stops neither a start nor reads, and all goes on when it is back", async () => {
+    const head = await headOf(seq);
+    assert.equal((await seq.stop()).code, 0);
+    w.parent.child.kill("SIGSTOP");
+    seq = await w.sequencer([], "sequencer-again");
+    user = w.user.connect(seq.provider);
+    assert.equal(await headOf(seq), head);
+    w.parent.child.kill("SIGCONT");
+    const { blockNumber } = await posted();
+    await sameBlocks(seq, validator, blockNumber);
+  });
   await check("all stop", async () => {
     assert.equal((await seq.stop()).code, 0);
     assert.equal((await validator.stop()).code, 0);
