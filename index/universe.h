@@ -32,13 +32,13 @@
 enum {
     INDEX_CLASS_METADATA_MAX_BYTES = 2048, /* of more, nothing is kept */
     INDEX_GAS_PER_MOVE = 1000,
-    INDEX_PLACE_MAX_BYTES = 84,
+    INDEX_PAGE_AT_MAX_BYTES = 84,
     INDEX_PAGE_MAX = 1000, /* items of one page */
 };
 
-struct index_place {
+struct index_page {
     uint8_t len;
-    uint8_t b[INDEX_PLACE_MAX_BYTES];
+    uint8_t b[INDEX_PAGE_AT_MAX_BYTES];
 };
 
 /* --- contracts ------------------------------------------------------------------------------ */
@@ -60,7 +60,7 @@ struct index_contract {
 enum err index_contract(struct index_contract *out, struct store_view *v,
                         const addr20 *address) MUST_USE;
 /* A universe's contracts in order of creation, up to `max` of them. */
-enum err index_contracts(struct index_contract *out, size_t *out_count, struct index_place *at,
+enum err index_contracts(struct index_contract *out, size_t *out_count, struct index_page *at,
                          struct store_view *v, uint64_t universe, size_t max) MUST_USE;
 
 /* --- tokens --------------------------------------------------------------------------------- */
@@ -74,12 +74,12 @@ struct index_holding {
 };
 /* Inventory: everything that `holder` has of the universe's contracts, or of `contract` alone if
  * that is not NULL, by contract and id. */
-enum err index_inventory(struct index_holding *out, size_t *out_count, struct index_place *at,
+enum err index_inventory(struct index_holding *out, size_t *out_count, struct index_page *at,
                          struct store_view *v, uint64_t universe, const addr20 *holder,
                          const addr20 *contract, size_t max) MUST_USE;
 /* Who has it: of token `id` those with most first, of equal ones the lower address; with id NULL of
  * all of the contract's ids, one after the other. ERR_NOT_FOUND: no universe's contract. */
-enum err index_holders(struct index_holding *out, size_t *out_count, struct index_place *at,
+enum err index_holders(struct index_holding *out, size_t *out_count, struct index_page *at,
                        struct store_view *v, const addr20 *contract, const u256 *id,
                        size_t max) MUST_USE;
 /* 0 if the account has none. */
@@ -113,7 +113,7 @@ struct index_class {
 enum err index_class(struct index_class *out, struct arena *a, struct store_view *v,
                      const addr20 *contract, const u256 *id) MUST_USE;
 /* By id. */
-enum err index_classes(struct index_class *out, size_t *out_count, struct index_place *at,
+enum err index_classes(struct index_class *out, size_t *out_count, struct index_page *at,
                        struct arena *a, struct store_view *v, const addr20 *contract,
                        size_t max) MUST_USE;
 /* The class that a token of a template's contract is of. */

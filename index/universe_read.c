@@ -26,7 +26,7 @@ struct list {
     uint8_t prefix[KEY_BYTES_MAX];
     size_t prefix_len;
     size_t key_len; /* of rows of the list; others are stepped over */
-    struct index_place *at;
+    struct index_page *at;
     bool more;
     bytes key, value; /* while more */
 };
@@ -40,7 +40,7 @@ static void list_skip(struct list *l) {
 }
 
 static enum err list_open(struct list *l, struct store_view *v, enum table_id table, bytes prefix,
-                          size_t key_len, struct index_place *at) {
+                          size_t key_len, struct index_page *at) {
     uint8_t from[KEY_BYTES_MAX];
     CHECK(key_len <= sizeof(from) && prefix.len < key_len);
     if (at->len != 0 && at->len != key_len - prefix.len)
@@ -64,7 +64,7 @@ static enum err list_open(struct list *l, struct store_view *v, enum table_id ta
 /* The row was taken into the page. */
 static void list_next(struct list *l) {
     size_t n = l->key_len - l->prefix_len;
-    CHECK(n <= INDEX_PLACE_MAX_BYTES);
+    CHECK(n <= INDEX_PAGE_AT_MAX_BYTES);
     memcpy(l->at->b, l->key.ptr + l->prefix_len, n);
     l->at->len = (uint8_t)n;
     l->more = store_cursor_next(l->cursor, &l->key, &l->value);
@@ -89,7 +89,7 @@ enum err index_contract(struct index_contract *out, struct store_view *v, const 
     return ERR_OK;
 }
 
-enum err index_contracts(struct index_contract *out, size_t *out_count, struct index_place *at,
+enum err index_contracts(struct index_contract *out, size_t *out_count, struct index_page *at,
                          struct store_view *v, uint64_t universe, size_t max) {
     uint8_t prefix[8];
     struct list l;
@@ -132,7 +132,7 @@ static enum err standard_of(struct index_holding *h, struct store_view *v,
     return ERR_OK;
 }
 
-enum err index_inventory(struct index_holding *out, size_t *out_count, struct index_place *at,
+enum err index_inventory(struct index_holding *out, size_t *out_count, struct index_page *at,
                          struct store_view *v, uint64_t universe, const addr20 *holder,
                          const addr20 *contract, size_t max) {
     uint8_t prefix[ROW_BALANCE_KEY_BYTES];
@@ -175,7 +175,7 @@ static enum err holder_row(struct index_holding *h, const struct list *l) {
 }
 
 /* Of one ERC-721 token there is one holder at most. */
-static enum err one_owner(struct index_holding *out, size_t *out_count, struct index_place *at,
+static enum err one_owner(struct index_holding *out, size_t *out_count, struct index_page *at,
                           struct store_view *v, const addr20 *contract, const u256 *id,
                           size_t max) {
     *out_count = 0;
@@ -195,7 +195,7 @@ static enum err one_owner(struct index_holding *out, size_t *out_count, struct i
     return ERR_OK;
 }
 
-enum err index_holders(struct index_holding *out, size_t *out_count, struct index_place *at,
+enum err index_holders(struct index_holding *out, size_t *out_count, struct index_page *at,
                        struct store_view *v, const addr20 *contract, const u256 *id, size_t max) {
     uint8_t prefix[ROW_TOKEN_KEY_BYTES];
     const u256 zero = U256_ZERO;
@@ -302,7 +302,7 @@ enum err index_class(struct index_class *out, struct arena *a, struct store_view
     return ERR_OK;
 }
 
-enum err index_classes(struct index_class *out, size_t *out_count, struct index_place *at,
+enum err index_classes(struct index_class *out, size_t *out_count, struct index_page *at,
                        struct arena *a, struct store_view *v, const addr20 *contract, size_t max) {
     struct list l;
     enum err e = ERR_OK;

@@ -294,7 +294,7 @@ static size_t id_of(const u256 *id) {
 /* All pages of at most `max`. */
 static size_t all_holders(struct index_holding *out, struct store_view *v, const addr20 *contract,
                           const u256 *id, size_t max) {
-    struct index_place at = {.len = 0};
+    struct index_page at = {.len = 0};
     size_t n = 0, count;
     do {
         cr_assert_eq(index_holders(out + n, &count, &at, v, contract, id, max), ERR_OK);
@@ -359,7 +359,7 @@ static void expect_supplies(struct store_view *v, size_t i, const struct model_c
 
 static void expect_inventory(struct store_view *v, uint64_t universe, size_t holder,
                              const struct model *w) {
-    struct index_place at = {.len = 0};
+    struct index_page at = {.len = 0};
     struct index_holding got[3];
     const addr20 address = holder_at(holder);
     size_t seen = 0, want = 0, n;
