@@ -285,7 +285,8 @@ static bool type_ok(struct rpc_call *c, const char *name, size_t len) {
     hash32 h;
     if (len == 4 && memcmp(name, "slug", 4) == 0)
         return json_is_string(v) && api_slug_ok(json_string_value(v), json_string_length(v));
-    if (len == 7 && memcmp(name, "address", 7) == 0)
+    if ((len == 7 && memcmp(name, "address", 7) == 0) ||
+        (len == 6 && memcmp(name, "player", 6) == 0))
         return api_address(v, &a);
     if (len == 4 && memcmp(name, "hash", 4) == 0)
         return api_hash(v, &h);

@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/hex.h"
 #include "rpc/api_contracts.h"
+#include "rpc/api_reads.h"
 #include "rpc/api_task.h"
 #include "rpc/api_write.h"
 #include "rpc/json_writer.h"
@@ -280,37 +281,55 @@ void api_deploy(struct rpc_call *c) {
         print_deployed(c, t, &d, &contract);
 }
 
-struct listing {
-    struct json_writer w;
-    uint64_t universe;
-};
-
-static bool list_one(void *ctx, bytes key, bytes value) {
-    struct listing *l = ctx;
-    addr20 a;
+/* The contract as this node knows it, and as its logs do. */
+static void print_listed(struct rpc_call *c, struct json_writer *w,
+                         const struct index_contract *k) {
+    const struct node_commands *node = c->cx->node;
+    uint8_t key[API_CONTRACT_KEY_BYTES];
+    struct buf row;
     enum template_id template;
-    if (be64_load(key.ptr) != l->universe)
-        return false;
-    memcpy(a.b, key.ptr + 8, 20);
-    if (api_token_template(&template, value)) {
-        size_t len = value.ptr[1];
-        print_contract(&l->w, &a, (const char *)value.ptr + 2, len,
-                       bytes_of(value.ptr + 2 + len, value.len - 2 - len));
+    buf_init(&row, KV_VALUE_MAX_BYTES);
+    bool ours =
+        node->kv_get(node->ctx, KV_TOKEN, api_contract_key(key, k->universe, &k->address), &row) &&
+        api_token_template(&template, buf_bytes(&row));
+    json_t *about = NULL;
+    if (ours) {
+        size_t len = row.ptr[1];
+        about = json_loadb((const char *)row.ptr + 2 + len, row.len - 2 - len, 0, NULL);
     }
-    return true;
+    jw_object(w);
+    jw_m_addr(w, "address", &k->address);
+    jw_m_text(w, "standard", index_standard_name(k->standard));
+    jw_key(w, "block");
+    jw_int(w, (int64_t)k->block);
+    if (ours)
+        jw_m_text(w, "template", template_name(template));
+    static const char *const names[] = {"name", "symbol"};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        const char *text = json_string_value(json_object_get(about, names[i]));
+        if (text != NULL)
+            jw_m_text(w, names[i], text);
+    }
+    jw_object_end(w);
+    json_decref(about);
+    buf_clear(&row);
 }
 
 void api_contract_list(struct rpc_call *c) {
-    const struct node_commands *node = c->cx->node;
     struct api_universe u;
-    struct listing l;
-    uint8_t first[API_CONTRACT_KEY_BYTES] = {0};
-    if (!api_universe_load(c, &u))
+    struct json_writer w;
+    struct index_place at;
+    size_t n = 0, limit = api_page_limit(c);
+    if (!api_universe_load(c, &u) || !api_page_place(c, &at))
         return;
-    l.universe = u.id;
-    be64_store(first, u.id);
-    jw_init(&l.w, &c->result);
-    jw_array(&l.w);
-    node->kv_each(node->ctx, KV_TOKEN, bytes_of(first, sizeof(first)), list_one, &l);
-    jw_array_end(&l.w);
+    struct index_contract *list = arena_alloc(rpc_arena(c), limit * sizeof(*list));
+    if (!api_page_ok(c, index_contracts(list, &n, &at, rpc_head_view(c), u.id, limit)))
+        return;
+    jw_init(&w, &c->result);
+    jw_object(&w);
+    jw_key(&w, "items");
+    jw_array(&w);
+    for (size_t i = 0; i < n; i++)
+        print_listed(c, &w, &list[i]);
+    api_page_end(&w, &at);
 }

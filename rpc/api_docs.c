@@ -48,7 +48,7 @@ static const char *param_type(const char *name, size_t len) {
     for (size_t i = 0; i < ARRAY_LEN(typed); i++)
         if (strlen(typed[i]) == len && memcmp(typed[i], name, len) == 0)
             return typed[i];
-    return "text";
+    return len == 6 && memcmp(name, "player", 6) == 0 ? "address" : "text";
 }
 
 static void print_param(struct buf *out, bool *any, const char *where, const char *name, size_t len,

@@ -5,81 +5,31 @@
 
 #include "base/check.h"
 #include "base/hex.h"
-#include "rpc/api_contracts.h"
-#include "rpc/api_task.h"
-#include "rpc/json_writer.h"
+#include "index/universe.h"
+#include "rpc/api_universe.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { LOGS_MAX = 1000, BLOCKS_MAX = 10000, HEX_ID_DIGITS = 64, CLASS_SHIFT = 64 };
+enum { HEX_ID_DIGITS = 64 };
 
-/* The newest description of a class: JSON text in the call's arena. */
-struct class_search {
-    struct arena *arena;
-    const struct abi_type *with_cap, *without;
-    hash32 defined;
-    json_t *found;
-};
-
-static enum err on_log(void *ctx, const struct index_log *l) {
-    struct class_search *s = ctx;
-    bool cap = hash32_eq(&l->log->topics[0], &s->defined);
-    json_t *values = NULL, *last;
-    uint8_t text[4096];
-    size_t len = 0;
-    if (abi_decode(&values, cap ? s->with_cap : s->without, l->log->data) != ERR_OK)
-        return ERR_OK; /* not of our templates */
-    last = json_array_get(values, cap ? 1 : 0);
-    if (json_is_string(last) && hex_decode(text, sizeof(text), &len, json_string_value(last),
-                                           json_string_length(last)) == ERR_OK) {
-        json_t *about = json_loadb((const char *)text, len, 0, NULL);
-        if (json_is_object(about)) {
-            json_decref(s->found);
-            s->found = json_incref(about);
-        }
-        json_decref(about);
-    }
-    json_decref(values);
-    return ERR_OK;
-}
-
+/* What was said of the class that a token is of; NULL with the error set. */
 static json_t *class_about(struct rpc_call *c, const addr20 *contract, const u256 *class) {
-    struct abi_entry defined, changed;
-    hash32 events[2], id;
-    uint64_t last = 0;
-    struct err_ctx ec = {.text = ""};
-    CHECK(abi_parse_signature(&defined, rpc_arena(c), "ClassDefined(uint256,uint256,bytes)", &ec) ==
-          ERR_OK);
-    CHECK(abi_parse_signature(&changed, rpc_arena(c), "ClassMetadataChanged(uint256,bytes)", &ec) ==
-          ERR_OK);
-    events[0] = abi_hash(&defined);
-    events[1] = abi_hash(&changed);
-    u256_to_be32(id.b, class);
-    /* The data has what is not indexed: all but the id. */
-    struct abi_type with_cap = {.kind = ABI_TUPLE, .items = defined.inputs.items + 1, .count = 2};
-    struct abi_type without = {.kind = ABI_TUPLE, .items = changed.inputs.items + 1, .count = 1};
-    struct class_search s = {
-        .arena = rpc_arena(c), .with_cap = &with_cap, .without = &without, .defined = events[0]};
-    struct index_query q = {
-        .source = &c->cx->source,
-        .view = rpc_head_view(c),
-        .filter = {.to = rpc_head_number(c),
-                   .addresses = contract,
-                   .address_count = 1,
-                   .topics = {{.values = events, .count = 2}, {.values = &id, .count = 1}},
-                   .topic_count = 2},
-        .logs_max = LOGS_MAX,
-        .blocks_max = BLOCKS_MAX,
-        .fn = on_log,
-        .ctx = &s};
-    enum err e = index_logs(&last, rpc_arena(c), &q, &ec);
-    if (s.found == NULL)
-        api_fail(c, e == ERR_OK || e == ERR_PRUNED ? API_NOT_FOUND : API_LIMIT, "%s",
-                 e == ERR_OK       ? "no class of this contract has such tokens"
-                 : e == ERR_PRUNED ? "what was said of the class is not kept any more"
-                                   : "the class was described too often");
-    return s.found;
+    struct index_class about;
+    json_t *v = NULL;
+    enum err e = index_class(&about, rpc_arena(c), rpc_head_view(c), contract, class);
+    if (e == ERR_OK)
+        v = json_loadb((const char *)about.metadata.ptr, about.metadata.len, 0, NULL);
+    if (json_is_object(v))
+        return v;
+    json_decref(v);
+    if (e != ERR_OK && e != ERR_NOT_FOUND)
+        rpc_fail_err(c, e, NULL);
+    else
+        api_fail(c, API_NOT_FOUND, "%s",
+                 e == ERR_NOT_FOUND ? "no class of this contract has such tokens"
+                                    : "what was said of the class is no JSON object");
+    return NULL;
 }
 
 /* --- printing ------------------------------------------------------------------------------ */
@@ -112,9 +62,9 @@ static void print_metadata(struct rpc_call *c, const json_t *about) {
 }
 
 /* ERC-1155's {id} is 64 hexadecimal digits; ids of ERC-721 are decimal. */
-static bool token_id(struct rpc_call *c, enum template_id template, u256 *out) {
+static bool token_id(struct rpc_call *c, enum index_standard standard, u256 *out) {
     const char *text = api_arg_text(c, "id");
-    if (template != TEMPLATE_ERC721 && strlen(text) == HEX_ID_DIGITS) {
+    if (standard != INDEX_ERC721 && strlen(text) == HEX_ID_DIGITS) {
         uint8_t be[32];
         if (hex_decode_fixed(be, 32, text) == ERR_OK) {
             *out = u256_from_be32(be);
@@ -125,28 +75,23 @@ static bool token_id(struct rpc_call *c, enum template_id template, u256 *out) {
 }
 
 void api_metadata_get(struct rpc_call *c) {
-    const struct node_commands *node = c->cx->node;
     struct api_universe u;
-    addr20 contract;
+    struct index_contract contract;
+    addr20 address;
     u256 id;
-    uint8_t key[API_CONTRACT_KEY_BYTES];
-    struct buf row;
-    enum template_id template = TEMPLATE_ITEMS;
-    if (!api_universe_load(c, &u) || !api_contract(c, &u, &contract))
+    if (!api_universe_load(c, &u) || !api_contract(c, &u, &address))
         return;
-    buf_init(&row, KV_VALUE_MAX_BYTES);
-    if (node->kv_get(node->ctx, KV_TOKEN, api_contract_key(key, u.id, &contract), &row))
-        (void)!api_token_template(&template, buf_bytes(&row));
-    buf_clear(&row);
-    if (!token_id(c, template, &id)) {
+    enum err e = index_contract(&contract, rpc_head_view(c), &address);
+    if (e != ERR_OK) {
+        rpc_fail_err(c, e, NULL);
+        return;
+    }
+    if (!token_id(c, contract.standard, &id)) {
         api_fail(c, API_INVALID, "id: a number, or 64 hexadecimal digits");
         return;
     }
-    if (template == TEMPLATE_ERC721) {
-        u256 shift = u256_from_u64(CLASS_SHIFT);
-        id = u256_shr(&shift, &id);
-    }
-    json_t *about = class_about(c, &contract, &id);
+    id = index_class_of(contract.standard, &id);
+    json_t *about = class_about(c, &address, &id);
     if (about != NULL)
         print_metadata(c, about);
     json_decref(about);

@@ -76,6 +76,7 @@ struct rpc_context {
     struct rpc_dev_nonces *dev_nonces;
     struct api_keys *keys;   /* NULL: the universes' API is not served */
     struct api_quota *quota; /* loop's thread; NULL: no limits */
+    struct api_waiters *waiters;
     struct rpc_live
         *live; /* filters and subscriptions (rpc/live.h), NULL: their methods must not be called */
 };
@@ -132,8 +133,9 @@ struct rpc_call {
     int problem;   /* enum api_problem of the error */
     bool replayed; /* the request had been done before */
     rpc_ask_fn ask;
-    void *ask_ctx; /* of `ask` */
-    void *state;   /* of the handler, between its runs; freed by state_free */
+    void *ask_ctx;                     /* of `ask` */
+    uint64_t wait_seen, wait_until_ms; /* rpc/api_wait.h */
+    void *state;                       /* of the handler, between its runs; freed by state_free */
     void (*state_free)(void *state);
 };
 

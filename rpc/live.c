@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "rpc/live.h"
 
+#include "rpc/api_wait.h"
 #include "rpc/ws.h"
 
 static void on_durable(void *ctx, uint64_t block) {
     struct rpc_live *l = ctx;
     rpc_feed_durable(l->feed, block);
+    if (l->waiters != NULL)
+        api_waiters_block(l->waiters, block);
 }
 
 static void on_reorg(void *ctx, uint64_t block) {
     struct rpc_live *l = ctx;
     rpc_filters_reorg(l->filters, block);
     rpc_feed_reorg(l->feed, block);
+    if (l->waiters != NULL)
+        api_waiters_all(l->waiters);
 }
 
 static void on_pending(void *ctx, const hash32 *tx_hash) {

@@ -17,6 +17,7 @@ struct rpc_live {
     struct rpc_feed *feed;
     struct rpc_ws *ws; /* borrowed: the server's */
     atomic_size_t criteria_used;
+    struct api_waiters *waiters; /* borrowed; NULL: nobody polls */
     struct node_watcher watcher;
 };
 

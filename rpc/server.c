@@ -6,7 +6,9 @@
 #include "base/log.h"
 #include "rpc/access.h"
 #include "rpc/api_http.h"
+#include "rpc/api_stream.h"
 #include "rpc/api_universe.h"
+#include "rpc/api_wait.h"
 #include "rpc/engine.h"
 #include "rpc/gzip.h"
 #include "rpc/http.h"
@@ -58,6 +60,7 @@ struct conn {
     bool lingering;
     bool upgraded;            /* the answer to a WebSocket's handshake is out */
     struct api_origin origin; /* of the WebSocket to be */
+    struct api_stream stream; /* the connection's last request is answered with a stream */
     bool processing;          /* inside pump */
     uint64_t request_ms;      /* when the present request began; 0: between requests */
     uint64_t moved_ms;        /* last byte in or out */
@@ -72,6 +75,7 @@ struct rpc_server {
     struct rpc_access access;
     struct api_keys *keys;
     struct api_quota *quota;
+    struct api_waiters *waiters;
     struct rpc_engine *engine;
     struct rpc_ws *ws;
     struct rpc_gzip *gzip;
@@ -140,6 +144,7 @@ static void conn_free(struct conn *c) {
         bufferevent_free(c->bev); /* closes the socket */
     }
     http_reader_free(c->reader);
+    api_stream_end(&c->stream);
     for (size_t i = 0; i < c->used; i++)
         buf_clear(&c->slots[(c->first + i) % RPC_PIPELINE_MAX].body);
     s->conns[c->index] = NULL;
@@ -289,6 +294,58 @@ static void on_body(void *ctx, uint64_t tag, struct buf *body, bool gzip) {
     pump(s->conns[rpc_tag_index(tag)]);
 }
 
+/* --- streams ------------------------------------------------------------------------------- */
+/* Asks for the stream's next page, once the client has taken the last. */
+static void stream_ask(struct conn *c) {
+    struct buf none;
+    if (!c->stream.ready || c->unsent > 0)
+        return;
+    c->stream.ready = false;
+    buf_init(&none, 0);
+    rpc_engine_rest(c->server->engine, c->stream.route, api_stream_args(&c->stream),
+                    bytes_of(NULL, 0), &none, tag_of(c, c->first), &c->stream.origin);
+}
+
+/* A page is there. What is no success before the first page is an ordinary answer; after it the
+ * stream ends, and the client comes again with the last id. */
+static void stream_reply(struct conn *c, struct slot *t, struct rpc_reply *reply) {
+    struct evbuffer *out = bufferevent_get_output(c->bev);
+    struct buf frames;
+    bool ok = reply->status == 200 && !c->closing;
+    buf_init(&frames, SIZE_MAX / 2);
+    ok = ok && api_stream_page(&c->stream, &frames, buf_bytes(&reply->body));
+    if (ok) {
+        if (!c->stream.begun)
+            evbuffer_add_printf(out,
+                                "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+                                "Cache-Control: no-store\r\nConnection: close\r\n"
+                                "X-Request-Id: %s\r\n%s%s%s\r\n",
+                                t->request_id,
+                                t->allow_origin[0] != '\0' ? "Access-Control-Allow-Origin: " : "",
+                                t->allow_origin, t->allow_origin[0] != '\0' ? "\r\n" : "");
+        c->stream.begun = true;
+        evbuffer_add(out, frames.ptr, frames.len);
+        note_unsent(c);
+        c->stream.ready = true;
+    } else if (c->stream.begun) {
+        c->used = 0;
+        c->closing = true;
+        api_stream_end(&c->stream);
+    } else {
+        api_stream_end(&c->stream);
+        t->status = reply->status;
+        t->type = PROBLEM_TYPE;
+        t->close_after = true;
+        buf_clear(&t->body);
+        t->body = reply->body;
+        buf_init(&reply->body, 0);
+        t->ready = true;
+    }
+    buf_clear(&frames);
+    buf_clear(&reply->body);
+    pump(c);
+}
+
 static void on_engine_reply(void *ctx, uint64_t tag, struct rpc_reply *reply) {
     struct rpc_server *s = ctx;
     if (rpc_tag_is_websocket(tag)) {
@@ -296,6 +353,11 @@ static void on_engine_reply(void *ctx, uint64_t tag, struct rpc_reply *reply) {
         return;
     }
     struct slot *t = slot_of(s, tag);
+    struct conn *c = t != NULL ? s->conns[rpc_tag_index(tag)] : NULL;
+    if (c != NULL && c->stream.on && t == &c->slots[c->first]) {
+        stream_reply(c, t, reply);
+        return;
+    }
     if (t != NULL) {
         t->status = reply->status != 0 ? reply->status : reply->busy ? 429 : 200;
         t->replayed = reply->replayed;
@@ -388,6 +450,17 @@ static void handle_api(struct conn *c, struct slot *t, const struct http_request
     } else if (s->unsent > RPC_UNSENT_MAX_BYTES) {
         json_decref(args);
         answer_problem(t, API_UNAVAILABLE, "too many replies wait to be read", q->keep_alive);
+    } else if (q->verb == HTTP_VERB_GET && c->used == 1 &&
+               api_stream_asked(r, q->fields[HTTP_FIELD_ACCEPT])) {
+        if (!api_add_query(args, api_http_query(q))) {
+            json_decref(args);
+            answer_problem(t, API_INVALID, "the query cannot be read", q->keep_alive);
+            return;
+        }
+        api_stream_begin(&c->stream, r, args, &origin, q->fields[HTTP_FIELD_LAST_EVENT_ID]);
+        c->closing = false; /* until the stream ends; nothing further is read */
+        c->stream.ready = true;
+        stream_ask(c);
     } else {
         struct buf body;
         t->close_after = !q->keep_alive;
@@ -533,7 +606,7 @@ static void handle_broken(struct conn *c) {
 }
 
 static bool must_pause(const struct conn *c) {
-    return c->used == RPC_PIPELINE_MAX || c->unsent > RPC_CONNECTION_UNSENT_BYTES;
+    return c->stream.on || c->used == RPC_PIPELINE_MAX || c->unsent > RPC_CONNECTION_UNSENT_BYTES;
 }
 
 /* Feeds what has come to the reader, request by request. */
@@ -611,6 +684,9 @@ static void on_written(struct bufferevent *bev, void *ctx) {
     struct conn *c = ctx;
     (void)bev;
     c->moved_ms = rpc_now_ms();
+    note_unsent(c);
+    if (c->stream.on)
+        stream_ask(c);
     pump(c);
 }
 
@@ -657,6 +733,8 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx) {
     (void)what;
     uint64_t now = rpc_now_ms();
     rpc_ws_tick(s->ws, now);
+    if (s->waiters != NULL)
+        api_waiters_tick(s->waiters, now);
     for (size_t i = 0; i < s->conn_max; i++)
         if (s->conns[i] != NULL)
             check_conn(s->conns[i], now);
@@ -783,8 +861,9 @@ static enum err start_engine(struct rpc_server *s, const struct rpc_options *o,
                              struct err_ctx *ec) {
     if (o->commands->kv_write != NULL && o->commands->api_pepper != NULL) {
         s->keys = api_keys_new(o->commands);
+        s->waiters = s->live.waiters = api_waiters_new();
         s->quota = api_quota_new(o->policy.universe_rate);
-        if (s->keys == NULL || s->quota == NULL)
+        if (s->keys == NULL || s->quota == NULL || s->waiters == NULL)
             FAIL(ec, ERR_NOMEM, "out of memory for API keys");
     }
     s->cx = (struct rpc_context){
@@ -801,6 +880,7 @@ static enum err start_engine(struct rpc_server *s, const struct rpc_options *o,
         .live = &s->live,
         .keys = s->keys,
         .quota = s->quota,
+        .waiters = s->waiters,
     };
     CHECK(o->commands->dev_account_count <= RPC_DEV_ACCOUNTS_MAX);
     TRY(rpc_live_init(&s->live, &s->cx, o->base, ec));
@@ -917,6 +997,8 @@ void rpc_server_drain(struct rpc_server *s) {
         bufferevent_disable(c->bev, EV_READ);
     }
     rpc_ws_drain(s->ws);
+    if (s->waiters != NULL)
+        api_waiters_close(s->waiters);
 }
 
 bool rpc_server_busy(const struct rpc_server *s) {
@@ -948,6 +1030,7 @@ void rpc_server_close(struct rpc_server *s) {
     rpc_access_clear(&s->access);
     api_keys_free(s->keys);
     api_quota_free(s->quota);
+    api_waiters_free(s->waiters);
     pthread_mutex_destroy(&s->dev_nonces.lock);
     free(s->conns);
     free(s->generations);

@@ -71,10 +71,83 @@ async function metadata(api) {
   const over = await api.call("universe_mint", { path: gold, key: sk, body: { items: [{ to: address(4), amount: "401" }] } });
   assert.equal(over.status, 422);
   assert.equal((await api.call("universe_deploy", { path: { slug }, key: sk, body: { template: "erc20", name: "x", symbol: "x", decimals: 256 } })).status, 400);
-  const list = await api.do("universe_listContracts", { path: { slug } });
-  assert.deepEqual(list.map((c) => c.template).sort(), ["erc20", "erc721", "items"]);
+  const list = await pages(api, "universe_listContracts", { path: { slug }, query: { limit: 2 } });
+  assert.deepEqual(list.map((c) => [c.template, c.standard]), [["items", "erc1155"], ["erc721", "erc721"], ["erc20", "erc20"]]);
   const listed = await api.do("universe_list", {});
   assert.ok(listed.some((u) => u.slug === slug) && listed.every((u, i) => u.id === i + 1));
+}
+
+/** All items of a list that comes in pages. */
+async function pages(api, name, { query = {}, ...args }) {
+  const all = [];
+  for (let after; ; ) {
+    const page = await api.do(name, { ...args, query: after ? { ...query, after } : query });
+    all.push(...page.items);
+    if (!page.next) return all;
+    after = page.next;
+  }
+}
+
+/** Who has what, as the contracts themselves say. */
+async function holdings(api) {
+  const { sk, pk, slug, items } = await universe(api, "have");
+  const path = { slug, address: items };
+  const classes = Array.from({ length: 5 }, (_, i) => ({ id: i + 1, name: `Gem ${i}`, maxSupply: 1000 }));
+  await api.do("universe_defineClasses", { path, key: sk, body: { classes } });
+  const list = Array.from({ length: 300 }, (_, i) => ({ to: address(5000 + (i % 30)), id: 1 + (i % 5), amount: 1 + (i % 7) }));
+  await api.do("universe_mint", { path, key: sk, body: { items: list } });
+  const sum = (f) => list.filter(f).reduce((n, i) => n + i.amount, 0);
+
+  for (const player of [5000, 5017]) {
+    const have = await pages(api, "universe_inventory", { path: { slug, player: address(player) }, key: pk, query: { limit: 1 } });
+    const ids = [...new Set(list.filter((i) => i.to === address(player)).map((i) => i.id))].sort();
+    assert.deepEqual(have.map((h) => [h.contract, h.id, h.amount]), ids.map((id) => [items, String(id), String(sum((i) => i.to === address(player) && i.id === id))]));
+  }
+  const holders = await pages(api, "universe_holders", { path, key: pk, query: { id: 1, limit: 4 } });
+  assert.equal(holders.length, 6);
+  assert.deepEqual(holders.map((h) => BigInt(h.amount)), holders.map((h) => BigInt(h.amount)).sort((a, b) => Number(b - a)));
+  assert.equal(holders.reduce((n, h) => n + Number(h.amount), 0), sum((i) => i.id === 1));
+  const told = await pages(api, "universe_listClasses", { path, key: pk, query: { limit: 2 } });
+  assert.deepEqual(told.map((k) => [k.id, k.supply, k.maxSupply, k.about.name]), classes.map((k) => [String(k.id), String(sum((i) => i.id === k.id)), "1000", k.name]));
+  assert.equal((await api.call("universe_holders", { path, key: pk, query: { after: "zz" } })).status, 400);
+}
+
+/** Events by cursor, each once and in order; a poll that waits is answered by the next block. */
+async function events(api) {
+  const { sk, pk, slug, items } = await universe(api, "tape");
+  const path = { slug, address: items };
+  await api.do("universe_defineClasses", { path, key: sk, body: { classes: [{ id: 1, name: "Gem" }] } });
+  const whole = { path: { slug }, key: pk };
+  const seen = [];
+  let next;
+  const read = async (query) => {
+    const page = await api.do("universe_events", { ...whole, query: { ...query, ...(next ? { after: next } : {}) } });
+    seen.push(...page.items);
+    next = page.next;
+    return page;
+  };
+  while ((await read({ limit: 3 })).more);
+  assert.ok(seen.some((e) => e.name === "ClassDefined" && e.args.id === "1" && e.contract === items));
+  const before = seen.length;
+  const waiting = read({ waitMs: 20000 });
+  const begun = performance.now();
+  await api.do("universe_mint", { path, key: sk, body: { items: [{ to: address(6), id: 1, amount: 2 }] } });
+  await waiting;
+  assert.ok(performance.now() - begun < 5000, "the poll is answered by the block");
+  const minted = seen.slice(before).find((e) => e.name === "TransferSingle");
+  assert.deepEqual([minted.kind, minted.args.to, minted.args.value, minted.universe], ["log", address(6), "2", slug]);
+  const nothing = performance.now();
+  assert.equal((await read({ waitMs: 300 })).items.length, 0);
+  assert.ok(performance.now() - nothing > 290);
+  const all = await api.do("universe_events", { ...whole, query: { limit: 1000 } });
+  assert.deepEqual(all.items, seen);
+  assert.deepEqual(all.items.map((e) => e.cursor), all.items.map((e) => e.cursor).sort());
+  const logs = await api.node.rpc("eth_getLogs", [{ fromBlock: "0x0", address: items }]);
+  const mine = all.items.filter((e) => e.contract === items);
+  assert.deepEqual(mine.map((e) => [e.tx, e.logIndex, e.raw.topics, e.raw.data]), logs.map((l) => [l.transactionHash, Number(l.logIndex), l.topics, l.data]));
+  const one = await api.do("universe_events", { ...whole, query: { contract: items, limit: 1000 } });
+  assert.deepEqual(one.items, mine);
+  assert.equal((await api.call("universe_events", { ...whole, query: { after: "nonsense" } })).status, 400);
 }
 
 async function wallet(api) {
@@ -178,7 +251,7 @@ async function matrix(api) {
   for (const scope of ["read", "tx", "mint", "transfer", "schema", "deploy", "sponsor", "keys", "pause"])
     single[scope] = (await api.do("universe_createKey", { path: { slug: "mine" }, key: mine.sk, body: { kind: "secret", scopes: [scope] } })).secret;
   const who = { none: undefined, wrong: `${mine.sk.slice(0, -1)}${mine.sk.endsWith("0") ? "1" : "0"}`, theirs: theirs.sk, pk: mine.pk, revoked: dead.secret, expired: old.secret, sk: mine.sk, admin: adminKey(api.node), ...single };
-  const path = { slug: "mine", address: mine.items, hash: word(1), key: "0000000000000001", id: "1" };
+  const path = { slug: "mine", address: mine.items, hash: word(1), key: "0000000000000001", id: "1", player: address(1) };
   let cells = 0;
   for (const { verb, path: form, op } of operations(api.doc))
     for (const [name, key] of Object.entries(who)) {
@@ -210,7 +283,7 @@ async function canary(api) {
   const secret = (kind) => `${kind}k_feedfacecafebeef_${"c0ffee11".repeat(8)}`;
   const texts = [];
   for (const { verb, path: form } of operations(api.doc)) {
-    const target = form.replaceAll(/\{(\w+)\}/g, (_, p) => ({ slug, address: items, hash: word(1), key: "0000000000000001", id: "1" })[p]);
+    const target = form.replaceAll(/\{(\w+)\}/g, (_, p) => ({ slug, address: items, hash: word(1), key: "0000000000000001", id: "1", player: address(1) })[p]);
     for (const headers of [{ authorization: `Bearer ${secret("s")}` }, { "x-api-key": secret("p") }, { authorization: secret("a") }, { authorization: `Basic ${secret("s")}` }])
       texts.push((await request(api.node, verb, target, { headers, body: verb === "GET" ? undefined : {} })).text);
   }
@@ -265,6 +338,8 @@ export async function run() {
   await check("api: from a universe to 1,000 items", () => game(api));
   await check("api: documents describe what is served", () => documents(api));
   await check("api: three kinds of tokens, and what they are", () => metadata(api));
+  await check("api: who has what", () => holdings(api));
+  await check("api: events by cursor", () => events(api));
   await check("api: a wallet with nothing plays through /u/<slug>", () => wallet(api));
   await check("api: idempotency keys", () => idempotency(api));
   await check("api: two hundred callers of one account", () => nonces(api));

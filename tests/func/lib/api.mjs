@@ -73,10 +73,11 @@ export class Api {
   }
 
   /** A request by the operation's name; `path` fills in the path. Gives the answer, which has been looked at. */
-  async call(name, { path = {}, ...rest } = {}) {
+  async call(name, { path = {}, query = {}, ...rest } = {}) {
     const { verb, path: form, op } = operations(this.doc).find((o) => o.op.operationId === name);
     const target = form.replaceAll(/\{(\w+)\}/g, (_, p) => encodeURIComponent(path[p]));
-    const r = await request(this.node, verb, target, rest);
+    const search = new URLSearchParams(query).toString();
+    const r = await request(this.node, verb, search ? `${target}?${search}` : target, rest);
     const ok = Object.keys(op.responses).find((s) => Number(s) === r.status);
     conforms(this.doc, op.responses[ok ?? "default"].content[ok ? "application/json" : "application/problem+json"].schema, r.body, name);
     assert.equal(r.type, ok ? "application/json" : "application/problem+json");
