@@ -148,6 +148,33 @@ async function events(api) {
   const one = await api.do("universe_events", { ...whole, query: { contract: items, limit: 1000 } });
   assert.deepEqual(one.items, mine);
   assert.equal((await api.call("universe_events", { ...whole, query: { after: "nonsense" } })).status, 400);
+
+  // The same as a stream, from the middle on, and what comes while it is open.
+  const half = all.items[Math.floor(all.items.length / 2)].cursor;
+  const stop = new AbortController();
+  const res = await fetch(`${api.node.url}/v1/u/${slug}/events`, { signal: stop.signal, headers: { authorization: `Bearer ${pk}`, accept: "text/event-stream", "last-event-id": half } });
+  assert.deepEqual([res.status, res.headers.get("content-type")], [200, "text/event-stream"]);
+  const rest = all.items.slice(all.items.findIndex((e) => e.cursor === half) + 1);
+  const got = [];
+  let text = "", sent = false;
+  for await (const chunk of res.body.pipeThrough(new TextDecoderStream())) {
+    text += chunk;
+    for (let end; (end = text.indexOf("\n\n")) >= 0; text = text.slice(end + 2)) {
+      const [, id, data] = /^id: (.*)\ndata: (.*)$/.exec(text.slice(0, end)) ?? [];
+      if (id === undefined) continue;
+      got.push(JSON.parse(data));
+      assert.equal(got.at(-1).cursor, id);
+    }
+    if (got.length < rest.length) continue;
+    if (got.length > rest.length) break;
+    if (!sent) api.do("universe_mint", { path, key: sk, body: { items: [{ to: address(6), id: 1, amount: 9 }] } });
+    sent = true;
+  }
+  stop.abort();
+  assert.deepEqual(got.slice(0, rest.length), rest);
+  assert.equal(got.at(rest.length).args.value, "9");
+  const refused = await fetch(`${api.node.url}/v1/u/${slug}/events`, { headers: { accept: "text/event-stream" } });
+  assert.deepEqual([refused.status, refused.headers.get("content-type")], [401, "application/problem+json"]);
 }
 
 async function wallet(api) {
