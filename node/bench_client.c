@@ -71,10 +71,10 @@ void bench_client_prepare(struct bench_client *c, bytes body) {
 }
 
 /* Bytes of the head and of the body once the head is whole; false before. -1: no usable length. */
-static bool head_of(const struct buf *in, size_t *out_head, ssize_t *out_body) {
+static bool head_of(bytes in, size_t *out_head, ssize_t *out_body) {
     static const char name[] = "content-length:";
-    const char *text = (const char *)in->ptr;
-    const char *end = in->len == 0 ? NULL : memmem(text, in->len, "\r\n\r\n", 4);
+    const char *text = (const char *)in.ptr;
+    const char *end = in.len == 0 ? NULL : memmem(text, in.len, "\r\n\r\n", 4);
     if (end == NULL)
         return false;
     *out_head = (size_t)(end - text) + 4;
@@ -88,9 +88,23 @@ static bool head_of(const struct buf *in, size_t *out_head, ssize_t *out_body) {
     return true;
 }
 
-enum err bench_client_exchange(struct bench_client *c, bytes *out_body, struct err_ctx *ec) {
+enum err bench_client_whole_answer(const struct bench_client *c, size_t *out_len, bytes *out_body,
+                                   bytes in, struct err_ctx *ec) {
     size_t head = 0;
     ssize_t body = 0;
+    *out_len = 0;
+    if (!head_of(in, &head, &body))
+        return ERR_OK;
+    if (body < 0)
+        FAIL(ec, ERR_IO, "%s answers without a length", c->addr);
+    if (in.len >= head + (size_t)body) {
+        *out_len = head + (size_t)body;
+        *out_body = bytes_of(in.ptr + head, (size_t)body);
+    }
+    return ERR_OK;
+}
+
+enum err bench_client_exchange(struct bench_client *c, bytes *out_body, struct err_ctx *ec) {
     if (c->out.overflow)
         FAIL(ec, ERR_TOO_LARGE, "a request of more than %d bytes", BENCH_CLIENT_ANSWER_MAX);
     for (size_t sent = 0; sent < c->out.len;) {
@@ -101,12 +115,10 @@ enum err bench_client_exchange(struct bench_client *c, bytes *out_body, struct e
     }
     buf_reset(&c->in);
     for (;;) {
-        size_t before = c->in.len;
-        bool whole_head = head_of(&c->in, &head, &body);
-        if (whole_head && body < 0)
-            FAIL(ec, ERR_IO, "%s answers without a length", c->addr);
-        if (whole_head && before >= head + (size_t)body)
-            break;
+        size_t before = c->in.len, whole = 0;
+        TRY(bench_client_whole_answer(c, &whole, out_body, buf_bytes(&c->in), ec));
+        if (whole != 0)
+            return ERR_OK;
         uint8_t *at = buf_extend(&c->in, READ_BYTES);
         if (at == NULL)
             FAIL(ec, ERR_TOO_LARGE, "%s answers with more than %d bytes", c->addr,
@@ -117,8 +129,6 @@ enum err bench_client_exchange(struct bench_client *c, bytes *out_body, struct e
             FAIL(ec, ERR_IO, "no answer from %s: %s", c->addr,
                  n == 0 ? "connection closed" : strerror(errno));
     }
-    *out_body = bytes_of(c->in.ptr + head, (size_t)body);
-    return ERR_OK;
 }
 
 enum err bench_client_result(json_t **out, bytes body, struct err_ctx *ec) {

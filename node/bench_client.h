@@ -11,7 +11,7 @@
 
 enum {
     BENCH_CLIENT_ADDR_MAX = 64,
-    BENCH_CLIENT_ANSWER_MAX = 1 << 20, /* bytes of an answer, its head included */
+    BENCH_CLIENT_ANSWER_MAX = 8 << 20, /* bytes of an answer, its head included */
     BENCH_CLIENT_WAIT_S = 30,          /* for each piece of an answer */
 };
 
@@ -34,6 +34,10 @@ void bench_client_prepare(struct bench_client *c, bytes body);
  */
 enum err bench_client_exchange(struct bench_client *c, bytes *out_body,
                                struct err_ctx *ec) MUST_USE;
+/* The answer at the start of `in`: *out_len bytes with its head, 0 while it is not whole; *out_body
+ * lies in `in`. ERR_IO: it names no length. */
+enum err bench_client_whole_answer(const struct bench_client *c, size_t *out_len, bytes *out_body,
+                                   bytes in, struct err_ctx *ec) MUST_USE;
 /* One call; `params` is a JSON array as text. *out is the result, the caller's to json_decref.
  * ERR_IO; ERR_INVALID with the server's message for an error. */
 enum err bench_client_call(struct bench_client *c, json_t **out, const char *method,

@@ -206,7 +206,7 @@ enum err bench_latency(struct bench_report *r, struct err_ctx *ec) {
     struct target node = {.client.fd = -1}, peer = {.client.fd = -1};
     struct disk d = {.fd = -1};
     size_t count = r->count != 0 ? r->count : COUNT_DEFAULT;
-    bool with_peer = r->peer_url != NULL;
+    bool with_peer = r->peer != NULL;
     node.us = calloc(count, sizeof(double));
     peer.us = calloc(count, sizeof(double));
     d.us = calloc(count, sizeof(double));
@@ -217,7 +217,7 @@ enum err bench_latency(struct bench_report *r, struct err_ctx *ec) {
     if (e == ERR_OK)
         e = target_open(&node, process.url, ec);
     if (e == ERR_OK && with_peer)
-        e = target_open(&peer, r->peer_url, ec);
+        e = target_open(&peer, r->peer, ec);
     if (e == ERR_OK)
         e = disk_open(&d, process.dir, ec);
     if (e == ERR_OK)

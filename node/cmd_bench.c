@@ -3,9 +3,11 @@
 #include "node/bench.h"
 #include "node/commands.h"
 
+#include "base/check.h"
 #include "base/cpu.h"
 #include "node/version.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -45,8 +47,8 @@ double bench_quantile(double *values, size_t n, double q) {
 }
 
 void bench_add(struct bench_report *r, const struct bench_row *row) {
-    double ratio = 0;
-    if (row->peer != NULL && row->value > 0 && row->peer_value > 0)
+    double ratio = row->ratio;
+    if (ratio == 0 && row->peer != NULL && row->value > 0 && row->peer_value > 0)
         ratio =
             row->smaller_is_better ? row->peer_value / row->value : row->value / row->peer_value;
     if (r->json) {
@@ -57,13 +59,49 @@ void bench_add(struct bench_report *r, const struct bench_row *row) {
                        row->peer_value, ratio);
         buf_append_str(&r->text, "}");
     } else {
-        printf("%-10s %-44s %12.4g %-6s", r->bench, row->name, row->value, row->unit);
+        printf("%-10s %-66s %12.4g %-6s", r->bench, row->name, row->value, row->unit);
         if (row->peer != NULL)
             printf(" %12.4g %-20s %6.2fx", row->peer_value, row->peer, ratio);
         printf("\n");
         fflush(stdout);
     }
     r->row_count++;
+}
+
+void bench_note(struct bench_report *r, const char *what, const char *text) {
+    if (r->json)
+        buf_printf(&r->text, "%s{\"bench\":\"%s\",\"name\":\"%s\",\"text\":\"%s\"}",
+                   r->row_count++ > 0 ? "," : "", r->bench, what, text);
+    else
+        printf("%-10s %s: %s\n", r->bench, what, text);
+}
+
+void bench_series_add(struct bench_series *s, double ours, double peers) {
+    CHECK(s->runs < BENCH_RUNS_MAX);
+    s->ours[s->runs] = ours;
+    s->peers[s->runs++] = peers;
+}
+
+void bench_add_series(struct bench_report *r, const struct bench_row *row,
+                      const struct bench_series *s) {
+    double ours[BENCH_RUNS_MAX], peers[BENCH_RUNS_MAX], ratios[BENCH_RUNS_MAX];
+    struct bench_row made = *row;
+    bool paired = row->peer != NULL;
+    CHECK(s->runs > 0);
+    for (size_t i = 0; i < s->runs; i++) {
+        ours[i] = s->ours[i];
+        peers[i] = s->peers[i];
+        paired = paired && ours[i] > 0 && peers[i] > 0;
+        if (paired)
+            ratios[i] = row->smaller_is_better ? peers[i] / ours[i] : ours[i] / peers[i];
+    }
+    made.value = bench_median(ours, s->runs);
+    made.peer = paired ? row->peer : NULL;
+    if (paired) {
+        made.peer_value = bench_median(peers, s->runs);
+        made.ratio = bench_median(ratios, s->runs);
+    }
+    bench_add(r, &made);
 }
 
 /* The processor as the kernel names it; "unknown" where it does not. */
@@ -84,7 +122,15 @@ static void machine_name(char *out, size_t cap) {
 }
 
 static void usage(FILE *f) {
-    fprintf(f, "usage: callipter bench [NAME...] [--json] [--peer URL] [--count N]\n\n");
+    fprintf(f,
+            "usage: callipter bench [NAME...] [--json] [--runs N] [--count N] [--peer PROGRAM]\n"
+            "                       [--cores one|both] [--accounts N] [--long]\n\n"
+            "  --runs N         runs that a median is taken of (1)\n"
+            "  --count N        of what a bench counts: transactions, requests\n"
+            "  --peer PROGRAM   Anvil's program, measured in the same runs\n"
+            "  --cores WHICH    one: node on core 0, load on core 1; both: all of them for both\n"
+            "  --accounts N     accounts in the state that load runs on (1000000)\n"
+            "  --long           larger sizes too\n\n");
     for (size_t i = 0; i < ARRAY_LEN(benches); i++)
         fprintf(f, "  %-12s %s\n", benches[i].name, benches[i].help);
 }
@@ -118,20 +164,43 @@ static int run_all(struct bench_report *r, char **names, int name_count) {
     return failed;
 }
 
+static const struct number_option {
+    const char *name;
+    size_t at, max;
+} number_options[] = {
+    {"--count", offsetof(struct bench_report, count), BENCH_COUNT_MAX},
+    {"--runs", offsetof(struct bench_report, runs), BENCH_RUNS_MAX},
+    {"--accounts", offsetof(struct bench_report, accounts), BENCH_COUNT_MAX},
+};
+
+static const struct number_option *number_option(const char *name) {
+    for (size_t i = 0; i < ARRAY_LEN(number_options); i++)
+        if (strcmp(number_options[i].name, name) == 0)
+            return &number_options[i];
+    return NULL;
+}
+
 /* False after a complaint. Names are gathered at the front of argv. */
 static bool parse(struct bench_report *r, int *out_names, int argc, char **argv) {
     for (int i = 1; i < argc; i++) {
         char *end = NULL;
         if (strcmp(argv[i], "--json") == 0) {
             r->json = true;
+        } else if (strcmp(argv[i], "--long") == 0) {
+            r->large = true;
         } else if (strcmp(argv[i], "--peer") == 0 && i + 1 < argc) {
-            r->peer_url = argv[++i];
-        } else if (strcmp(argv[i], "--count") == 0 && i + 1 < argc) {
-            r->count = strtoul(argv[++i], &end, 10);
-            if (*end != '\0' || r->count == 0 || r->count > BENCH_COUNT_MAX) {
-                fprintf(stderr, "callipter bench: --count wants 1 to %d\n", BENCH_COUNT_MAX);
+            r->peer = argv[++i];
+        } else if (strcmp(argv[i], "--cores") == 0 && i + 1 < argc &&
+                   (strcmp(argv[i + 1], "one") == 0 || strcmp(argv[i + 1], "both") == 0)) {
+            r->both_cores = strcmp(argv[++i], "both") == 0;
+        } else if (number_option(argv[i]) != NULL && i + 1 < argc) {
+            const struct number_option *o = number_option(argv[i++]);
+            size_t n = strtoul(argv[i], &end, 10);
+            if (*end != '\0' || n == 0 || n > o->max) {
+                fprintf(stderr, "callipter bench: %s wants 1 to %zu\n", o->name, o->max);
                 return false;
             }
+            memcpy((char *)r + o->at, &n, sizeof n);
         } else if (known(argv[i])) {
             argv[++*out_names] = argv[i];
         } else {
@@ -143,7 +212,7 @@ static bool parse(struct bench_report *r, int *out_names, int argc, char **argv)
 }
 
 int cmd_bench(int argc, char **argv) {
-    struct bench_report r = {0};
+    struct bench_report r = {.runs = 1};
     char machine[128];
     int name_count = 0;
     if (args_help(argc, argv)) {
