@@ -19,6 +19,7 @@ const CLASSES = 10;
 const ITEMS = 1000;
 const HOLDERS = 20;
 const DEADLINE_MS = 600000;
+const LOG_TAIL = 4096;
 const registryAbi = parseAbi(["function depositGas(uint64 id) payable"]);
 const begun = Date.now();
 
@@ -242,10 +243,13 @@ async function main() {
   }, DEADLINE_MS).unref();
   console.log("a parent chain, Arbitrum's contracts, a sequencer, two validators of which both must sign");
   const l3 = await startL3();
+  const nodes = [l3.sequencer, ...l3.members];
+  const ended = nodes.map((node) => node.exited.then(() => fail(`the ${node.name} ended`)));
+  for (const e of ended) e.catch(() => {}); // looked at below, and meant to happen once all is told
   try {
-    await story(l3);
+    await Promise.race([story(l3), ...ended]);
   } catch (e) {
-    for (const node of [l3.sequencer, ...l3.members]) if (node.errors) console.error(`--- ${node.name}\n${node.errors.slice(-4096)}`);
+    for (const node of nodes) if (node.errors) console.error(`--- ${node.name}\n${node.errors.slice(-LOG_TAIL)}`);
     throw e;
   }
   step("stop");

@@ -200,6 +200,7 @@ async function main() {
       stop();
     });
   const hash = await deposit(l3, roles.user, "10");
+  await deposit(l3, roles.operator, "10"); // what universes are made of
   const balance = await l3.child.public.getBalance({ address: roles.user.address });
   const rows = [
     ["L3", `${l3.sequencer.url}  chain id ${CHAIN_ID}`],

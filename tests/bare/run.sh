@@ -42,13 +42,16 @@ in_root() { chroot "$root" env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin 
 # A bare machine has no make: the one command that the README asks for before the two.
 in_root sh -c 'apt-get update -qq && apt-get install -y -qq make git' >build/bare-apt.log 2>&1
 
+set -m # a process group of its own, which is ended whole
 in_root sh -c 'cd /callipter && make run ARGS="--http 127.0.0.1:18545"' >build/bare-run.log 2>&1 &
+run=$!
+set +m
 answer=""
 for _ in $(seq 600); do
     answer=$(curl -s -m 2 -H 'content-type: application/json' http://127.0.0.1:18545 \
         -d '{"jsonrpc":"2.0","id":1,"method":"eth_chainId","params":[]}' || true)
     [ -n "$answer" ] && break
-    kill -0 $! 2>/dev/null || break
+    kill -0 "$run" 2>/dev/null || break
     sleep 1
 done
 echo "eth_chainId: $answer"
@@ -60,9 +63,9 @@ while read -r line; do
 done < <(grep '^curl ' README.md)
 echo "balance: $balance"
 check "the README's curl lines transfer a token" grep -qxF -- "${balance:-nothing}" README.md
-pkill -TERM -f 'callipter run --dev --http 127.0.0.1:18545' || true
+kill -TERM -- "-$run" 2>/dev/null || true
 wait || true
-demo=$(in_root sh -c 'cd /callipter && make run-l3 DEMO=1' 2>build/bare-demo.log | tee -a build/bare-demo.log | tail -1 || true)
+demo=$(in_root sh -c 'cd /callipter && make run-l3 DEMO=1' 2>build/bare-demo.err | tee build/bare-demo.log | tail -1 || true)
 echo "demonstration: $demo"
 check "make run-l3 DEMO=1 ends with a withdrawal" test "$demo" = "withdrawal executed"
 if [ "${TEST:-0}" = 1 ]; then
