@@ -8,6 +8,7 @@
 #include "node/commands.h"
 #include "node/config.h"
 #include "node/datadir.h"
+#include "node/headroom.h"
 #include "node/metrics.h"
 #include "node/outbox.h"
 #include "node/prune.h"
@@ -289,6 +290,7 @@ static enum err start(struct run *r, struct err_ctx *ec) {
     log_info("node", "starting", log_str("version", callipter_client_version()),
              log_str("cpu", cpu_describe()));
     node_metrics_register();
+    metric_set(&node_headroom, HEADROOM_FULL); /* until it is measured */
     TRY(start_events(r, ec));
     TRY(load_genesis(r, ec));
     TRY(choose_dir(r, ec));

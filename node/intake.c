@@ -183,8 +183,9 @@ static bool check_headroom(struct sequencer *s, struct pool_tx *t) {
     u256 times = u256_from_u64(s->o.headroom_bid), bid;
     if (left < HEADROOM_STALLED)
         submit_refuse(t, RPC_LIMIT_EXCEEDED, "settlement stalled: no transactions are taken");
-    else if (u256_mul_overflow(&bid, &times, &s->block.header.base_fee) ||
-             u256_lt(&t->tx.max_fee, &bid))
+    else if ((u256_mul_overflow(&bid, &times, &s->block.header.base_fee) ||
+              u256_lt(&t->tx.max_fee, &bid)) &&
+             quote_of(s, &t->tx).rule != SPONSOR_OK)
         submit_refuse(t, RPC_LIMIT_EXCEEDED,
                       "settlement is late: only fee caps of %" PRIu64 " times the price are taken",
                       s->o.headroom_bid);

@@ -112,6 +112,34 @@ export async function run() {
       for (const guest of guests) assert.ok((await balance(guest)).eq(5), `after ${delay} ms`);
     }
   });
+  await check("low headroom asks for a higher bid; near its end what is due is taken and posted, final or not", async () => {
+    assert.equal((await seq.stop()).code, 0);
+    const slow = await w.sequencer(["--delayed-depth", "100000", "--batch-max-age", "3600"]);
+    const there = w.user.connect(slow.provider);
+    const headroom = async () => Number(/node_headroom (\d+)$/m.exec(await (await fetch(`${slow.url}/metrics`)).text())[1]);
+    const before = await balance(user.address, slow);
+    await deposit(ether("1"));
+    await w.parent.mine(Math.floor(bounds.delayBlocks * 0.8));
+    await until("low headroom", async () => (await headroom()) < 250);
+    const price = await slow.provider.getGasPrice();
+    const bid = async (times) => {
+      const fees = { maxFeePerGas: price.mul(times), maxPriorityFeePerGas: 0 };
+      const tx = await there.populateTransaction({ to: w.owner.address, value: 1, gasLimit: 21000, type: 2, ...fees });
+      return slow.call("eth_sendRawTransaction", [await there.signTransaction(tx)]);
+    };
+    const { error } = await bid(2);
+    assert.equal(error.code, -32005);
+    assert.match(error.message, /settlement is late/);
+    assert.ok((await bid(6)).result);
+    assert.ok((await balance(user.address, slow)).lt(before), "the deposit is not final");
+    await w.parent.mine(Math.floor(bounds.delayBlocks * 0.15));
+    await until("the deposit", async () => (await balance(user.address, slow)).gt(before));
+    await until("headroom", async () => (await headroom()) === 1000);
+    assert.equal((await slow.stop()).code, 0);
+    seq = await w.sequencer();
+    user = w.user.connect(seq.provider);
+    await agree();
+  });
   await check("a message that is forced in comes before what was not posted", async () => {
     assert.equal((await seq.stop()).code, 0);
     // Long finality: the sequencer does not take it by itself, and posts nothing.
