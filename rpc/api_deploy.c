@@ -318,7 +318,7 @@ static void print_listed(struct rpc_call *c, struct json_writer *w,
 void api_contract_list(struct rpc_call *c) {
     struct api_universe u;
     struct json_writer w;
-    struct index_place at;
+    struct index_page at;
     size_t n = 0, limit = api_page_limit(c);
     if (!api_universe_load(c, &u) || !api_page_place(c, &at))
         return;

@@ -23,10 +23,10 @@ size_t api_page_limit(const struct rpc_call *c) {
     return n == 0 ? 1 : n < INDEX_PAGE_MAX ? (size_t)n : (size_t)INDEX_PAGE_MAX;
 }
 
-bool api_page_place(struct rpc_call *c, struct index_place *out) {
+bool api_page_place(struct rpc_call *c, struct index_page *out) {
     const char *text = api_arg_text(c, "after");
     size_t len = 0;
-    *out = (struct index_place){0};
+    *out = (struct index_page){0};
     if (text[0] == '\0')
         return true;
     if (hex_decode(out->b, sizeof(out->b), &len, text, strlen(text)) != ERR_OK) {
@@ -47,8 +47,8 @@ bool api_page_ok(struct rpc_call *c, enum err e) {
     return e == ERR_OK;
 }
 
-void api_page_end(struct json_writer *w, const struct index_place *at) {
-    char text[2 * INDEX_PLACE_MAX_BYTES + 1] = {0};
+void api_page_end(struct json_writer *w, const struct index_page *at) {
+    char text[2 * INDEX_PAGE_AT_MAX_BYTES + 1] = {0};
     jw_array_end(w);
     if (at->len > 0) {
         hex_encode(text, at->b, at->len);
@@ -65,7 +65,7 @@ static void print_dec(struct json_writer *w, const char *name, const u256 *v) {
 /* --- who has what -------------------------------------------------------------------------- */
 void api_inventory(struct rpc_call *c) {
     struct api_universe u;
-    struct index_place at;
+    struct index_page at;
     struct json_writer w;
     addr20 player, contract;
     size_t n = 0, limit = api_page_limit(c);
@@ -96,7 +96,7 @@ void api_inventory(struct rpc_call *c) {
 
 void api_holders(struct rpc_call *c) {
     struct api_universe u;
-    struct index_place at;
+    struct index_page at;
     struct json_writer w;
     addr20 contract;
     u256 id;
@@ -139,7 +139,7 @@ static void print_about(struct json_writer *w, bytes metadata) {
 
 void api_class_list(struct rpc_call *c) {
     struct api_universe u;
-    struct index_place at;
+    struct index_page at;
     struct json_writer w;
     addr20 contract;
     size_t n = 0, limit = api_page_limit(c);

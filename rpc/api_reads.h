@@ -9,11 +9,11 @@
 
 size_t api_page_limit(const struct rpc_call *c);
 /* The place of argument "after". False with the error set. */
-bool api_page_place(struct rpc_call *c, struct index_place *out);
+bool api_page_place(struct rpc_call *c, struct index_page *out);
 /* Sets the error that a list's reading gave. */
 bool api_page_ok(struct rpc_call *c, enum err e);
 /* Ends list and object. */
 struct json_writer;
-void api_page_end(struct json_writer *w, const struct index_place *at);
+void api_page_end(struct json_writer *w, const struct index_page *at);
 
 #endif
