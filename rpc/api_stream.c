@@ -54,17 +54,26 @@ static void print_event(struct buf *out, const json_t *event) {
     free(text);
 }
 
-bool api_stream_page(struct api_stream *s, struct buf *out, bytes body) {
+bool api_stream_items(struct api_stream *s, json_t **out, bytes body) {
     json_t *page = json_loadb((const char *)body.ptr, body.len, 0, NULL);
-    const json_t *items = json_object_get(page, "items");
+    json_t *items = json_object_get(page, "items");
     const char *next = json_string_value(json_object_get(page, "next"));
     bool ok = json_is_array(items) && next != NULL && strlen(next) < sizeof(s->after);
-    if (ok)
+    if (ok) {
         snprintf(s->after, sizeof(s->after), "%s", next);
+        *out = json_incref(items);
+    }
+    json_decref(page);
+    return ok;
+}
+
+bool api_stream_page(struct api_stream *s, struct buf *out, bytes body) {
+    json_t *items = NULL;
+    bool ok = api_stream_items(s, &items, body);
     for (size_t i = 0; ok && i < json_array_size(items); i++)
         print_event(out, json_array_get(items, i));
     if (ok && json_array_size(items) == 0)
         buf_append_str(out, ": nothing new\n\n");
-    json_decref(page);
+    json_decref(items);
     return ok && !out->overflow;
 }

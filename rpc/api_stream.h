@@ -27,6 +27,8 @@ void api_stream_begin(struct api_stream *s, const struct api_route *r, json_t *a
 void api_stream_end(struct api_stream *s);
 /* The arguments of the next poll; the caller's. */
 json_t *api_stream_args(const struct api_stream *s);
+/* The page's events, to be json_decref'd, and notes where it ends. False: it cannot be read. */
+bool api_stream_items(struct api_stream *s, json_t **out, bytes body);
 /* Appends a page's events (or a comment, so that the connection is seen to live) and notes where it
  * ends. False: the page cannot be read. */
 bool api_stream_page(struct api_stream *s, struct buf *out, bytes body);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Subscriptions. The answer of eth_subscribe goes out before its first notification. */
 #include "base/hex.h"
+#include "rpc/api.h"
 #include "rpc/handlers.h"
 #include "rpc/json_writer.h"
 #include "rpc/live.h"
@@ -141,4 +142,41 @@ void rpc_eth_unsubscribe(struct rpc_call *c) {
     }
     jw_init(&w, &c->result);
     jw_bool(&w, true);
+}
+
+/* --- events of universes ------------------------------------------------------------------- */
+void rpc_universe_subscribe(struct rpc_call *c) {
+    const struct rpc_method *method = c->method;
+    const struct api_route *r = api_route_find("universe_events", strlen("universe_events"));
+    char id[RPC_SUBSCRIPTION_ID_LEN + 1];
+    struct json_writer w;
+    json_t *args = param_at(c, 0);
+    if (subscriber_of(c) == NULL)
+        return;
+    if (r == NULL || c->cx->keys == NULL || !json_is_object(args)) {
+        rpc_fail(c, RPC_INVALID_PARAMS, "want one object with the parameters of universe_events");
+        return;
+    }
+    api_begin(c, r, json_copy(args)); /* who may poll may follow */
+    c->method = method;
+    if (rpc_failed(c))
+        return;
+    enum err e = rpc_ws_follow(c->cx->live->ws, c->tag, r, c->args, id);
+    if (e == ERR_BUSY)
+        rpc_fail(c, RPC_LIMIT_EXCEEDED, "at most %d such subscriptions", RPC_WS_FOLLOWS_MAX);
+    else if (e != ERR_OK)
+        rpc_fail_err(c, e, NULL);
+    if (rpc_failed(c))
+        return;
+    jw_init(&w, &c->result);
+    jw_text(&w, id);
+}
+
+void rpc_universe_unsubscribe(struct rpc_call *c) {
+    struct json_writer w;
+    const char *id = json_string_value(param_at(c, 0));
+    if (subscriber_of(c) == NULL)
+        return;
+    jw_init(&w, &c->result);
+    jw_bool(&w, id != NULL && rpc_ws_unfollow(c->cx->live->ws, c->tag, id));
 }

@@ -2,12 +2,15 @@
 #include "rpc/ws.h"
 
 #include "base/check.h"
+#include "base/hex.h"
+#include "rpc/api_stream.h"
 #include "rpc/rpc.h"
 #include "rpc/tag.h"
 #include "rpc/tls.h"
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
+#include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -20,7 +23,8 @@ enum {
     CLOSE_POLICY = 1008,
     CLOSE_TRY_LATER = 1013,
     FRAME_HEAD_MAX = 10,
-    COPY_MAX = 4096, /* of notifications: longer ones are shared instead */
+    FOLLOW_SLOT = 64, /* slots of tags from here on are polls of universes' events */
+    COPY_MAX = 4096,  /* of notifications: longer ones are shared instead */
 };
 
 /* A message and the place of its reply. */
@@ -29,6 +33,13 @@ struct ws_message {
     size_t slot; /* once started */
     bool started, ready;
     struct buf body; /* the request, then the reply */
+};
+
+/* Events of a universe: one long poll after the other. */
+struct follow {
+    struct api_stream stream;
+    char id[RPC_SUBSCRIPTION_ID_LEN + 1];
+    bool busy; /* a poll is in work, also of one that was ended meanwhile */
 };
 
 struct conn {
@@ -46,12 +57,13 @@ struct conn {
     size_t in_work;
     struct rpc_subscriber subscriber;
     struct api_origin origin;
-    struct evbuffer *held; /* notifications that wait for the answer to eth_subscribe; or NULL */
-    size_t noted;          /* bytes of notifications that may be unsent */
-    bool processing;       /* inside pump */
-    bool broken;           /* to be freed once pump is left */
-    bool closing;          /* our close frame is out or on its way */
-    bool drained;          /* close after the replies in work */
+    struct follow *follows; /* RPC_WS_FOLLOWS_MAX, or NULL while there are none */
+    struct evbuffer *held;  /* notifications that wait for the answer to eth_subscribe; or NULL */
+    size_t noted;           /* bytes of notifications that may be unsent */
+    bool processing;        /* inside pump */
+    bool broken;            /* to be freed once pump is left */
+    bool closing;           /* our close frame is out or on its way */
+    bool drained;           /* close after the replies in work */
     bool pinged;
     bool shut;                     /* nothing more goes out; we wait for the other side to close */
     uint64_t close_ms, message_ms; /* when our close went out, when the message being read began */
@@ -68,6 +80,7 @@ struct rpc_ws {
 };
 
 static void pump(struct conn *c);
+static void follows_ask(struct conn *c);
 static bool wake_ws(struct conn *c);
 static void on_moved(struct evbuffer *out, const struct evbuffer_cb_info *info, void *ctx);
 
@@ -99,6 +112,9 @@ static void conn_free(struct conn *c) {
     if (c->held != NULL)
         evbuffer_free(c->held);
     free_messages(c);
+    for (size_t i = 0; c->follows != NULL && i < RPC_WS_FOLLOWS_MAX; i++)
+        api_stream_end(&c->follows[i].stream);
+    free(c->follows);
     h->conns[c->index] = NULL;
     h->free_idx[h->free_count++] = c->index;
     h->count--;
@@ -481,18 +497,124 @@ static void pump(struct conn *c) {
     }
     c->processing = false;
     rest_ws(c);
-    if (c->broken || is_over(c))
+    if (c->broken || is_over(c)) {
         conn_free(c);
-    else if (must_pause(c) && !c->closing)
+        return;
+    }
+    if (must_pause(c) && !c->closing)
         bufferevent_disable(c->bev, EV_READ);
     else
         bufferevent_enable(c->bev, EV_READ);
+    follows_ask(c);
+}
+
+/* --- events of universes ------------------------------------------------------------------- */
+/* One notification: a page's event, or why there are no more. */
+static void put_follow(struct conn *c, const struct follow *f, const char *what, const char *json) {
+    struct buf frame;
+    buf_init(&frame, SIZE_MAX / 2);
+    buf_printf(&frame,
+               "{\"jsonrpc\":\"2.0\",\"method\":\"universe_subscription\",\"params\":"
+               "{\"subscription\":\"%s\",\"%s\":",
+               f->id, what);
+    buf_append_str(&frame, json);
+    buf_append_str(&frame, "}}");
+    put_reply(c, &frame);
+    buf_clear(&frame);
+}
+
+static void put_events(struct conn *c, struct follow *f, bytes body) {
+    json_t *items = NULL;
+    bool ok = api_stream_items(&f->stream, &items, body);
+    for (size_t i = 0; ok && i < json_array_size(items); i++) {
+        char *text = json_dumps(json_array_get(items, i), JSON_COMPACT);
+        if (text != NULL)
+            put_follow(c, f, "result", text);
+        free(text);
+    }
+    json_decref(items);
+    f->stream.ready = ok;
+}
+
+static void follow_reply(struct conn *c, struct follow *f, struct rpc_reply *reply) {
+    f->busy = false;
+    if (f->stream.on && !c->closing && reply->status == 200) {
+        put_events(c, f, buf_bytes(&reply->body));
+    } else if (f->stream.on && !c->closing) {
+        buf_append_byte(&reply->body, 0);
+        put_follow(c, f, "error", (const char *)reply->body.ptr);
+        api_stream_end(&f->stream);
+    }
+    buf_clear(&reply->body);
+    pump(c);
+}
+
+/* Asks for further pages once all that was said before is out. */
+static void follows_ask(struct conn *c) {
+    struct buf none;
+    bool full = evbuffer_get_length(output_of(c)) > 0 || c->closing || c->broken || c->drained;
+    if (c->follows == NULL || c->in_work > 0 || full)
+        return;
+    for (size_t i = 0; i < RPC_WS_FOLLOWS_MAX; i++) {
+        struct follow *f = &c->follows[i];
+        if (!f->stream.on || !f->stream.ready || f->busy)
+            continue;
+        f->stream.ready = false;
+        f->busy = true;
+        buf_init(&none, 0);
+        rpc_engine_rest(c->hub->o.engine, f->stream.route, api_stream_args(&f->stream),
+                        bytes_of(NULL, 0), &none, tag_of(c, FOLLOW_SLOT + i), &f->stream.origin);
+    }
+}
+
+static struct conn *conn_of(struct rpc_ws *h, uint64_t tag) {
+    struct conn *c = rpc_tag_is_websocket(tag) ? h->conns[rpc_tag_index(tag)] : NULL;
+    return c != NULL && c->generation == rpc_tag_generation(tag) && !c->closing ? c : NULL;
+}
+
+enum err rpc_ws_follow(struct rpc_ws *h, uint64_t tag, const struct api_route *r, json_t *args,
+                       char out_id[RPC_SUBSCRIPTION_ID_LEN + 1]) {
+    struct conn *c = conn_of(h, tag);
+    uint8_t id[16];
+    if (c == NULL)
+        return ERR_NOT_FOUND;
+    if (c->follows == NULL)
+        c->follows = calloc(RPC_WS_FOLLOWS_MAX, sizeof(*c->follows));
+    for (size_t i = 0; c->follows != NULL && i < RPC_WS_FOLLOWS_MAX; i++) {
+        struct follow *f = &c->follows[i];
+        if (f->stream.on || f->busy)
+            continue;
+        if (RAND_bytes(id, sizeof(id)) != 1)
+            return ERR_IO;
+        api_stream_begin(&f->stream, r, json_incref(args), &c->origin, bytes_of(NULL, 0));
+        f->stream.begun = f->stream.ready = true;
+        memcpy(f->id, "0x", 2);
+        hex_encode(f->id + 2, id, sizeof(id));
+        f->id[RPC_SUBSCRIPTION_ID_LEN] = '\0';
+        memcpy(out_id, f->id, sizeof(f->id));
+        return ERR_OK;
+    }
+    return ERR_BUSY;
+}
+
+bool rpc_ws_unfollow(struct rpc_ws *h, uint64_t tag, const char *id) {
+    struct conn *c = conn_of(h, tag);
+    for (size_t i = 0; c != NULL && c->follows != NULL && i < RPC_WS_FOLLOWS_MAX; i++)
+        if (c->follows[i].stream.on && strcmp(c->follows[i].id, id) == 0) {
+            api_stream_end(&c->follows[i].stream);
+            return true;
+        }
+    return false;
 }
 
 void rpc_ws_reply(struct rpc_ws *h, uint64_t tag, struct rpc_reply *reply) {
     struct conn *c = h->conns[rpc_tag_index(tag)];
     if (c == NULL || c->generation != rpc_tag_generation(tag)) {
         buf_clear(&reply->body); /* the client has gone */
+        return;
+    }
+    if (rpc_tag_slot(tag) >= FOLLOW_SLOT) {
+        follow_reply(c, &c->follows[rpc_tag_slot(tag) - FOLLOW_SLOT], reply);
         return;
     }
     struct ws_message *m = c->slots[rpc_tag_slot(tag)];

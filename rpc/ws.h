@@ -16,6 +16,7 @@
 
 enum {
     RPC_WS_UNSENT_MAX_BYTES = 4 << 20,
+    RPC_WS_FOLLOWS_MAX = 16, /* universes' events followed over one connection */
     RPC_WS_PING_MS = 30000,
     RPC_WS_CLOSE_MS = 5000, /* for the other side to finish the closing handshake */
 };
@@ -41,6 +42,12 @@ bool rpc_ws_adopt(struct rpc_ws *h, struct bufferevent *bev,
 void rpc_ws_reply(struct rpc_ws *h, uint64_t tag, struct rpc_reply *reply);
 /* The connection that a request came over; NULL: it has gone, or was not one of these. */
 struct rpc_subscriber *rpc_ws_subscriber(struct rpc_ws *h, uint64_t tag);
+/* Follows universes' events over the connection that asks (rpc/api_stream.h): `args` are those of
+ * route `r`. ERR_NOT_FOUND: no such connection; ERR_BUSY: too many; ERR_IO. */
+enum err rpc_ws_follow(struct rpc_ws *h, uint64_t tag, const struct api_route *r, json_t *args,
+                       char out_id[RPC_SUBSCRIPTION_ID_LEN + 1]) MUST_USE;
+/* Whether it was there. */
+bool rpc_ws_unfollow(struct rpc_ws *h, uint64_t tag, const char *id);
 /* How subscriptions reach these connections; for rpc_subs_new. */
 extern const struct rpc_sub_transport rpc_ws_transport;
 /* Once in a while, a second apart or less: deadlines and pings. */

@@ -2,6 +2,7 @@
 // appear nowhere.
 import { createPublicClient, createWalletClient, defineChain, http } from "viem";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
+import WebSocket from "ws";
 import { Api, adminKey, operations, request } from "./lib/api.mjs";
 import { Node, tempDir } from "./lib/node.mjs";
 import { assert, check } from "./lib/suite.mjs";
@@ -173,6 +174,28 @@ async function events(api) {
   stop.abort();
   assert.deepEqual(got.slice(0, rest.length), rest);
   assert.equal(got.at(rest.length).args.value, "9");
+  // The same over a WebSocket, whose keys come with the handshake.
+  const ws = new WebSocket(`${api.node.url.replace("http", "ws")}/u/${slug}`, { headers: { "x-api-key": pk } });
+  await new Promise((resolve, reject) => ((ws.onopen = resolve), (ws.onerror = reject)));
+  const told = [];
+  let id, ended, enough;
+  const complete = new Promise((resolve) => (enough = resolve));
+  ws.onmessage = ({ data }) => {
+    const m = JSON.parse(data);
+    if (m.id === 1) id = m.result ?? assert.fail(data);
+    if (m.id === 2) ended = m.result;
+    if (m.method) assert.equal(m.params.subscription, id, data);
+    if (m.method === "universe_subscription") told.push(m.params.result);
+    if (told.length === got.length - 1 && !ended) ws.send(JSON.stringify({ jsonrpc: "2.0", id: 2, method: "universe_unsubscribe", params: [id] }));
+    if (ended !== undefined) enough();
+  };
+  ws.send(JSON.stringify({ jsonrpc: "2.0", id: 1, method: "universe_subscribe", params: [{ after: got[0].cursor }] }));
+  await complete;
+  assert.deepEqual(told, got.slice(1));
+  assert.equal(ended, true);
+  ws.close();
+  const plain = await api.node.call("universe_subscribe", [{ slug }]);
+  assert.equal(plain.error.code, -32601, "only over a WebSocket");
   const refused = await fetch(`${api.node.url}/v1/u/${slug}/events`, { headers: { accept: "text/event-stream" } });
   assert.deepEqual([refused.status, refused.headers.get("content-type")], [401, "application/problem+json"]);
 }
