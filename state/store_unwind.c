@@ -146,23 +146,38 @@ static void carry_over(struct delta *to, const struct store_set *set, uint64_t t
         }
 }
 
+static void move_rows(struct delta *to, const struct delta *from, uint64_t tick) {
+    static const uint8_t first; /* the lowest key: table 0's */
+    for (const struct delta_node *n = delta_seek(from, bytes_of(&first, 1)); n != NULL;
+         n = delta_next(n)) {
+        const struct delta_version *v = delta_at(n, UINT64_MAX);
+        if (v != NULL)
+            delta_put(to, delta_key(n), true, tick, v->absent, bytes_of(v->data, v->len));
+    }
+}
+
 /* The set after an unwind: the deltas cut back to `tick`, or none of them when LMDB itself went
- * back. */
+ * back, and an active one. Unwinds may follow each other without a checkpoint between: when the set
+ * is full the active one goes on, as after a block that was abandoned. */
 static void unwind_deltas(struct store *s, uint64_t tick, bool lmdb_too) {
     uint64_t seq;
     struct store_set *old = store_set_get(s, &seq), *set = store_set_new();
-    struct delta *active = delta_new(s->seed);
+    struct delta *carried = delta_new(s->seed);
     for (int t = 0; t < TABLE_COUNT; t++)
         if (table_info[t].unwind == TABLE_UNWIND_NONE)
-            carry_over(active, old, tick, (enum table_id)t);
+            carry_over(carried, old, tick, (enum table_id)t);
     for (size_t i = 0; i < old->count; i++) {
         delta_cut(old->deltas[i], tick);
-        if (!lmdb_too && set->count < STORE_DELTAS_MAX)
+        if (!lmdb_too)
             set->deltas[set->count++] = delta_ref(old->deltas[i]);
     }
-    CHECK(lmdb_too || set->count == old->count);
-    set->deltas[set->count++] = active;
-    s->active = active;
+    if (set->count > STORE_DELTAS_MAX) {
+        CHECK(set->deltas[set->count - 1] == s->active);
+        move_rows(s->active, carried, tick);
+        delta_unref(carried);
+    } else {
+        set->deltas[set->count++] = s->active = carried;
+    }
     s->freeze_wanted = false;
     store_set_publish(s, set);
     store_set_drop(old);

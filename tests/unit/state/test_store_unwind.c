@@ -53,6 +53,51 @@ Test(store_unwind, back_and_again) {
     store_close(s);
 }
 
+/* Goal: unwinds that follow each other without a checkpoint, more than a set has deltas. Rows of
+ * NONE tables stay, all others go back. */
+Test(store_unwind, without_a_checkpoint_between) {
+    struct store *s = fixture_store_open(false);
+    fixture_block_begin(s);
+    fixture_put(s, "n", "genesis");
+    fixture_block_end(s);
+    for (int round = 0; round < 40; round++) {
+        char text[16];
+        uint64_t to = (uint64_t)round; /* a block more each time */
+        snprintf(text, sizeof text, "round %d", round);
+        for (int b = 0; b < 3; b++) {
+            fixture_block_begin(s);
+            fixture_put(s, "n", text);
+            store_put(s, TABLE_KV, bytes_of("key", 3), bytes_of(text, strlen(text)));
+            if (b < 2)
+                store_put(s, TABLE_KV, bytes_of(text, strlen(text)), bytes_of("kept", 4));
+            fixture_block_end(s);
+        }
+        struct store_applied at = {.epoch = 2, .seq = (uint64_t)round, .block = to + 1};
+        cr_assert_eq(store_unwind(s, to + 1, &at, NULL), ERR_OK);
+        store_set_durable(s, to + 1);
+        struct store_view *v;
+        bytes value;
+        cr_assert_eq(store_view_open(&v, s, to + 1), ERR_OK);
+        cr_expect_str_eq(fixture_get(v, "n"), text);
+        for (int back = 0; back <= round; back++) {
+            snprintf(text, sizeof text, "round %d", back);
+            cr_expect(store_get(v, TABLE_KV, bytes_of(text, strlen(text)), &value));
+        }
+        cr_expect(store_get(v, TABLE_KV, bytes_of("key", 3), &value));
+        cr_expect(value.len == strlen(text) && memcmp(value.ptr, text, value.len) == 0);
+        store_view_close(v);
+        cr_expect_str_eq(fixture_get_at(s, 0, "n"), "genesis");
+        if (to > 0) {
+            snprintf(text, sizeof text, "round %d", round - 1);
+            cr_expect_str_eq(fixture_get_at(s, to, "n"), text);
+        }
+    }
+    cr_assert_eq(store_checkpoint(s, NULL), ERR_OK);
+    cr_expect_str_eq(fixture_get_at(s, 40, "n"), "round 39");
+    cr_expect_str_eq(fixture_get_at(s, 0, "n"), "genesis");
+    store_close(s);
+}
+
 /* Goal: the position in the log: below the checkpoint LMDB's own, above it the next checkpoint's.
  */
 Test(store_unwind, position) {
