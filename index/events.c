@@ -52,6 +52,13 @@ enum err index_cursor_parse(struct index_cursor *out, const char *text) {
     return ERR_OK;
 }
 
+void index_put_fork(struct store *s, uint64_t epoch, uint64_t block) {
+    uint8_t key[8], value[8];
+    be64_store(key, epoch);
+    be64_store(value, block);
+    store_put(s, TABLE_FORK, bytes_of(key, sizeof(key)), bytes_of(value, sizeof(value)));
+}
+
 uint64_t index_epoch(struct store_view *v) {
     uint8_t last[8];
     bytes key, value;

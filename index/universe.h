@@ -136,6 +136,9 @@ enum err index_cursor_parse(struct index_cursor *out, const char *text) MUST_USE
 
 /* The newest epoch that began with a rewind, 1 if none did: cursors are given with this. */
 uint64_t index_epoch(struct store_view *v);
+/* Puts into the open block that `epoch` begins with a rewind to `block`. The row stays when the
+ * block that it was put in goes. */
+void index_put_fork(struct store *s, uint64_t epoch, uint64_t block);
 /* Whether something up to the cursor was undone after it was given: then its holder first gets
  * `reorg`, and goes on after *out_block, the last block that stands. Also true when the view has no
  * such block; then that is the view's own. */

@@ -5,6 +5,7 @@
 #include "base/hex.h"
 #include "index/index.h"
 #include "index/record.h"
+#include "index/universe.h"
 #include "index/rows.h"
 #include "node/datadir.h"
 
@@ -400,14 +401,15 @@ enum err ledger_seal(struct ledger *l, struct err_ctx *ec) {
     return ledger_append_record(l, LOG_SEAL, NULL, ec);
 }
 
-/* Changes that no block has taken to the store yet go with a block that ends at once: after the
- * unwind the store says that it has the effect of every record before the REWIND. */
-static void keep_kv(struct ledger *l) {
-    if (!kv_waiting(l->kv))
-        return;
+/* What must outlast the blocks that go, in a block that ends at once: changes that no block has
+ * taken to the store yet (after the unwind the store says that it has the effect of every record
+ * before the REWIND), and where the fork is. */
+static void keep_rows(struct ledger *l, uint64_t to_block, uint64_t epoch) {
     struct store_applied at = {.block = l->head.number + 1};
     store_block_begin(l->store, at.block);
-    kv_put_rows(l->kv, l->newest, at.block);
+    index_put_fork(l->store, epoch, to_block);
+    if (kv_waiting(l->kv))
+        kv_put_rows(l->kv, l->newest, at.block);
     store_block_commit(l->store, &at);
 }
 
@@ -427,7 +429,7 @@ enum err ledger_rewind(struct ledger *l, uint64_t to_block, uint64_t epoch, uint
                                .block = to_block,
                                .state_root = h.header.state_root,
                                .block_hash = h.hash};
-    keep_kv(l);
+    keep_rows(l, to_block, epoch);
     TRY(store_unwind(l->store, to_block, &at, ec));
     kv_rewound(l->kv, to_block);
     chain_reset(l->chain, store_state_reader(l->newest));

@@ -3,6 +3,7 @@
  * what does not fit is refused with a reason. Covers: ledger.c recover.c walk.c datadir.c */
 #include "index/index.h"
 #include "index/record.h"
+#include "index/universe.h"
 #include "node/datadir.h"
 #include "tests/lib/node/chain.h"
 
@@ -195,6 +196,59 @@ Test(ledger, a_rewind_is_honoured) {
     cr_expect_eq(index_number_of(&n, c.ledger.newest, &dropped), ERR_NOT_FOUND);
     cr_expect_eq(index_find_tx(&n, &(uint32_t){0}, c.ledger.newest, &tx->hash), ERR_OK);
     node_chain_clear(&c);
+}
+
+static void expect_fork(struct ledger *l, uint64_t epoch, uint64_t block, uint64_t stands,
+                        bool forked) {
+    struct store_view *v;
+    uint64_t out;
+    const struct index_cursor c = {.epoch = epoch, .block = block};
+    cr_assert_eq(store_view_open(&v, l->store, store_durable(l->store)), ERR_OK);
+    cr_expect_eq(index_cursor_forked(&out, v, &c), forked, "epoch %d block %d", (int)epoch,
+                 (int)block);
+    cr_expect_eq(out, stands, "epoch %d block %d", (int)epoch, (int)block);
+    store_view_close(v);
+}
+
+/* Goal: cursors that a rewind cut off are told so: at once, after more blocks, and after a restart
+ * at any of these points, with and without the rewound blocks in the tables. */
+Test(ledger, forks_are_remembered) {
+    for (int checkpoint = 0; checkpoint < 2; checkpoint++) {
+        struct node_chain c;
+        struct err_ctx ec = {.text = ""};
+        uint64_t nonce = 0;
+        node_chain_init(&c);
+        add_blocks(&c, 8, &nonce);
+        store_set_durable(c.ledger.store, 8);
+        if (checkpoint)
+            cr_assert_eq(ledger_checkpoint(&c.ledger, &ec), ERR_OK);
+        expect_fork(&c.ledger, 1, 8, 8, false);
+        append_rewind(&c, 5);
+        store_set_durable(c.ledger.store, 5);
+        expect_fork(&c.ledger, 1, 6, 5, true);
+        for (int again = 0; again < 3; again++) {
+            expect_fork(&c.ledger, 1, 5, 5, false);
+            expect_fork(&c.ledger, 1, 8, 5, true);
+            if (again == 1) {
+                struct tx *tx = node_chain_transfer(&c, 3, 4, 0, 10);
+                node_chain_block(&c, &tx, 1);
+                store_set_durable(c.ledger.store, 6);
+                expect_fork(&c.ledger, 1, 6, 5, true);
+                expect_fork(&c.ledger, 2, 6, 6, false);
+            }
+            cr_assert_eq(node_chain_reopen(&c, &ec), ERR_OK);
+            cr_assert_eq(node_chain_recover(&c, NULL, NULL, &ec), ERR_OK, "%s", ec.text);
+        }
+        append_rewind(&c, 3); /* a second one, below */
+        store_set_durable(c.ledger.store, 3);
+        expect_fork(&c.ledger, 1, 4, 3, true);
+        expect_fork(&c.ledger, 2, 4, 3, true);
+        expect_fork(&c.ledger, 3, 4, 3, true); /* no such block yet */
+        expect_fork(&c.ledger, 3, 3, 3, false);
+        expect_fork(&c.ledger, UINT64_MAX, 3, 3, false);
+        cr_expect_eq(index_epoch(c.ledger.newest), 3);
+        node_chain_clear(&c);
+    }
 }
 
 Test(datadir, temporary_folders) {
