@@ -4,6 +4,7 @@
 #include "node/commands.h"
 
 #include "base/hex.h"
+#include "index/digest.h"
 #include "index/index.h"
 #include "index/record.h"
 #include "node/args.h"
@@ -12,13 +13,16 @@
 #include "state/log.h"
 #include "state/store.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char usage_text[] =
     "usage: callipter db verify --datadir DIR\n"
     "       callipter db stat --datadir DIR\n"
+    "       callipter db digest --datadir DIR [--block N] [--from-block N]\n"
     "       callipter db backup --datadir DIR --to BACKUP\n"
     "       callipter db restore --from BACKUP --datadir DIR\n"
     "\n"
@@ -26,12 +30,19 @@ static const char usage_text[] =
     "prints both;\n"
     "        exit status 0 only if the root is that of the tables' head block\n"
     "stat    rows and sizes of tables and logs\n"
+    "digest  a hash of every table that follows from the chain's messages alone, at a block (the "
+    "tables' own,\n"
+    "        unless given) from which history is kept; equal on all nodes of a chain. "
+    "--from-block\n"
+    "        leaves look-ups of transactions and logs in blocks below it out, as nodes that drop "
+    "old blocks do\n"
     "backup  copies the folder while a node may be running on it, and verifies the copy; BACKUP is "
     "a folder\n"
     "        that is absent or empty\n"
     "restore makes a data folder of a backup, and verifies it; DIR is absent or empty\n"
     "\n"
-    "For verify and stat no node may be running on the folder. The tables are a checkpoint: they "
+    "For verify, stat and digest no node may be running on the folder. The tables are a "
+    "checkpoint: they "
     "may be behind the "
     "log,\n"
     "whose later blocks the next start executes again.\n";
@@ -194,6 +205,51 @@ static enum err print_stat(const struct db *d, struct err_ctx *ec) {
     return ERR_OK;
 }
 
+/* --- digest --------------------------------------------------------------------------------- */
+static enum err number_arg(uint64_t *out, const char *text, const char *what, struct err_ctx *ec) {
+    char *end;
+    if (text == NULL)
+        return ERR_OK;
+    errno = 0;
+    *out = strtoull(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0)
+        FAIL(ec, ERR_INVALID, "--%s wants a block number", what);
+    return ERR_OK;
+}
+
+static enum err print_digest(struct db *d, const char *at, const char *from_text,
+                             struct err_ctx *ec) {
+    static struct index_digest digest;
+    uint64_t block = store_applied(d->store).block, from = 0;
+    if (d->view == NULL)
+        FAIL(ec, ERR_NOT_FOUND, "the tables have no block yet");
+    TRY(number_arg(&block, at, "block", ec));
+    TRY(number_arg(&from, from_text, "from-block", ec));
+    if (block > store_applied(d->store).block)
+        FAIL(ec, ERR_NOT_FOUND, "the tables end at block %" PRIu64, store_applied(d->store).block);
+    struct store_view *v;
+    enum err e = store_view_open(&v, d->store, block);
+    if (e != ERR_OK)
+        FAIL(ec, e, "the tables at block %" PRIu64 " cannot be read: history begins at %" PRIu64,
+             block, store_first_block(d->store));
+    e = index_digest(&digest, v, from, NULL, NULL, ec);
+    store_view_close(v);
+    TRY(e);
+    printf("block     %" PRIu64 " ", digest.block);
+    print_hash("", &digest.block_hash);
+    printf("\nfrom      %" PRIu64 "\n", digest.from);
+    for (int t = 0; t < TABLE_COUNT; t++) {
+        if (!digest.covered[t])
+            continue;
+        printf("%-9s ", table_info[t].name);
+        print_hash("", &digest.tables[t]);
+        printf(" %" PRIu64 " rows\n", digest.rows[t]);
+    }
+    print_hash("all       ", &digest.all);
+    printf("\n");
+    return ERR_OK;
+}
+
 /* --- copies --------------------------------------------------------------------------------- */
 static enum err copy(const char *from, const char *to, struct err_ctx *ec) {
     struct backup b;
@@ -210,19 +266,27 @@ static enum err copy(const char *from, const char *to, struct err_ctx *ec) {
     return e;
 }
 
-static enum err look(const char *datadir, bool is_verify, struct err_ctx *ec) {
+enum look { LOOK_VERIFY, LOOK_STAT, LOOK_DIGEST };
+
+static enum err look(const char *datadir, enum look what, const char *block, const char *first,
+                     struct err_ctx *ec) {
     struct db d = {0};
     enum err e = db_open(&d, datadir, ec);
     if (e == ERR_OK)
-        e = is_verify ? verify(&d, ec) : print_stat(&d, ec);
+        e = what == LOOK_VERIFY ? verify(&d, ec)
+            : what == LOOK_STAT ? print_stat(&d, ec)
+                                : print_digest(&d, block, first, ec);
     db_close(&d);
     return e;
 }
 
 int cmd_db(int argc, char **argv) {
-    const char *datadir = NULL, *to = NULL, *from = NULL;
-    const struct arg args[] = {
-        {"datadir", &datadir, NULL}, {"to", &to, NULL}, {"from", &from, NULL}};
+    const char *datadir = NULL, *to = NULL, *from = NULL, *block = NULL, *first = NULL;
+    const struct arg args[] = {{"datadir", &datadir, NULL},
+                               {"to", &to, NULL},
+                               {"from", &from, NULL},
+                               {"block", &block, NULL},
+                               {"from-block", &first, NULL}};
     const char *what = argc >= 2 ? argv[1] : "";
     struct err_ctx ec = {0};
     if (args_help(argc, argv) || strcmp(what, "help") == 0) {
@@ -230,10 +294,12 @@ int cmd_db(int argc, char **argv) {
         return 0;
     }
     bool is_verify = strcmp(what, "verify") == 0, is_stat = strcmp(what, "stat") == 0;
+    bool is_digest = strcmp(what, "digest") == 0;
     bool is_backup = strcmp(what, "backup") == 0, is_restore = strcmp(what, "restore") == 0;
-    bool ok = (is_verify || is_stat || is_backup || is_restore) &&
+    bool ok = (is_verify || is_stat || is_digest || is_backup || is_restore) &&
               args_parse(argc - 1, argv + 1, args, ARRAY_LEN(args), NULL, &ec) == ERR_OK &&
-              datadir != NULL && (to != NULL) == is_backup && (from != NULL) == is_restore;
+              datadir != NULL && (to != NULL) == is_backup && (from != NULL) == is_restore &&
+              ((block == NULL && first == NULL) || is_digest);
     if (!ok) {
         if (ec.text[0] != '\0')
             fprintf(stderr, "callipter db: %s\n", ec.text);
@@ -242,7 +308,11 @@ int cmd_db(int argc, char **argv) {
     }
     enum err e = is_backup    ? copy(datadir, to, &ec)
                  : is_restore ? copy(from, datadir, &ec)
-                              : look(datadir, is_verify, &ec);
+                              : look(datadir,
+                                     is_verify ? LOOK_VERIFY
+                                     : is_stat ? LOOK_STAT
+                                               : LOOK_DIGEST,
+                                     block, first, &ec);
     if (e == ERR_OK)
         return 0;
     fflush(stdout);

@@ -383,7 +383,7 @@ async function limitsMove() {
 }
 
 async function helped() {
-  const commands = ["run", "init", "account", "account new", "account list", "account import", "db", "db verify", "db stat", "db backup"];
+  const commands = ["run", "init", "account", "account new", "account list", "account import", "db", "db verify", "db stat", "db digest", "db backup"];
   commands.push("db restore", "bench", "bench keccak", "evm", "evm run", "statetest", "blocktest");
   for (const c of commands) {
     const r = callipter([...c.split(" "), "--help"]);
