@@ -10,7 +10,7 @@ enum { CURSOR_BYTES = 24, BITS_PER_CHAR = 5 };
 static const char alphabet[] = "0123456789abcdefghijklmnopqrstuv";
 
 static unsigned bit_at(const uint8_t *b, size_t i) {
-    return i < (size_t)CURSOR_BYTES * 8 ? b[i / 8] >> (7 - i % 8) & 1U : 0;
+    return i < (size_t)CURSOR_BYTES * 8 ? (unsigned)b[i / 8] >> (7 - i % 8) & 1U : 0;
 }
 
 void index_cursor_text(char out[INDEX_CURSOR_CHARS + 1], const struct index_cursor *c) {
