@@ -32,6 +32,11 @@ void bench_contender_stop(struct bench_contender *c) {
     bench_contender_init(c);
 }
 
+void bench_contender_end(struct bench_contender *c) {
+    bench_client_close(&c->client);
+    (void)bench_node_end(&c->node);
+}
+
 void bench_put_send(struct buf *b, const char *method, size_t id, const struct bench_tx *tx) {
     buf_printf(b, "{\"jsonrpc\":\"2.0\",\"id\":%zu,\"method\":\"%s\",\"params\":[\"", id, method);
     hex_put(b, tx->raw.ptr, tx->raw.len);
@@ -114,11 +119,11 @@ static enum err read_balances(struct bench_contender *c, struct err_ctx *ec) {
 }
 
 enum err bench_contender_prepare(struct bench_contender *c, const struct bench_report *r,
-                                 struct err_ctx *ec) {
+                                 size_t senders, struct err_ctx *ec) {
     static const char *const args[] = {"--block-gap-ms", "0", NULL};
     char genesis[PATH_BYTES];
     uint64_t accounts = r->accounts != 0 ? r->accounts : BENCH_ACCOUNTS;
-    size_t own = accounts < 2 * BENCH_SENDERS + 2 ? (size_t)accounts / 4 + 1 : BENCH_SENDERS;
+    size_t own = accounts < 2 * senders ? (size_t)accounts / 2 + 1 : senders;
     bench_chain_new(&c->chain, own);
     TRY(bench_node_folder(&c->node, ec));
     genesis_path(genesis, c);

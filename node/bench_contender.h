@@ -31,11 +31,13 @@ struct bench_contender {
 void bench_contender_init(struct bench_contender *c);
 /* Also of one that was never started. */
 void bench_contender_stop(struct bench_contender *c);
+/* Ends the process; the folder stays, for bench_contender_serve. */
+void bench_contender_end(struct bench_contender *c);
 
-/* Makes a folder with block 0 and, by transactions, all the accounts that are wanted; the node is
- * not running afterwards. */
+/* Makes a folder with block 0 and, by transactions, all the accounts that are wanted, `senders` of
+ * them ours to send from; the node is not running afterwards. */
 enum err bench_contender_prepare(struct bench_contender *c, const struct bench_report *r,
-                                 struct err_ctx *ec) MUST_USE;
+                                 size_t senders, struct err_ctx *ec) MUST_USE;
 /* Another one from the same folder, copied. */
 enum err bench_contender_fork(struct bench_contender *out, const struct bench_contender *c,
                               struct err_ctx *ec) MUST_USE;

@@ -202,7 +202,7 @@ static void report(struct durable *d) {
 static enum err set_up(struct durable *d, struct err_ctx *ec) {
     static const char *const library[] = {"--recover", "libsecp256k1", NULL};
     static const char *const vectorised[] = {"--recover", "vectorised", NULL};
-    TRY(bench_contender_prepare(&d->c[0], d->r, ec));
+    TRY(bench_contender_prepare(&d->c[0], d->r, BENCH_SENDERS, ec));
     TRY(bench_contender_fork(&d->c[1], &d->c[0], ec));
     TRY(bench_contender_serve(&d->c[0], d->r, "libsecp256k1", library, ec));
     TRY(bench_contender_serve(&d->c[1], d->r, "vectorised", vectorised, ec));

@@ -247,6 +247,12 @@ bool bench_node_end(struct bench_node *n) {
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
+void bench_node_kill(struct bench_node *n) {
+    if (n->pid > 0)
+        kill(n->pid, SIGKILL);
+    (void)bench_node_end(n);
+}
+
 void bench_node_stop(struct bench_node *n) {
     (void)bench_node_end(n);
     if (n->dir[0] != '\0')

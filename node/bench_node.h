@@ -30,6 +30,8 @@ enum err bench_node_run(struct bench_node *n, const char *const *args, int core,
  * answers. */
 enum err bench_peer_run(struct bench_node *n, const char *path, const char *const *args, int core,
                         struct err_ctx *ec) MUST_USE;
+/* Kills it, as a failing machine would. */
+void bench_node_kill(struct bench_node *n);
 /* Ends the process, not its folder. False if it did not end well. */
 bool bench_node_end(struct bench_node *n);
 /* Ends it and removes the folder; also after a failed start. */

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One transaction to its durable receipt (EIP-7966) while others come at a fixed pace, whatever the
+ * node does: every one of them is measured, from when it was due. At two gaps between blocks, on an
+ * all but idle node and at 5,000 transactions per second. */
+#include "node/bench_contender.h"
+
+#include "base/check.h"
+
+#include <stdlib.h>
+
+enum {
+    IDLE_RATE = 100,
+    LOAD_RATE = 5000,
+    IDLE_COUNT = 500,
+    LOAD_COUNT = 25000,
+    CONNECTIONS = 64,
+    DEPTH = 16,
+    NAME_MAX_BYTES = 96,
+};
+static const double quantiles[] = {0.5, 0.9, 0.99, 1};
+static const char *const quantile_names[] = {"p50", "p90", "p99", "longest"};
+
+struct pace {
+    struct bench_series us[ARRAY_LEN(quantiles)];
+};
+
+static enum err paced(double us[ARRAY_LEN(quantiles)], struct bench_contender *c, size_t n,
+                      double rate, struct err_ctx *ec) {
+    struct bench_load_options o = {
+        .url = c->node.url, .connections = CONNECTIONS, .depth = DEPTH, .rate = rate};
+    struct bench_load_result res;
+    struct bench_load *l = NULL;
+    struct bench_tx *txs = calloc(n, sizeof *txs);
+    struct arena arena;
+    struct buf body;
+    uint64_t gas;
+    CHECK(txs != NULL);
+    arena_init(&arena, 1 << 20, SIZE_MAX);
+    buf_init(&body, BENCH_CLIENT_ANSWER_MAX);
+    enum err e = bench_load_new(&l, &o, ec);
+    for (size_t i = 0; e == ERR_OK && i < n; i++) {
+        e = bench_chain_sign(&txs[i], &c->chain, &arena, BENCH_TRANSFER, ec);
+        buf_reset(&body);
+        bench_put_send(&body, "eth_sendRawTransactionSync", i, &txs[i]);
+        bench_load_add(l, i, buf_bytes(&body));
+    }
+    if (e == ERR_OK)
+        e = bench_load_run(l, &res, ec);
+    for (size_t q = 0; e == ERR_OK && q < ARRAY_LEN(quantiles); q++)
+        us[q] = bench_quantile(res.us, n, quantiles[q]);
+    if (e == ERR_OK)
+        e = bench_chain_check_receipts(&c->chain, &c->client, txs, n, &gas, ec);
+    bench_load_free(l);
+    buf_clear(&body);
+    arena_clear(&arena);
+    free(txs);
+    return e;
+}
+
+static void report(struct bench_report *r, const struct pace *p, const char *gap, const char *load,
+                   const char *peer) {
+    for (size_t q = 0; q < ARRAY_LEN(quantiles); q++) {
+        char name[NAME_MAX_BYTES];
+        snprintf(name, sizeof name, "transaction to durable receipt, gap %s, %s, %s", gap, load,
+                 quantile_names[q]);
+        bench_add_series(r,
+                         &(struct bench_row){
+                             .name = name, .unit = "us", .peer = peer, .smaller_is_better = true},
+                         &p->us[q]);
+    }
+}
+
+static enum err measure(struct bench_report *r, struct bench_contender *c,
+                        struct bench_contender *peer, const char *gap, struct err_ctx *ec) {
+    struct pace idle = {0}, loaded = {0};
+    size_t n = r->count != 0 ? r->count : LOAD_COUNT;
+    size_t idle_n = n < IDLE_COUNT ? n : IDLE_COUNT;
+    for (size_t run = 0; run < r->runs; run++) {
+        double us[ARRAY_LEN(quantiles)], peers[ARRAY_LEN(quantiles)] = {0};
+        TRY(paced(us, c, idle_n, IDLE_RATE, ec));
+        if (peer->is_peer)
+            TRY(paced(peers, peer, idle_n, IDLE_RATE, ec));
+        for (size_t q = 0; q < ARRAY_LEN(quantiles); q++)
+            bench_series_add(&idle.us[q], us[q], peers[q]);
+        TRY(paced(us, c, n, LOAD_RATE, ec));
+        for (size_t q = 0; q < ARRAY_LEN(quantiles); q++)
+            bench_series_add(&loaded.us[q], us[q], 0);
+    }
+    report(r, &idle, gap, "100/s", peer->is_peer ? peer->name : NULL);
+    report(r, &loaded, gap, "5,000/s", NULL);
+    return bench_chain_check_balances(&c->chain, &c->client, ec);
+}
+
+enum err bench_pace(struct bench_report *r, struct err_ctx *ec) {
+    static const struct {
+        const char *name;
+        const char *args[3];
+    } gaps[] = {{"1 ms", {"--block-gap-ms", "1", NULL}}, {"default", {NULL}}};
+    static const char *const mines_at_once[] = {NULL};
+    struct bench_contender c, peer;
+    bench_contender_init(&c);
+    bench_contender_init(&peer);
+    enum err e = bench_contender_prepare(&c, r, BENCH_SENDERS, ec);
+    if (e == ERR_OK && r->peer != NULL)
+        e = bench_contender_peer(&peer, r, mines_at_once, ec);
+    if (e == ERR_OK)
+        bench_contender_say(r, &c);
+    for (size_t i = 0; e == ERR_OK && i < ARRAY_LEN(gaps); i++) {
+        e = bench_contender_serve(&c, r, gaps[i].name, gaps[i].args, ec);
+        if (e == ERR_OK)
+            e = measure(r, &c, &peer, gaps[i].name, ec);
+        bench_contender_end(&c);
+    }
+    bench_contender_stop(&c);
+    bench_contender_stop(&peer);
+    return e;
+}

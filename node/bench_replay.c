@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `run --replay` of a log made for the purpose: by count 60 % transfers, 25 % ERC-20, 14 % ERC-1155
+ * mints, 1 % deployments, in an order that a fixed seed decides. Every block's hash is compared on
+ * the way; roots, receipts, log and checkpoints are all made again. */
+#include "node/bench_accounts.h"
+#include "node/bench_contender.h"
+
+#include "base/check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { COUNT_DEFAULT = 100000, STEP = 10000, CONNECTIONS = 16, DEPTH = 16 };
+
+static enum bench_work pick(uint64_t *rng) {
+    uint64_t of_hundred = bench_random(rng) % 100;
+    return of_hundred < 60   ? BENCH_TRANSFER
+           : of_hundred < 85 ? BENCH_ERC20
+           : of_hundred < 99 ? BENCH_MINT
+                             : BENCH_DEPLOY;
+}
+
+static enum err send_step(struct bench_contender *c, size_t n, uint64_t *rng, struct err_ctx *ec) {
+    struct bench_load_options o = {.url = c->node.url, .connections = CONNECTIONS, .depth = DEPTH};
+    struct bench_load_result res;
+    struct bench_load *l = NULL;
+    struct bench_tx *txs = calloc(n, sizeof *txs);
+    struct arena arena;
+    struct buf body;
+    uint64_t gas;
+    CHECK(txs != NULL);
+    arena_init(&arena, 1 << 20, SIZE_MAX);
+    buf_init(&body, BENCH_CLIENT_ANSWER_MAX);
+    enum err e = bench_load_new(&l, &o, ec);
+    for (size_t i = 0; e == ERR_OK && i < n; i++) {
+        e = bench_chain_sign(&txs[i], &c->chain, &arena, pick(rng), ec);
+        buf_reset(&body);
+        bench_put_send(&body, "eth_sendRawTransaction", i, &txs[i]);
+        bench_load_add(l, txs[i].sender, buf_bytes(&body));
+    }
+    if (e == ERR_OK)
+        e = bench_load_run(l, &res, ec);
+    if (e == ERR_OK)
+        e = bench_chain_check_receipts(&c->chain, &c->client, txs, n, &gas, ec);
+    bench_load_free(l);
+    buf_clear(&body);
+    arena_clear(&arena);
+    free(txs);
+    return e;
+}
+
+static enum err make_log(struct bench_contender *c, size_t count, struct err_ctx *ec) {
+    uint64_t rng = 7;
+    for (size_t at = 0; at < count; at += STEP)
+        TRY(send_step(c, count - at < STEP ? count - at : STEP, &rng, ec));
+    return bench_chain_check_balances(&c->chain, &c->client, ec);
+}
+
+struct replayed {
+    double tx_s, mgas_s;
+    unsigned long long txs;
+};
+
+static enum err replay_once(struct replayed *out, const struct bench_contender *c,
+                            struct err_ctx *ec) {
+    struct bench_node fresh;
+    char command[4 * DATADIR_PATH_MAX], line[512];
+    bool found = false;
+    TRY(bench_node_folder(&fresh, ec));
+    snprintf(command, sizeof command,
+             "exec /proc/%d/exe run --chain '%s/genesis.json' --datadir '%s/data' --replay "
+             "'%s/data' --log-level error",
+             (int)getpid(), c->node.dir, fresh.dir, c->node.dir);
+    FILE *p = popen(command, "r");
+    while (p != NULL && fgets(line, sizeof line, p) != NULL)
+        if (sscanf(line,
+                   "replayed blocks=%*u txs=%llu gas=%*u rewinds=%*u seconds=%*f txs_per_s=%lf "
+                   "mgas_per_s=%lf",
+                   &out->txs, &out->tx_s, &out->mgas_s) == 3)
+            found = true;
+    int status = p != NULL ? pclose(p) : -1;
+    bench_node_stop(&fresh);
+    if (status != 0 || !found)
+        FAIL(ec, ERR_MISMATCH, "the replay did not end well");
+    return ERR_OK;
+}
+
+static enum err run(struct bench_report *r, struct bench_contender *c, struct err_ctx *ec) {
+    static const char *const plain[] = {NULL};
+    struct bench_series tx_s = {0}, mgas_s = {0};
+    struct bench_report small = *r;
+    size_t count = r->count != 0 ? r->count : COUNT_DEFAULT;
+    small.accounts = 2 * BENCH_SENDERS + 2; /* nothing but the mix is in the log */
+    small.both_cores = true;
+    TRY(bench_contender_prepare(c, &small, BENCH_SENDERS, ec));
+    TRY(bench_contender_serve(c, &small, "callipter", plain, ec));
+    TRY(make_log(c, count, ec));
+    bench_contender_end(c);
+    for (size_t i = 0; i < r->runs; i++) {
+        struct replayed one = {0};
+        TRY(replay_once(&one, c, ec));
+        if (one.txs < count)
+            FAIL(ec, ERR_MISMATCH, "%llu transactions were replayed of %zu", one.txs, count);
+        bench_series_add(&tx_s, one.tx_s, 0);
+        bench_series_add(&mgas_s, one.mgas_s, 0);
+    }
+    bench_add_series(r, &(struct bench_row){.name = "transactions of the mix", .unit = "1/s"},
+                     &tx_s);
+    bench_add_series(r, &(struct bench_row){.name = "gas of the mix", .unit = "Mgas/s"}, &mgas_s);
+    return ERR_OK;
+}
+
+enum err bench_replay(struct bench_report *r, struct err_ctx *ec) {
+    struct bench_contender c;
+    bench_contender_init(&c);
+    bench_pin(BENCH_ALL_CORES);
+    enum err e = run(r, &c, ec);
+    bench_contender_stop(&c);
+    return e;
+}

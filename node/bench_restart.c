@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A node on a large state: how long it takes to serve again after a stop and after it was killed
+ * under load, and its private memory after the start and through a load at a fixed pace. */
+#include "node/bench_contender.h"
+
+#include "base/check.h"
+
+enum {
+    LOAD_COUNT = 20000,
+    PACE = 5000,
+    LONG_ROUNDS = 150, /* of LOAD_COUNT at PACE: ten minutes */
+    CONNECTIONS = 16,
+    DEPTH = 16,
+};
+#define MIB (1024.0 * 1024.0)
+
+/* One round of coin transfers at the pace; *out_most is raised to the memory in use after it. */
+static enum err load(struct bench_contender *c, size_t n, double *out_most, struct err_ctx *ec) {
+    struct bench_load_options o = {
+        .url = c->node.url, .connections = CONNECTIONS, .depth = DEPTH, .rate = PACE};
+    struct bench_load_result res;
+    struct bench_load *l = NULL;
+    struct arena arena;
+    struct buf body;
+    TRY(bench_load_new(&l, &o, ec));
+    arena_init(&arena, 1 << 20, SIZE_MAX);
+    buf_init(&body, BENCH_CLIENT_ANSWER_MAX);
+    enum err e = ERR_OK;
+    for (size_t i = 0; e == ERR_OK && i < n; i++) {
+        struct bench_tx tx;
+        e = bench_chain_sign(&tx, &c->chain, &arena, BENCH_ERC20, ec);
+        buf_reset(&body);
+        bench_put_send(&body, "eth_sendRawTransaction", i, &tx);
+        bench_load_add(l, i, buf_bytes(&body));
+    }
+    if (e == ERR_OK)
+        e = bench_load_run(l, &res, ec);
+    double memory = bench_node_memory(&c->node);
+    *out_most = memory > *out_most ? memory : *out_most;
+    bench_load_free(l);
+    buf_clear(&body);
+    arena_clear(&arena);
+    return e;
+}
+
+static enum err start(struct bench_contender *c, const struct bench_report *r, double *out_ms,
+                      struct err_ctx *ec) {
+    static const char *const plain[] = {NULL};
+    double begun = bench_now_ns();
+    TRY(bench_contender_serve(c, r, "callipter", plain, ec));
+    *out_ms = (bench_now_ns() - begun) / 1e6;
+    return ERR_OK;
+}
+
+/* All that was acknowledged before it was killed is there. */
+static enum err check_crowd(struct bench_contender *c, uint64_t want, struct err_ctx *ec) {
+    uint64_t have;
+    TRY(bench_chain_crowd(&have, &c->client, ec));
+    if (have != want)
+        FAIL(ec, ERR_MISMATCH, "%llu accounts are left of %llu", (unsigned long long)have,
+             (unsigned long long)want);
+    return ERR_OK;
+}
+
+static enum err run(struct bench_report *r, struct bench_contender *c, struct err_ctx *ec) {
+    struct bench_series stopped = {0}, killed = {0}, at_start = {0}, most = {0};
+    size_t n = r->count != 0 ? r->count : LOAD_COUNT;
+    uint64_t accounts;
+    double ms;
+    TRY(bench_contender_prepare(c, r, BENCH_SENDERS, ec));
+    bench_contender_say(r, c);
+    for (size_t run_no = 0; run_no < r->runs; run_no++) {
+        double memory = 0;
+        TRY(start(c, r, &ms, ec));
+        bench_series_add(&stopped, ms, 0);
+        bench_series_add(&at_start, bench_node_memory(&c->node) / MIB, 0);
+        TRY(bench_chain_crowd(&accounts, &c->client, ec));
+        for (size_t i = 0; i < (r->large ? LONG_ROUNDS : 1); i++)
+            TRY(load(c, n, &memory, ec));
+        bench_series_add(&most, memory / MIB, 0);
+        bench_client_close(&c->client);
+        bench_node_kill(&c->node);
+        TRY(start(c, r, &ms, ec));
+        bench_series_add(&killed, ms, 0);
+        TRY(check_crowd(c, accounts, ec));
+        bench_contender_end(c);
+    }
+    bench_add_series(r, &(struct bench_row){.name = "start after a stop", .unit = "ms"}, &stopped);
+    bench_add_series(
+        r, &(struct bench_row){.name = "start after being killed under load", .unit = "ms"},
+        &killed);
+    bench_add_series(r, &(struct bench_row){.name = "private memory once it serves", .unit = "MiB"},
+                     &at_start);
+    bench_add_series(r,
+                     &(struct bench_row){.name = r->large
+                                                     ? "private memory at most, 10 min at 5,000/s"
+                                                     : "private memory at most, at 5,000/s",
+                                         .unit = "MiB"},
+                     &most);
+    return ERR_OK;
+}
+
+enum err bench_restart(struct bench_report *r, struct err_ctx *ec) {
+    struct bench_contender c;
+    bench_contender_init(&c);
+    enum err e = run(r, &c, ec);
+    bench_contender_stop(&c);
+    return e;
+}
