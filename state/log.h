@@ -102,8 +102,14 @@ uint64_t wal_last_seq(const struct wal *l); /* 0 = empty */
 uint64_t wal_synced_seq(const struct wal *l);
 uint64_t wal_first_seq(const struct wal *l); /* first that pruning has left; last + 1 when empty */
 
-/* One record by position; payload lives in `b`. Any thread. ERR_NOT_FOUND: the segment was pruned;
- * ERR_CORRUPT. */
+/* The first record of a segment: of one that was pruned the first that is left, of one that is not
+ * there yet last + 1. And the segment that a record is in: of a pruned one the first that is left,
+ * of one that is not there yet the current one. */
+uint64_t wal_segment_seq(const struct wal *l, uint32_t segment);
+uint32_t wal_segment_of(const struct wal *l, uint64_t seq);
+
+/* One record by position; payload lives in `b`. Any thread. ERR_PRUNED: the segment was pruned;
+ * ERR_NOT_FOUND: no record was ever there; ERR_CORRUPT. */
 struct buf;
 enum err wal_read(struct wal *l, struct buf *b, struct log_pos pos, struct log_record *out,
                   struct err_ctx *ec) MUST_USE;

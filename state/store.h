@@ -119,6 +119,21 @@ enum err store_unwind(struct store *s, uint64_t to_block, const struct store_app
  * refuses. State below `block_num` is ERR_PRUNED from the first step on. Any thread but the
  * writer's is best: it waits for a running checkpoint. */
 bool store_prune(struct store *s, uint64_t block_num, size_t max_rows);
+/* Drops rows that go with the log segments of old blocks (index/): in one synced transaction, by
+ * which a row of TXL, LOGA, BODY or RCPT is removed, or put again. All are of blocks below
+ * store_first_block, whose undo data is gone. Neither views nor checkpoints bring them back, but a
+ * view may show a removed row for as long as a delta in RAM has it. Threads as store_prune. */
+struct store_drop_row {
+    enum table_id table;
+    bool put;         /* else it is removed, */
+    bytes key, value; /* if it has this value; any when value.ptr is NULL */
+};
+enum err store_drop(struct store *s, const struct store_drop_row *rows, size_t count,
+                    struct err_ctx *ec) MUST_USE;
+/* A row as the last checkpoint left it, whatever the deltas have. *out_len is its length, of which
+ * at most `cap` bytes are copied. */
+bool store_get_applied(struct store *s, enum table_id table, bytes key, void *out, size_t cap,
+                       size_t *out_len);
 /* Lowest block whose state can be read, and to which store_unwind can go. */
 uint64_t store_first_block(const struct store *s);
 
@@ -187,7 +202,7 @@ struct trie_source store_trie_source(struct store_view *v);
 enum err store_rebuild_root(struct store_view *v, hash32 *out_root, struct err_ctx *ec) MUST_USE;
 /* keccak over all rows of a derived table at the view's block in order of keys, each as length u32
  * BE | key | length u32 BE | value. Equal on all nodes at a block, for CSA, CSS, HIA, HIS and UNDO
- * on those that retain the same blocks. O(rows). */
+ * on those that retain the same blocks; for TXL and LOGA likewise. O(rows). */
 void store_table_digest(struct store_view *v, enum table_id table, hash32 *out);
 
 /* ACCT's packed form. account_unpack: ERR_CORRUPT. */

@@ -293,3 +293,58 @@ bool store_prune(struct store *s, uint64_t block_num, size_t max_rows) {
     pthread_mutex_unlock(&s->lmdb_lock);
     return more;
 }
+
+/* --- rows of dropped segments --------------------------------------------------------------- */
+
+static int drop_row(struct store *s, MDB_txn *txn, const struct store_drop_row *r) {
+    CHECK(r->table == TABLE_TXL || r->table == TABLE_LOGA || r->table == TABLE_BODY ||
+          r->table == TABLE_RCPT);
+    if (!r->put && r->value.ptr != NULL) {
+        MDB_val k = mdb_of(r->key), v;
+        int rc = mdb_get(txn, s->dbi[r->table], &k, &v);
+        if (rc != 0 || bytes_cmp(bytes_of_mdb(v), r->value) != 0)
+            return rc == MDB_NOTFOUND ? 0 : rc;
+    }
+    return set_row(s, txn, r->table, r->key, !r->put, r->value);
+}
+
+static int drop(struct store *s, const struct store_drop_row *rows, size_t count) {
+    MDB_txn *txn;
+    store_views_rest(s);
+    int rc = mdb_txn_begin(s->env, NULL, 0, &txn);
+    if (rc != 0)
+        return rc;
+    for (size_t i = 0; i < count && rc == 0; i++)
+        rc = drop_row(s, txn, &rows[i]);
+    if (rc != 0) {
+        mdb_txn_abort(txn);
+        return rc;
+    }
+    return mdb_txn_commit(txn);
+}
+
+enum err store_drop(struct store *s, const struct store_drop_row *rows, size_t count,
+                    struct err_ctx *ec) {
+    pthread_mutex_lock(&s->lmdb_lock);
+    int rc = drop(s, rows, count);
+    pthread_mutex_unlock(&s->lmdb_lock);
+    if (rc != 0)
+        FAIL(ec, store_lmdb_err(rc), "%zu rows of old blocks cannot be dropped: %s", count,
+             mdb_strerror(rc));
+    return ERR_OK;
+}
+
+bool store_get_applied(struct store *s, enum table_id table, bytes key, void *out, size_t cap,
+                       size_t *out_len) {
+    MDB_txn *txn;
+    MDB_val k = mdb_of(key), v;
+    if (mdb_txn_begin(s->env, NULL, MDB_RDONLY, &txn) != 0)
+        return false;
+    bool found = mdb_get(txn, s->dbi[table], &k, &v) == 0;
+    if (found) {
+        *out_len = v.mv_size;
+        memcpy(out, v.mv_data, v.mv_size < cap ? v.mv_size : cap);
+    }
+    mdb_txn_abort(txn);
+    return found;
+}

@@ -31,6 +31,25 @@ uint64_t wal_first_seq(const struct wal *l) {
     return seq;
 }
 
+uint64_t wal_segment_seq(const struct wal *l, uint32_t segment) {
+    pthread_mutex_lock((pthread_mutex_t *)&l->lock);
+    uint32_t first = l->segments[0].number;
+    size_t i = segment <= first ? 0 : segment - first;
+    uint64_t seq = i < l->segment_count ? l->segments[i].first_seq : wal_last_seq(l) + 1;
+    pthread_mutex_unlock((pthread_mutex_t *)&l->lock);
+    return seq;
+}
+
+uint32_t wal_segment_of(const struct wal *l, uint64_t seq) {
+    pthread_mutex_lock((pthread_mutex_t *)&l->lock);
+    size_t i = l->segment_count - 1;
+    while (i > 0 && l->segments[i].first_seq > seq)
+        i--;
+    uint32_t number = l->segments[i].number;
+    pthread_mutex_unlock((pthread_mutex_t *)&l->lock);
+    return number;
+}
+
 uint64_t wal_bytes(const struct wal *l) {
     pthread_mutex_lock((pthread_mutex_t *)&l->lock);
     uint64_t sum = 0;

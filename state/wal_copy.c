@@ -55,8 +55,10 @@ static enum err copy_segment(struct wal *l, const char *to_dir, const struct wal
     int n = snprintf(to_path, sizeof(to_path), "%s/%s-%08u.seg", to_dir, l->prefix, s->number);
     if (n < 0 || (size_t)n >= sizeof(to_path))
         FAIL(ec, ERR_INVALID, "the path %s is too long", to_dir);
-    TRY(d->open(d, &from, from_path, false, ec));
-    enum err e = d->open(d, &to, to_path, true, ec);
+    enum err e = d->open(d, &from, from_path, false, ec);
+    if (e != ERR_OK)
+        return e;
+    e = d->open(d, &to, to_path, true, ec);
     if (e == ERR_OK) {
         e = copy_open(d, from, to, s, end);
         d->close(d, to);
@@ -67,11 +69,17 @@ static enum err copy_segment(struct wal *l, const char *to_dir, const struct wal
     return ERR_OK;
 }
 
+/* Newest first: when one is gone, its node has pruned it and those before it meanwhile, and the
+ * copy is whole without them. */
 static enum err copy_all(struct wal *l, const char *to_dir, struct err_ctx *ec) {
-    for (size_t i = 0; i < l->segment_count; i++) {
+    for (size_t i = l->segment_count; i-- > 0;) {
         bool last = i + 1 == l->segment_count;
-        TRY(copy_segment(l, to_dir, &l->segments[i],
-                         last ? atomic_load(&l->end) : l->segments[i].bytes, ec));
+        enum err e = copy_segment(l, to_dir, &l->segments[i],
+                                  last ? atomic_load(&l->end) : l->segments[i].bytes, ec);
+        if (e == ERR_NOT_FOUND && !last)
+            break;
+        if (e != ERR_OK)
+            return e;
     }
     enum err e = l->disk->sync_dir(l->disk, to_dir);
     if (e != ERR_OK)

@@ -68,6 +68,8 @@ static void handle_put(struct wal *l, struct wal_handle *h, struct disk_file *ow
     pthread_mutex_lock(&l->lock);
     CHECK(h->refs > 0);
     h->refs--;
+    wal_handles_drop(l,
+                     l->segments[0].number); /* pruned while it was read: its space is free now */
     pthread_mutex_unlock(&l->lock);
 }
 
@@ -97,8 +99,15 @@ enum err wal_load(struct wal *l, struct buf *b, const struct wal_segment *s, uin
     return ERR_OK;
 }
 
-enum err wal_read(struct wal *l, struct buf *b, struct log_pos pos, struct log_record *out,
-                  struct err_ctx *ec) {
+static bool is_pruned(struct wal *l, uint32_t segment) {
+    pthread_mutex_lock(&l->lock);
+    bool pruned = segment < l->segments[0].number;
+    pthread_mutex_unlock(&l->lock);
+    return pruned;
+}
+
+static enum err read_record(struct wal *l, struct buf *b, struct log_pos pos,
+                            struct log_record *out, struct err_ctx *ec) {
     pthread_mutex_lock(&l->lock);
     int i = segment_find(l, pos.segment);
     struct wal_segment s = {0};
@@ -138,6 +147,15 @@ enum err wal_read(struct wal *l, struct buf *b, struct log_pos pos, struct log_r
         FAIL(ec, ERR_CORRUPT, "%s/%s: the record in segment %u at offset %u is damaged: %s", l->dir,
              l->prefix, pos.segment, pos.offset, why);
     return ERR_OK;
+}
+
+enum err wal_read(struct wal *l, struct buf *b, struct log_pos pos, struct log_record *out,
+                  struct err_ctx *ec) {
+    enum err e = read_record(l, b, pos, out, ec);
+    /* It may go at any moment; whatever that looked like. */
+    if (e != ERR_OK && is_pruned(l, pos.segment))
+        FAIL(ec, ERR_PRUNED, "%s/%s: segment %u was pruned", l->dir, l->prefix, pos.segment);
+    return e;
 }
 
 /* Records of one loaded segment with from_seq <= seq <= last_seq. */

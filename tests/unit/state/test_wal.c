@@ -122,7 +122,15 @@ Test(wal, prune) {
     struct buf b;
     buf_init(&b, 1 << 20);
     struct log_record r;
-    cr_assert_eq(wal_read(l, &b, pos[1], &r, NULL), ERR_NOT_FOUND);
+    cr_assert_eq(wal_read(l, &b, pos[1], &r, NULL), ERR_PRUNED);
+    cr_assert_eq(wal_segment_seq(l, 0), first);
+    cr_assert_eq(wal_segment_of(l, 1), wal_segment_of(l, first));
+    cr_assert_eq(wal_segment_seq(l, pos[N].segment + 1), N + 1);
+    for (uint64_t seq = first; seq <= N; seq++) {
+        cr_assert_eq(wal_segment_of(l, seq), pos[seq].segment);
+        cr_assert_leq(wal_segment_seq(l, pos[seq].segment), seq);
+    }
+    cr_assert_eq(wal_segment_of(l, N + 1), pos[N].segment);
     cr_assert_eq(wal_read(l, &b, pos[200], &r, NULL), ERR_OK);
     buf_clear(&b);
     struct expect e = {1};
@@ -356,7 +364,7 @@ static void *read_thread(void *ctx) {
         cr_assert(got == ERR_OK || got == ERR_PRUNED || got == ERR_NOT_FOUND);
         struct log_record r;
         got = wal_read(s->log, &b, (struct log_pos){(uint32_t)(s->syncs % 90), 64}, &r, NULL);
-        cr_assert(got == ERR_OK || got == ERR_NOT_FOUND);
+        cr_assert(got == ERR_OK || got == ERR_NOT_FOUND || got == ERR_PRUNED);
         uint64_t synced = wal_synced_seq(s->log);
         if (synced > 500)
             cr_assert_eq(wal_prune(s->log, synced - 500, NULL), ERR_OK);
