@@ -152,6 +152,16 @@ enum err index_load_block(struct index_block *out, struct arena *a, const struct
     return ERR_OK;
 }
 
+uint64_t index_first_body(struct store_view *v) {
+    static const uint8_t zero[8];
+    bytes key, value;
+    struct store_cursor *c = store_cursor_open(v, TABLE_BODY);
+    bool found = store_cursor_seek(c, bytes_of(zero, sizeof(zero)), &key, &value);
+    uint64_t block = found && key.len == 8 ? be64_load(key.ptr) : 0;
+    store_cursor_close(c);
+    return block;
+}
+
 enum err index_load_message(struct message *out, struct arena *a, const struct index_source *src,
                             struct store_view *v, uint64_t number, struct err_ctx *ec) {
     struct index_head head;

@@ -156,7 +156,7 @@ static enum err give(struct search *s, struct err_ctx *ec) {
         return ERR_CORRUPT;
     struct index_log l = {.block = &s->block,
                           .log = &r->logs[s->at.log_idx - first],
-                          .tx_idx = s->at.tx_idx,
+                          .at = s->at.tx_idx,
                           .log_idx = s->at.log_idx};
     return q->fn(q->ctx, &l);
 }

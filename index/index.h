@@ -58,18 +58,62 @@ struct index_source {
     struct wal *log;
     struct wal *receipts;
 };
-/* A block with all of its transactions and receipts; arrays and what they point to live in the
- * arena. */
+struct index_place {
+    uint32_t tx_idx;    /* in the block */
+    uint32_t first_log; /* logs of the block before the transaction's */
+};
+/* A block with all of its transactions and receipts, or some of them; arrays and what they point to
+ * live in the arena. */
 struct index_block {
     struct index_head head;
     struct tx *txs; /* decoded, senders known */
     struct receipt *receipts;
-    size_t tx_count;
+    size_t tx_count; /* of the arrays */
+    /* NULL: all are there. Else the rest went with the block's segments, and this is where those
+     * that are there lie in the block. */
+    const struct index_place *places;
 };
+static inline uint32_t index_tx_idx(const struct index_block *b, size_t at) {
+    return b->places != NULL ? b->places[at].tx_idx : (uint32_t)at;
+}
+/* O(at). */
+static inline uint32_t index_first_log(const struct index_block *b, size_t at) {
+    size_t first = 0;
+    if (b->places != NULL)
+        return b->places[at].first_log;
+    for (size_t i = 0; i < at; i++)
+        first += b->receipts[i].log_count;
+    return (uint32_t)first;
+}
 /* ERR_NOT_FOUND; ERR_PRUNED when its segments are gone; ERR_CORRUPT when a record is not this
  * block's. */
 enum err index_load_block(struct index_block *out, struct arena *a, const struct index_source *src,
                           struct store_view *v, uint64_t number, struct err_ctx *ec) MUST_USE;
+
+/* --- what outlives a block's segments (PROTOCOL §6) ------------------------------------------
+ * Old segments are dropped (node/segments.h). Headers and nodes of the tree of messages stay, and:
+ * transactions with an L2ToL1Tx, those that schedule tries of tickets, and those of types 0x64,
+ * 0x68 and 0x69, with their receipts. Table KEPT has them from the beginning, so that nothing has
+ * to be copied when segments go. */
+struct index_filter;
+bool index_outlives(const struct tx *tx, const struct receipt *r);
+/* Whether all that the filter can ever match outlives. */
+bool index_filter_outlives(const struct index_filter *f);
+/* One transaction, at out->txs[*out_at]; from the segments, else from what outlives them.
+ * ERR_NOT_FOUND: the block has none there; ERR_PRUNED: it went; ERR_CORRUPT. */
+enum err index_load_tx(struct index_block *out, size_t *out_at, struct arena *a,
+                       const struct index_source *src, struct store_view *v, uint64_t number,
+                       uint32_t tx_idx, struct err_ctx *ec) MUST_USE;
+/* What outlives of a block, whether its segments are there or not. ERR_NOT_FOUND, ERR_CORRUPT. */
+enum err index_load_kept(struct index_block *out, struct arena *a, struct store_view *v,
+                         uint64_t number, struct err_ctx *ec) MUST_USE;
+/* Lowest block that the tables have a BLOCK record of; 0: of none. */
+uint64_t index_first_body(struct store_view *v);
+/* What to give to store_drop when the block's segments are about to go; in `a`. Of a block that
+ * cannot be read any more only BODY and RCPT. ERR_IO, ERR_NOMEM. */
+enum err index_drop_rows(struct store_drop_row **out, size_t *out_count, struct arena *a,
+                         const struct index_source *src, struct store_view *v, uint64_t number,
+                         struct err_ctx *ec) MUST_USE;
 
 /* The message that made a block (not block 0), to derive it again; its data lives in the arena.
  * Errors as index_load_block. */
@@ -112,7 +156,7 @@ struct index_filter {
 struct index_log {
     const struct index_block *block;
     const struct log_entry *log;
-    uint32_t tx_idx;
+    size_t at;        /* of its transaction in block->txs */
     uint32_t log_idx; /* within the block */
 };
 /* Called in order of block, transaction, log; what it points to ends with the call. */
@@ -132,7 +176,8 @@ struct index_query {
 /* Walks the blocks that LOGA says may match - the intersection of the criteria's blocks, found by
  * seeking in each in turn - and opens only those. Without any criterion, only blocks whose header
  * bloom is not empty. ERR_BUSY with *out_last the last block searched whole (from - 1 when none)
- * when a limit was met. `a` is used as scratch and reset to its mark for each block. */
+ * when a limit was met. ERR_PRUNED when the range reaches into blocks whose segments are gone,
+ * unless index_filter_outlives. `a` is used as scratch and reset to its mark for each block. */
 enum err index_logs(uint64_t *out_last, struct arena *a, const struct index_query *q,
                     struct err_ctx *ec) MUST_USE;
 /* Whether one log matches the filter's criteria (its range is not looked at). */

@@ -148,6 +148,8 @@ static enum err scan_block(const struct index_block *b, const struct index_filte
                            index_log_fn fn, void *ctx) {
     uint32_t log_idx = 0;
     for (size_t i = 0; i < b->tx_count; i++) {
+        if (b->places != NULL)
+            log_idx = b->places[i].first_log;
         for (size_t j = 0; j < b->receipts[i].log_count; j++, log_idx++) {
             const struct log_entry *log = &b->receipts[i].logs[j];
             if (!index_log_matches(f, log))
@@ -155,8 +157,7 @@ static enum err scan_block(const struct index_block *b, const struct index_filte
             if (*left == 0)
                 return ERR_BUSY;
             --*left;
-            struct index_log l = {
-                .block = b, .log = log, .tx_idx = (uint32_t)i, .log_idx = log_idx};
+            struct index_log l = {.block = b, .log = log, .at = i, .log_idx = log_idx};
             TRY(fn(ctx, &l));
         }
     }
@@ -168,10 +169,21 @@ static enum err visit(struct arena *a, const struct index_query *q, uint64_t blo
     struct arena_mark m = arena_mark(a);
     struct index_block b;
     enum err e = index_load_block(&b, a, q->source, q->view, block, ec);
+    if (e == ERR_PRUNED && index_filter_outlives(&q->filter))
+        e = index_load_kept(&b, a, q->view, block, ec);
     if (e == ERR_OK)
         e = scan_block(&b, &q->filter, left, q->fn, q->ctx);
     arena_reset_to(a, m);
     return e;
+}
+
+/* LOGA has only what outlives of the blocks below the first that is whole: who asks for more would
+ * take silence for an answer. */
+static bool reaches_dropped(const struct index_query *q) {
+    if (index_filter_outlives(&q->filter))
+        return false;
+    uint64_t first = index_first_body(q->view);
+    return first > 1 && q->filter.from < first;
 }
 
 enum err index_logs(uint64_t *out_last, struct arena *a, const struct index_query *q,
@@ -182,6 +194,9 @@ enum err index_logs(uint64_t *out_last, struct arena *a, const struct index_quer
     size_t logs_left = q->logs_max, blocks_left = q->blocks_max;
     uint64_t last = f->from - 1;
     uint64_t pos = f->from > 0 ? f->from : 1; /* block 0 has no transactions */
+    *out_last = last;
+    if (reaches_dropped(q))
+        return ERR_PRUNED;
     enum err e = search_init(&s, a, q->view, q);
     while (e == ERR_OK && pos <= f->to) {
         uint64_t block = s.count > 0 ? search_next(&s, pos) : bloom_next(q->view, pos, f->to);

@@ -118,6 +118,7 @@ void index_put_block(struct store *s, const struct derived_block *b,
     }
     put_logs(s, b);
     index_put_universes(s, b);
+    row_put_kept(s, b);
     if (at->has_body)
         put_position(s, TABLE_BODY, number_key, at->body);
     if (at->has_receipts)

@@ -30,4 +30,7 @@ void row_send_key(uint8_t out[ROW_SEND_KEY_BYTES], unsigned level, uint64_t inde
 /* The rows of what a log says about the tree of messages to the parent; most say nothing. */
 void row_put_sends(struct store *s, const struct log_entry *l, uint64_t block);
 
+/* The rows of what outlives the block's segments. */
+void row_put_kept(struct store *s, const struct derived_block *b);
+
 #endif

@@ -10,6 +10,7 @@
 #include "node/args.h"
 #include "node/backup.h"
 #include "node/datadir.h"
+#include "node/ledger.h"
 #include "state/log.h"
 #include "state/store.h"
 
@@ -131,6 +132,12 @@ static enum err verify_log(const struct db *d, struct err_ctx *ec) {
         FAIL(ec, ERR_CORRUPT,
              "the tables hold the effect of record %" PRIu64 ", but the log ends at %" PRIu64,
              applied, last);
+    uint64_t needed = ledger_log_floor(d->store);
+    if (first > needed)
+        FAIL(ec, ERR_PRUNED,
+             "the tables need the log from record %" PRIu64 " on, but it begins at %" PRIu64
+             ": it was pruned while it was copied; copy again",
+             needed, first);
     if (last > applied)
         printf("          the tables are at record %" PRIu64
                ": the next start executes the %" PRIu64 " after it\n",

@@ -302,6 +302,7 @@ static enum err start(struct run *r, struct err_ctx *ec) {
         TRY(settlement_start(r->settlement, r->sequencer, ec));
     if (strcmp(r->config.role, "validator") != 0) /* which sends nothing */
         TRY(start_api(r, ec));
+    atomic_store(&r->ledger.may_drop, true);
     TRY(start_rpc(r, ec));
     TRY(set_public_url(r, ec));
     r->reload.rpc = r->rpc;

@@ -243,11 +243,13 @@ static enum err check_log(struct ledger *l, struct err_ctx *ec) {
              ", but the store holds the effect of record %" PRIu64,
              last, applied);
     struct first_record f = {.result = ERR_NOT_FOUND};
+    if (wal_first_seq(l->log) > 1)
+        return ERR_OK; /* its first segments were pruned; the store was compared */
     enum err e = wal_each(l->log, 1, on_first, &f, ec);
     if (e != ERR_OK && e != ERR_EXISTS)
         return e;
     if (f.result == ERR_NOT_FOUND)
-        return ERR_OK; /* its first segments were pruned; the store was compared */
+        FAIL(ec, ERR_CORRUPT, "the first record of the log does not say whose it is");
     if (f.result != ERR_OK)
         FAIL(ec, f.result, "the first record of the log cannot be read");
     if (f.epoch.chain_id != l->genesis->config.chain_id)
@@ -447,6 +449,23 @@ enum err ledger_checkpoint(struct ledger *l, struct err_ctx *ec) {
     uint64_t block = store_durable(l->store);
     TRY(wal_sync(l->receipts, NULL, ec));
     return store_checkpoint_to(l->store, block, ec);
+}
+
+/* A floor as the checkpoint has it, not newer: a crash goes back to it. */
+static uint64_t lower(struct store *s, const char *key, uint64_t seq) {
+    uint8_t floor[8];
+    size_t len;
+    if (!store_get_applied(s, TABLE_META, bytes_of(key, strlen(key)), floor, sizeof(floor), &len) ||
+        len != sizeof(floor) || be64_load(floor) == 0)
+        return seq;
+    return be64_load(floor) < seq ? be64_load(floor) : seq;
+}
+
+uint64_t ledger_log_floor(struct store *s) {
+    /* In this order: an unwind in between moves the first one up. That record itself tells recovery
+     * whether the store was just taken back. */
+    uint64_t seq = store_applied(s).seq;
+    return lower(s, again_floor_key, lower(s, pool_floor_key, seq));
 }
 
 uint64_t ledger_final(const struct ledger *l) {

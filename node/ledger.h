@@ -63,8 +63,12 @@ struct ledger {
     struct log_pos intent; /* the newest INTENT record */
     struct kv *kv;         /* the node's own values */
     size_t checkpoint_rows;
-    uint64_t window_s;            /* of history to keep; the checkpoint thread's */
-    bool prune_again;             /* the last step of pruning left rows behind; likewise */
+    uint64_t window_s; /* of history to keep; the checkpoint thread's */
+    bool prune_again;  /* the last step of pruning left rows behind; likewise */
+    /* Segments may be dropped: who must find transactions of an earlier run has looked for them. */
+    _Atomic bool may_drop;
+    uint64_t dropped_to;          /* first block that is not dropped (node/segments.h), 0: not
+                                     known yet; likewise */
     _Atomic uint64_t final_block; /* see ledger_final */
     struct arena arena;           /* of the block in the making */
     struct buf record;            /* payload in the making */
@@ -108,6 +112,10 @@ enum err ledger_rewind(struct ledger *l, uint64_t to_block, uint64_t epoch, uint
  * until whoever follows the parent says otherwise. It never falls. Any thread. */
 uint64_t ledger_final(const struct ledger *l);
 void ledger_set_final(struct ledger *l, uint64_t block);
+
+/* The lowest record of the log that a restart from the store's last checkpoint reads. Not while a
+ * checkpoint runs. */
+uint64_t ledger_log_floor(struct store *s);
 
 /* Syncs the receipts, then checkpoints the store, whose rows point to them. Any thread but one at a
  * time. */

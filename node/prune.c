@@ -3,6 +3,7 @@
 
 #include "index/index.h"
 #include "node/metrics.h"
+#include "node/segments.h"
 
 enum err prune_mode(uint64_t *out_seconds, const char *mode) {
     static const struct {
@@ -42,6 +43,16 @@ uint64_t prune_first_kept(struct store_view *v, uint64_t head, uint64_t now_s, u
     return low > 0 ? low - 1 : 0;
 }
 
+/* History of states below `keep`. */
+static bool prune_states(struct ledger *l, uint64_t keep) {
+    if (keep <= store_first_block(l->store) && !l->prune_again)
+        return false;
+    l->prune_again = store_prune(l->store, keep, PRUNE_STEP_ROWS);
+    metric_add(&node_prune_steps, 1);
+    metric_set(&node_prune_first_block, (int64_t)store_first_block(l->store));
+    return l->prune_again;
+}
+
 bool prune_step(struct ledger *l, uint64_t now_s) {
     struct store_view *v;
     uint64_t applied = store_applied(l->store).block;
@@ -53,10 +64,7 @@ bool prune_step(struct ledger *l, uint64_t now_s) {
     uint64_t final_block = ledger_final(l);
     keep = keep > final_block ? final_block : keep;
     keep = keep > applied ? applied : keep; /* the rest is in memory and goes to LMDB first */
-    if (keep <= store_first_block(l->store) && !l->prune_again)
-        return false;
-    l->prune_again = store_prune(l->store, keep, PRUNE_STEP_ROWS);
-    metric_add(&node_prune_steps, 1);
-    metric_set(&node_prune_first_block, (int64_t)store_first_block(l->store));
-    return l->prune_again;
+    bool more = prune_states(l, keep);
+    uint64_t first = store_first_block(l->store);
+    return segments_step(l, keep < first ? keep : first) || more;
 }

@@ -156,6 +156,7 @@ void api_tx_get(struct rpc_call *c) {
     CHECK(api_hash(api_arg(c, "hash"), &p.hash));
     uint64_t block = 0;
     uint32_t idx = 0;
+    size_t at = 0;
     struct index_block b;
     enum err e = index_find_tx(&block, &idx, rpc_head_view(c), &p.hash);
     buf_init(&envelope, 1 << 20);
@@ -171,12 +172,12 @@ void api_tx_get(struct rpc_call *c) {
     jw_m_hash(&w, "transaction", &p.hash);
     if (waits) {
         jw_m_text(&w, "status", "pending");
-    } else if (rpc_load_block(c, block, &b) && idx < b.tx_count) {
-        jw_m_text(&w, "status", b.receipts[idx].success ? "success" : "reverted");
+    } else if (rpc_load_tx(c, block, idx, &b, &at)) {
+        jw_m_text(&w, "status", b.receipts[at].success ? "success" : "reverted");
         jw_key(&w, "block");
         jw_int(&w, (int64_t)block);
         jw_key(&w, "gasUsed");
-        jw_int(&w, (int64_t)b.receipts[idx].gas_used);
+        jw_int(&w, (int64_t)b.receipts[at].gas_used);
     } else {
         api_fail(c, API_NOT_FOUND, "the transaction's block is not kept any more");
         return;

@@ -225,8 +225,10 @@ static const char *finality_of(const struct event_print *p, uint64_t block) {
 static enum err on_event(void *ctx, const struct index_log *l) {
     struct event_print *p = ctx;
     const struct index_head *h = &l->block->head;
-    struct index_cursor at = {
-        .epoch = p->epoch, .block = h->header.number, .tx_idx = l->tx_idx, .log_idx = l->log_idx};
+    struct index_cursor at = {.epoch = p->epoch,
+                              .block = h->header.number,
+                              .tx_idx = index_tx_idx(l->block, l->at),
+                              .log_idx = l->log_idx};
     p->count++;
     jw_object(&p->w);
     print_cursor(p, "cursor", &at);
@@ -234,9 +236,9 @@ static enum err on_event(void *ctx, const struct index_log *l) {
     jw_key(&p->w, "block");
     jw_int(&p->w, (int64_t)h->header.number);
     jw_m_hash(&p->w, "blockHash", &h->hash);
-    jw_m_hash(&p->w, "tx", &l->block->txs[l->tx_idx].hash);
+    jw_m_hash(&p->w, "tx", &l->block->txs[l->at].hash);
     jw_key(&p->w, "txIndex");
-    jw_int(&p->w, l->tx_idx);
+    jw_int(&p->w, index_tx_idx(l->block, l->at));
     jw_key(&p->w, "logIndex");
     jw_int(&p->w, l->log_idx);
     jw_key(&p->w, "ts");

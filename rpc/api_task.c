@@ -19,6 +19,7 @@ enum {
     ARENA_CHUNK_BYTES = 64 << 10,
     TASK_ARENA_MAX = 64 << 20,
     PART_KEY_BYTES = 34,
+    DROPPED_MARGIN_S = 60, /* by which clocks may differ */
 };
 
 /* --- life ---------------------------------------------------------------------------------- */
@@ -151,23 +152,37 @@ static bool look_up_lost(struct rpc_call *c, struct api_part *p) {
     return false;
 }
 
-static bool look_up(struct rpc_call *c, struct api_part *p) {
+/* Whether a block in which a request of that time was done may have gone with its segments: then
+ * nobody can tell whether it was, and doing it again might do it twice. Requests are remembered for
+ * longer than history may be. */
+static bool may_be_dropped(struct rpc_call *c, uint64_t created_ms) {
+    uint64_t first = index_first_body(rpc_head_view(c));
+    struct index_head h;
+    return first > 1 && (index_head(&h, rpc_head_view(c), first) != ERR_OK ||
+                         created_ms / 1000 <= h.header.timestamp + DROPPED_MARGIN_S);
+}
+
+static bool look_up(struct rpc_call *c, const struct api_task *t, struct api_part *p) {
     uint64_t block = 0;
     uint32_t idx = 0;
+    size_t at = 0;
     struct index_block b;
     enum err e = index_find_tx(&block, &idx, rpc_head_view(c), &p->hash);
+    if (e == ERR_NOT_FOUND && may_be_dropped(c, t->created_ms)) {
+        api_fail(c, API_NOT_FOUND, "what became of a transaction is not kept any more");
+        return false;
+    }
     if (e == ERR_NOT_FOUND)
         return look_up_lost(c, p);
     struct arena_mark mark = arena_mark(rpc_arena(c));
-    if (e != ERR_OK || !rpc_load_block(c, block, &b) || idx >= b.tx_count) {
+    if (e != ERR_OK || !rpc_load_tx(c, block, idx, &b, &at)) {
         api_fail(c, API_NOT_FOUND, "the receipt of a transaction is not kept any more");
         return false;
     }
-    uint64_t before = idx > 0 ? b.receipts[idx - 1].cumulative_gas_used : 0;
-    p->state = b.receipts[idx].success ? API_PART_DONE : API_PART_REVERTED;
+    p->state = b.receipts[at].success ? API_PART_DONE : API_PART_REVERTED;
     p->block = block;
     p->idx = idx;
-    p->gas_used = b.receipts[idx].cumulative_gas_used - before;
+    p->gas_used = b.receipts[at].gas_used;
     arena_reset_to(rpc_arena(c), mark);
     return true;
 }
@@ -175,7 +190,7 @@ static bool look_up(struct rpc_call *c, struct api_part *p) {
 static bool look_up_all(struct rpc_call *c, struct api_task *t) {
     static const hash32 none;
     for (size_t i = 0; i < t->part_count; i++)
-        if (!hash32_eq(&t->parts[i].hash, &none) && !look_up(c, &t->parts[i]))
+        if (!hash32_eq(&t->parts[i].hash, &none) && !look_up(c, t, &t->parts[i]))
             return false;
     if (t->replayed)
         for (size_t i = 0; i < t->part_count; i++)

@@ -259,7 +259,7 @@ void format_tx(struct json_writer *w, const struct index_block *b, size_t idx) {
     jw_m_hash(w, "blockHash", &b->head.hash);
     jw_m_u64(w, "blockNumber", b->head.header.number);
     jw_m_u64(w, "blockTimestamp", b->head.header.timestamp);
-    jw_m_u64(w, "transactionIndex", idx);
+    jw_m_u64(w, "transactionIndex", index_tx_idx(b, idx));
     tx_body(w, &b->txs[idx], &b->receipts[idx].effective_gas_price);
     payer_members(w, &b->txs[idx], &b->receipts[idx]);
     jw_object_end(w);
@@ -282,7 +282,7 @@ void format_pending_tx(struct json_writer *w, const struct tx *tx) {
 }
 
 /* --- receipts ------------------------------------------------------------------------------ */
-void format_log(struct json_writer *w, const struct index_block *b, size_t tx_idx, size_t log_idx,
+void format_log(struct json_writer *w, const struct index_block *b, size_t at, size_t log_idx,
                 const struct log_entry *log) {
     jw_object(w);
     jw_m_addr(w, "address", &log->address);
@@ -293,8 +293,8 @@ void format_log(struct json_writer *w, const struct index_block *b, size_t tx_id
     jw_array_end(w);
     jw_m_data(w, "data", log->data);
     jw_m_u64(w, "blockNumber", b->head.header.number);
-    jw_m_hash(w, "transactionHash", &b->txs[tx_idx].hash);
-    jw_m_u64(w, "transactionIndex", tx_idx);
+    jw_m_hash(w, "transactionHash", &b->txs[at].hash);
+    jw_m_u64(w, "transactionIndex", index_tx_idx(b, at));
     jw_m_hash(w, "blockHash", &b->head.hash);
     jw_m_u64(w, "blockTimestamp", b->head.header.timestamp);
     jw_m_u64(w, "logIndex", log_idx);
@@ -305,9 +305,7 @@ void format_log(struct json_writer *w, const struct index_block *b, size_t tx_id
 
 static void receipt_logs(struct json_writer *w, const struct index_block *b, size_t idx) {
     const struct receipt *r = &b->receipts[idx];
-    size_t first = 0; /* log indices run through the whole block */
-    for (size_t i = 0; i < idx; i++)
-        first += b->receipts[i].log_count;
+    size_t first = index_first_log(b, idx); /* log indices run through the whole block */
     uint8_t bloom[256] = {0};
     jw_key(w, "logs");
     jw_array(w);
@@ -325,7 +323,7 @@ void format_receipt(struct json_writer *w, const struct index_block *b, size_t i
     const struct receipt *r = &b->receipts[idx];
     jw_object(w);
     jw_m_hash(w, "transactionHash", &tx->hash);
-    jw_m_u64(w, "transactionIndex", idx);
+    jw_m_u64(w, "transactionIndex", index_tx_idx(b, idx));
     jw_m_hash(w, "blockHash", &b->head.hash);
     jw_m_u64(w, "blockNumber", b->head.header.number);
     jw_m_addr(w, "from", &tx->sender);
@@ -352,12 +350,13 @@ void format_receipt_of(struct rpc_call *c, const hash32 *tx_hash) {
     struct index_block b;
     uint64_t number = 0;
     uint32_t idx = 0;
+    size_t at = 0;
     jw_init(&w, &c->result);
     enum err e = index_find_tx(&number, &idx, rpc_head_view(c), tx_hash);
     if (e != ERR_OK && e != ERR_NOT_FOUND) {
         rpc_fail_err(c, e, NULL);
-    } else if (e == ERR_OK && rpc_load_block(c, number, &b) && idx < b.tx_count) {
-        format_receipt(&w, &b, idx);
+    } else if (e == ERR_OK && rpc_load_tx(c, number, idx, &b, &at)) {
+        format_receipt(&w, &b, at);
     } else if (!rpc_failed(c)) {
         jw_null(&w);
     }

@@ -12,6 +12,7 @@
  * hashes. */
 void format_block(struct json_writer *w, const struct index_head *h, const struct index_block *txs,
                   bool full);
+/* Here and below, `idx` and `at` are places in b's arrays. */
 void format_tx(struct json_writer *w, const struct index_block *b, size_t idx);
 /* The member accessList. */
 void format_access_list(struct json_writer *w, const struct tx *tx);
@@ -20,7 +21,7 @@ void format_pending_tx(struct json_writer *w, const struct tx *tx);
 /* A transaction by itself, without members of a block. Unsigned (r and s are 0): v is 0 too. */
 void format_loose_tx(struct json_writer *w, const struct tx *tx);
 void format_receipt(struct json_writer *w, const struct index_block *b, size_t idx);
-void format_log(struct json_writer *w, const struct index_block *b, size_t tx_idx, size_t log_idx,
+void format_log(struct json_writer *w, const struct index_block *b, size_t at, size_t log_idx,
                 const struct log_entry *log);
 
 /* A transaction in a block or waiting, or null. Runs on a reader thread. */

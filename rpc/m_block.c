@@ -128,13 +128,14 @@ void rpc_eth_get_block_receipts(struct rpc_call *c) {
 /* --- transactions -------------------------------------------------------------------------- */
 static void tx_at(struct rpc_call *c, bool by_hash) {
     uint64_t number = 0, idx = 0;
+    size_t at = 0;
     struct index_block b;
     struct json_writer w;
     jw_init(&w, &c->result);
     if (!param_u64(c, 1, &idx))
         return;
-    if (find_block(c, by_hash, &number) && rpc_load_block(c, number, &b) && idx < b.tx_count)
-        format_tx(&w, &b, (size_t)idx);
+    if (find_block(c, by_hash, &number) && rpc_load_tx(c, number, idx, &b, &at))
+        format_tx(&w, &b, at);
     else
         null_result(c);
 }
@@ -147,17 +148,18 @@ void rpc_eth_get_tx_by_hash_idx(struct rpc_call *c) {
     tx_at(c, true);
 }
 
-/* Finds a transaction in a block. False: not there, or the error is set. */
+/* Finds a transaction in a block: out->txs[*out_at]. False: not there, or the error is set. */
 static bool find_tx(struct rpc_call *c, const hash32 *hash, struct index_block *out,
-                    uint32_t *out_idx) {
+                    size_t *out_at) {
     uint64_t number = 0;
-    enum err e = index_find_tx(&number, out_idx, rpc_head_view(c), hash);
+    uint32_t idx = 0;
+    enum err e = index_find_tx(&number, &idx, rpc_head_view(c), hash);
     if (e != ERR_OK) {
         if (e != ERR_NOT_FOUND)
             rpc_fail_err(c, e, NULL);
         return false;
     }
-    return rpc_load_block(c, number, out) && *out_idx < out->tx_count;
+    return rpc_load_tx(c, number, idx, out, out_at);
 }
 
 /* Finds a transaction that waits in the pool; it lives in the call's arena. */
@@ -178,26 +180,26 @@ static bool find_pooled(struct rpc_call *c, const hash32 *hash, struct tx *out) 
 
 enum tx_place { TX_NOWHERE, TX_IN_BLOCK, TX_IN_POOL };
 
-/* Finds a transaction wherever it is: its block and place there, or itself in *out_pooled. */
+/* Finds a transaction wherever it is: its block and where it has it, or itself in *out_pooled. */
 static enum tx_place locate_tx(struct rpc_call *c, const hash32 *hash, struct index_block *out,
-                               uint32_t *out_idx, struct tx *out_pooled) {
-    if (find_tx(c, hash, out, out_idx))
+                               size_t *out_at, struct tx *out_pooled) {
+    if (find_tx(c, hash, out, out_at))
         return TX_IN_BLOCK;
     if (rpc_failed(c))
         return TX_NOWHERE;
     if (find_pooled(c, hash, out_pooled))
         return TX_IN_POOL;
     /* It may have left the pool for a block after the view of the first look was pinned. */
-    return rpc_renew_head(c) && find_tx(c, hash, out, out_idx) ? TX_IN_BLOCK : TX_NOWHERE;
+    return rpc_renew_head(c) && find_tx(c, hash, out, out_at) ? TX_IN_BLOCK : TX_NOWHERE;
 }
 
 void format_tx_of(struct rpc_call *c, struct json_writer *w, const hash32 *hash) {
     struct index_block b;
-    uint32_t idx = 0;
+    size_t at = 0;
     struct tx pooled;
-    switch (locate_tx(c, hash, &b, &idx, &pooled)) {
+    switch (locate_tx(c, hash, &b, &at, &pooled)) {
     case TX_IN_BLOCK:
-        format_tx(w, &b, idx);
+        format_tx(w, &b, at);
         break;
     case TX_IN_POOL:
         format_pending_tx(w, &pooled);
@@ -219,15 +221,15 @@ void rpc_eth_get_tx_by_hash(struct rpc_call *c) {
 void rpc_eth_get_raw_tx_by_hash(struct rpc_call *c) {
     hash32 hash;
     struct index_block b;
-    uint32_t idx = 0;
+    size_t at = 0;
     struct tx pooled;
     struct json_writer w;
     jw_init(&w, &c->result);
     if (!param_hash(c, 0, &hash))
         return;
-    switch (locate_tx(c, &hash, &b, &idx, &pooled)) {
+    switch (locate_tx(c, &hash, &b, &at, &pooled)) {
     case TX_IN_BLOCK:
-        jw_data(&w, b.txs[idx].raw.ptr, b.txs[idx].raw.len);
+        jw_data(&w, b.txs[at].raw.ptr, b.txs[at].raw.len);
         break;
     case TX_IN_POOL:
         jw_data(&w, pooled.raw.ptr, pooled.raw.len);

@@ -25,7 +25,7 @@ static enum err on_log(void *ctx, const struct index_log *l) {
     if (block != s->block)
         s->mark = s->w.buf->len;
     s->block = block;
-    format_log(&s->w, l->block, l->tx_idx, l->log_idx, l->log);
+    format_log(&s->w, l->block, l->at, l->log_idx, l->log);
     return s->w.buf->overflow ? ERR_BUSY : ERR_OK;
 }
 

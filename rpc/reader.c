@@ -275,6 +275,18 @@ bool rpc_load_block(struct rpc_call *c, uint64_t number, struct index_block *out
     return e == ERR_OK;
 }
 
+bool rpc_load_tx(struct rpc_call *c, uint64_t number, uint64_t tx_idx, struct index_block *out,
+                 size_t *out_at) {
+    struct err_ctx ec;
+    enum err e = ERR_NOT_FOUND;
+    if (tx_idx <= UINT32_MAX)
+        e = index_load_tx(out, out_at, rpc_arena(c), &c->cx->source, c->reader->head, number,
+                          (uint32_t)tx_idx, &ec);
+    if (e != ERR_OK && e != ERR_NOT_FOUND)
+        rpc_fail_err(c, e, &ec);
+    return e == ERR_OK;
+}
+
 bool rpc_time_up(struct rpc_call *c) {
     return rpc_now_ms() - c->reader->started_ms > c->cx->call_time_ms;
 }

@@ -45,6 +45,9 @@ bool rpc_account(struct rpc_call *c, uint64_t number, const addr20 *a, struct ac
 struct chain *rpc_executor(struct rpc_call *c, uint64_t number);
 /* A block with its transactions; false without an error when unknown. Lives in the call's arena. */
 bool rpc_load_block(struct rpc_call *c, uint64_t number, struct index_block *out);
+/* One transaction, out->txs[*out_at], from the block or from what outlives it; likewise. */
+bool rpc_load_tx(struct rpc_call *c, uint64_t number, uint64_t tx_idx, struct index_block *out,
+                 size_t *out_at);
 /* Whether the call has used up its time. */
 bool rpc_time_up(struct rpc_call *c);
 

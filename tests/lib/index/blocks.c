@@ -3,6 +3,9 @@
 
 #include "base/check.h"
 #include "base/keccak.h"
+#include "chain/retryable.h"
+#include "chain/send_tree.h"
+#include "chain/system_state.h"
 
 #include <ftw.h>
 #include <stdio.h>
@@ -30,7 +33,7 @@ uint64_t blocks_random(struct blocks *b, uint64_t below) {
     return (b->seed * UINT64_C(0x2545F4914F6CDD1D)) % below;
 }
 
-void blocks_open(struct blocks *b, uint64_t seed) {
+static void open_all(struct blocks *b, uint64_t seed, uint32_t segment_bytes) {
     struct err_ctx ec = {.text = ""};
     *b = (struct blocks){.seed = seed};
     snprintf(b->dir, sizeof(b->dir), "/tmp/callipter-index-XXXXXX");
@@ -41,10 +44,19 @@ void blocks_open(struct blocks *b, uint64_t seed) {
     struct store_options so = {.dir = b->dir, .no_sync = true};
     CHECK(store_open(&b->store, &so, &ec) == ERR_OK);
     struct wal_options wo = {
-        .disk = disk_posix(), .dir = b->dir, .prefix = "blocks", .segment_bytes = 1 << 20};
+        .disk = disk_posix(), .dir = b->dir, .prefix = "blocks", .segment_bytes = segment_bytes};
     CHECK(wal_open(&b->source.log, &wo, &ec) == ERR_OK);
     wo.prefix = "receipts";
     CHECK(wal_open(&b->source.receipts, &wo, &ec) == ERR_OK);
+}
+
+void blocks_open(struct blocks *b, uint64_t seed) {
+    open_all(b, seed, 1 << 20);
+}
+
+void blocks_open_outliving(struct blocks *b, uint64_t seed, uint32_t segment_bytes) {
+    open_all(b, seed, segment_bytes);
+    b->outliving = true;
 }
 
 static int remove_entry(const char *path, const struct stat *st, int kind, struct FTW *ftw) {
@@ -63,6 +75,10 @@ void blocks_close(struct blocks *b) {
     arena_clear(&b->arena);
     free(b->made);
     (void)nftw(b->dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static bytes arena_zero_data(struct arena *a, size_t len) {
+    return bytes_of(arena_zalloc(a, len + 1), len);
 }
 
 static void make_tx(struct blocks *b, struct derived_tx *d, uint64_t number, size_t idx,
@@ -98,6 +114,39 @@ static void make_tx(struct blocks *b, struct derived_tx *d, uint64_t number, siz
     }
 }
 
+/* Of a third of the transactions another type, or a log that makes them outlive. */
+static void make_outlive(struct blocks *b, struct derived_tx *d) {
+    static const enum tx_type types[] = {TX_DEPOSIT, TX_RETRY};
+    struct receipt *r = &d->receipt;
+    uint64_t which = blocks_random(b, 12);
+    if (which < ARRAY_LEN(types)) {
+        d->tx = (struct tx){.type = types[which],
+                            .chain_id = 41337,
+                            .has_chain_id = true,
+                            .nonce = d->tx.nonce,
+                            .gas_limit = 21000,
+                            .to = blocks_address(1),
+                            .sender = blocks_address(2),
+                            .has_sender = true,
+                            .parent = {.gas = 21000}};
+        be64_store(d->tx.parent.request_id.b, d->tx.nonce);
+        tx_finish_unsigned(&d->tx, &b->arena);
+        r->type = d->tx.type;
+    } else if (which < 4) {
+        struct log_entry *l = arena_zalloc(&b->arena, (r->log_count + 1) * sizeof(*l));
+        memcpy(l, r->logs, r->log_count * sizeof(*l));
+        struct log_entry *last = &l[r->log_count++];
+        last->address = system_address(which == 2 ? SYSTEM_ARBSYS : SYSTEM_RETRYABLE);
+        last->topic_count = 4;
+        last->topics[0] = which == 2 ? SEND_L2_TO_L1_TX : RETRYABLE_REDEEM_SCHEDULED;
+        for (size_t t = 1; t < 3; t++)
+            last->topics[t] = blocks_topic(blocks_random(b, BLOCKS_TOPICS));
+        last->data = arena_zero_data(&b->arena, (size_t)blocks_random(b, 5000));
+        r->logs = l;
+        bloom_add_log(r->bloom, &last->address, last->topics, last->topic_count);
+    }
+}
+
 static void make_block(struct blocks *b, struct derived_block *d, uint64_t number) {
     *d = (struct derived_block){0};
     struct header *h = &d->header;
@@ -111,8 +160,12 @@ static void make_block(struct blocks *b, struct derived_block *d, uint64_t numbe
     l3_header_info_set(h, &info);
     d->tx_count = number == 0 ? 0 : blocks_random(b, BLOCKS_TXS_MAX + 1);
     d->txs = arena_zalloc(&b->arena, (d->tx_count + 1) * sizeof(*d->txs));
+    size_t is_signed = 0;
     for (size_t i = 0; i < d->tx_count; i++) {
         make_tx(b, &d->txs[i], number, i, &h->gas_used);
+        if (b->outliving)
+            make_outlive(b, &d->txs[i]);
+        is_signed += !tx_is_unsigned(d->txs[i].tx.type);
         for (size_t k = 0; k < sizeof(h->bloom); k++)
             h->bloom[k] |= d->txs[i].receipt.bloom[k];
     }
@@ -121,15 +174,18 @@ static void make_block(struct blocks *b, struct derived_block *d, uint64_t numbe
     buf_init(&data, MESSAGE_SEQUENCED_MAX_BYTES);
     message_frame_begin(&f, &data);
     for (size_t i = 0; i < d->tx_count; i++)
-        message_frame_add(&f, d->txs[i].tx.raw, NULL);
+        if (!tx_is_unsigned(d->txs[i].tx.type))
+            message_frame_add(&f, d->txs[i].tx.raw, NULL);
     d->message = (struct message){.kind = MESSAGE_L2,
                                   .sender = SEQUENCER_ADDRESS,
                                   .timestamp = h->timestamp,
                                   .data = arena_copy(&b->arena, buf_bytes(&data))};
     buf_clear(&data);
     /* Envelopes lie in the message's data, as those of derived blocks do. */
-    const uint8_t *at = d->message.data.ptr + (d->tx_count == 1 ? 1 : MESSAGE_FRAME_FIRST_OFFSET);
+    const uint8_t *at = d->message.data.ptr + (is_signed == 1 ? 1 : MESSAGE_FRAME_FIRST_OFFSET);
     for (size_t i = 0; i < d->tx_count; i++) {
+        if (tx_is_unsigned(d->txs[i].tx.type))
+            continue;
         d->txs[i].tx.raw.ptr = at;
         at += d->txs[i].tx.raw.len + MESSAGE_FRAME_FIRST_OFFSET - 1;
     }

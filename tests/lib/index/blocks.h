@@ -22,8 +22,11 @@ struct blocks {
     /* Changes each block before it is logged: receipts' logs, attributions. NULL: nothing. */
     void (*alter)(void *ctx, struct derived_block *d);
     void *alter_ctx;
+    bool outliving; /* make also transactions that outlive their segments */
 };
 void blocks_open(struct blocks *b, uint64_t seed);
+/* With segments of this size, and transactions that outlive them. */
+void blocks_open_outliving(struct blocks *b, uint64_t seed, uint32_t segment_bytes);
 void blocks_close(struct blocks *b);
 /* Makes, logs and commits `count` more blocks. */
 void blocks_add(struct blocks *b, size_t count);

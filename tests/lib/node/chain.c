@@ -10,14 +10,21 @@
 #define GWEI UINT64_C(1000000000)
 
 static enum err open_ledger(struct node_chain *c, struct err_ctx *ec) {
-    struct ledger_options o = {
-        .disk = disk_posix(), .dir = c->dir, .genesis = &c->genesis, .cache_bytes = 64 << 20};
+    struct ledger_options o = {.disk = disk_posix(),
+                               .dir = c->dir,
+                               .genesis = &c->genesis,
+                               .cache_bytes = 64 << 20,
+                               .log_segment_bytes = c->segment_bytes};
     return ledger_open(&c->ledger, &o, ec);
 }
 
 void node_chain_init(struct node_chain *c) {
+    node_chain_init_segments(c, 0);
+}
+
+void node_chain_init_segments(struct node_chain *c, uint32_t segment_bytes) {
     struct err_ctx ec = {.text = ""};
-    *c = (struct node_chain){0};
+    *c = (struct node_chain){.segment_bytes = segment_bytes};
     snprintf(c->dir, sizeof(c->dir), "/tmp/callipter-node-XXXXXX");
     CHECK(mkdtemp(c->dir) != NULL);
     genesis_dev(&c->genesis);

@@ -9,6 +9,7 @@
 struct node_chain {
     char dir[64];
     struct genesis genesis;
+    uint32_t segment_bytes; /* of new segments; 0: the default */
     struct ledger ledger;
     uint8_t keys[GENESIS_DEV_ACCOUNTS][32];
     addr20 addrs[GENESIS_DEV_ACCOUNTS];
@@ -16,6 +17,8 @@ struct node_chain {
 };
 /* A fresh folder with an open ledger. */
 void node_chain_init(struct node_chain *c);
+/* The same with segments of this size. */
+void node_chain_init_segments(struct node_chain *c, uint32_t segment_bytes);
 /* Closes the ledger (as a crash would: no checkpoint) and removes the folder. */
 void node_chain_clear(struct node_chain *c);
 /* Closes and opens the ledger again; the log is not replayed. */
