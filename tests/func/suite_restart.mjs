@@ -1,11 +1,14 @@
 // What was acknowledged stays: after a stop, and after kill -9 under load.
 import { spawnSync } from "node:child_process";
+import { readdirSync, statSync } from "node:fs";
 import { createPublicClient, createWalletClient, defineChain, http, parseEther } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { contract } from "./lib/compile.mjs";
 import { BINARY, Node, devAccounts, tempDir } from "./lib/node.mjs";
+import { Load } from "./lib/load.mjs";
 import { assert, check } from "./lib/suite.mjs";
 
+const ARBSYS = "0x0000000000000000000000000000000000000064";
 const ROUNDS = Number(process.env.ROUNDS ?? 6);
 
 function verify(dir) {
@@ -197,6 +200,103 @@ async function historyWindow() {
   verify(dir);
 }
 
+/** Sum of the sizes of the log's segments, and the lowest number of each kind. */
+function segments(dir) {
+  const sum = { bytes: 0, blocks: Infinity, receipts: Infinity };
+  for (const name of readdirSync(`${dir}/log`)) {
+    const m = /^(blocks|receipts)-(\d+)\.seg$/.exec(name);
+    if (!m) continue;
+    try {
+      sum.bytes += statSync(`${dir}/log/${name}`).size;
+    } catch {
+      continue; // gone since it was listed
+    }
+    sum[m[1]] = Math.min(sum[m[1]], Number(m[2]));
+  }
+  return sum;
+}
+
+/** Under load the folder stays small; what outlives its segments is answered as before, the rest says that it is gone. */
+async function segmentsGo() {
+  const LOAD_MS = 12000;
+  const dir = tempDir();
+  const flags = ["--history-seconds", "2", "--checkpoint-rows", "500", "--log-segment-kib", "64"];
+  let node = await Node.start(dir, flags);
+  const { wallets } = clients(node);
+  // withdrawEth(address) of ArbSys, and a plain transfer in the same breath.
+  const data = `0x25e16063${wallets[5].account.address.slice(2).padStart(64, "0")}`;
+  const withdrawal = await wallets[5].sendTransaction({ to: ARBSYS, data, value: 7n, nonce: 0, gas: 1000000n });
+  const plain = await wallets[5].sendTransaction({ to: wallets[6].account.address, value: 7n, nonce: 1, gas: 21000n });
+  const whole = async (hash) => [
+    await node.rpc("eth_getTransactionReceipt", [hash]),
+    await node.rpc("eth_getTransactionByHash", [hash]),
+  ];
+  const before = { tx: await whole(withdrawal) };
+  const { blockNumber } = before.tx[0];
+  const logs = [{ address: ARBSYS, fromBlock: "0x0", toBlock: blockNumber }];
+  before.logs = await node.rpc("eth_getLogs", logs);
+  assert.equal(before.tx[0].status, "0x1");
+  assert.ok(before.logs.length > 0 && before.logs[0].transactionHash === withdrawal);
+  assert.deepEqual(before.logs, before.tx[0].logs);
+  const work = new Load(node, 20, 5);
+  await work.fund();
+  const running = work.start(node);
+  const sizes = [];
+  for (const end = Date.now() + LOAD_MS; Date.now() < end; ) {
+    await Promise.race([new Promise((resolve) => setTimeout(resolve, 250)), running]);
+    sizes.push(segments(dir));
+  }
+  await work.stop();
+  const [first, last] = [sizes[0], sizes.at(-1)];
+  assert.ok(first.blocks === 0 && first.receipts === 0, "segments went before their time");
+  assert.ok(last.blocks > 3 && last.receipts > 3, `segments stay: ${JSON.stringify(last)}`);
+  // What was dropped alone is more than the folder ever held in the second half.
+  const most = Math.max(...sizes.slice(sizes.length / 2).map((s) => s.bytes));
+  const written = (last.blocks + last.receipts) * 65536 + last.bytes;
+  assert.ok(most < 0.75 * written, `${most} of ${written} bytes stay`);
+  console.log(`     ${work.acked.length} transactions, ${written >> 10} KiB of log written, at most ${most >> 10} KiB at a time`);
+
+  const checkDropped = async () => {
+    assert.deepEqual(await whole(withdrawal), before.tx);
+    assert.deepEqual(await node.rpc("eth_getLogs", logs), before.logs);
+    assert.deepEqual(await whole(plain), [null, null]);
+    const gone = [
+      ["eth_getBlockByNumber", [blockNumber, false]],
+      ["eth_getBlockReceipts", [blockNumber]],
+      ["eth_getLogs", [{ fromBlock: "0x1", toBlock: "0x9" }]],
+      ["eth_getLogs", [{ fromBlock: "0x1", toBlock: "latest", address: wallets[0].account.address }]],
+      ["debug_traceTransaction", [withdrawal]],
+    ];
+    for (const [method, params] of gone)
+      assert.deepEqual((await node.call(method, params)).error, { code: 4444, message: "pruned history unavailable" }, method);
+    assert.equal((await node.rpc("eth_getHeaderByNumber", [blockNumber])).hash, before.tx[0].blockHash);
+    assert.equal(await node.rpc("eth_getBlockTransactionCountByNumber", [blockNumber]).then((n) => Number(n) > 0), true);
+  };
+  await checkDropped();
+  for (const signal of ["SIGKILL", "SIGTERM"]) {
+    await node.stop(signal);
+    verify(dir);
+    node = await Node.start(dir, flags);
+    await checkDropped();
+  }
+  const nonce = Number(await node.rpc("eth_getTransactionCount", [wallets[5].account.address, "pending"]));
+  assert.equal(nonce, 2);
+  const later = await clients(node).wallets[5].sendTransaction({ to: ARBSYS, data, value: 8n, nonce, gas: 1000000n });
+  const { logs: fresh } = await node.rpc("eth_getTransactionReceipt", [later]);
+  assert.deepEqual(await node.rpc("eth_getLogs", [{ ...logs[0], toBlock: "latest" }]), [...before.logs, ...fresh]);
+  const copy = `${tempDir()}/backup`;
+  const r = spawnSync(BINARY, ["db", "backup", "--datadir", dir, "--to", copy], { encoding: "utf8" });
+  assert.equal(r.status, 0, `db backup: ${r.stdout}${r.stderr}`);
+  await node.stop();
+  verify(dir);
+  node = await Node.start(copy, flags);
+  await checkDropped();
+  await node.stop();
+  const replay = spawnSync(BINARY, ["run", "--dev", "--datadir", tempDir(), "--replay", dir], { encoding: "utf8" });
+  assert.notEqual(replay.status, 0);
+  assert.match(replay.stdout + replay.stderr, /record 1 was pruned/);
+}
+
 async function otherGenesis() {
   const { writeFileSync } = await import("node:fs");
   const dir = tempDir();
@@ -212,6 +312,7 @@ export async function run() {
   await check("restart: kill -9 under load loses nothing that was acknowledged", killUnderLoad);
   await check("restart: a damaged record in the middle of the log is refused", damagedLog);
   await check("restart: state older than the window goes while the node runs", historyWindow);
+  await check("restart: old segments go under load, what outlives them is answered", segmentsGo);
   await check("restart: a folder of another chain is refused", otherGenesis);
   await check("restart: two nodes do not share a folder", async () => {
     const dir = tempDir();
