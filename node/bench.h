@@ -14,7 +14,8 @@ struct bench_report {
     struct buf text;   /* table rows or JSON objects so far */
     const char *bench; /* name of the running bench */
     size_t row_count;
-    const char *peer; /* program Anvil, to be started and measured in the same run; or NULL */
+    const char *peer; /* program Anvil, to be started and measured in the same run (bench latency:
+                         or its URL); or NULL */
     size_t count;     /* of what a bench counts; 0: its own choice */
     size_t runs;      /* medians are of so many */
     size_t accounts;  /* in the state that load runs on; 0: the bench's own choice */

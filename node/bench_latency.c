@@ -90,6 +90,17 @@ static void target_close(struct target *t) {
     free(t->us);
 }
 
+/* The peer is a program that is started, or runs already where the URL says. */
+static enum err peer_open(struct target *t, struct bench_node *process, const char *peer,
+                          struct err_ctx *ec) {
+    static const char *const quiet[] = {"--quiet", NULL};
+    if (strstr(peer, "://") != NULL)
+        return target_open(t, peer, ec);
+    TRY(bench_node_folder(process, ec));
+    TRY(bench_peer_run(process, peer, quiet, BENCH_ALL_CORES, ec));
+    return target_open(t, process->url, ec);
+}
+
 static enum err prepare(struct target *t, struct err_ctx *ec) {
     struct buf body;
     struct tx tx = {.type = TX_DYNAMIC_FEE,
@@ -202,7 +213,7 @@ static void report(struct bench_report *r, struct target *node, struct target *p
 }
 
 enum err bench_latency(struct bench_report *r, struct err_ctx *ec) {
-    struct bench_node process = {0};
+    struct bench_node process = {0}, peer_process = {0};
     struct target node = {.client.fd = -1}, peer = {.client.fd = -1};
     struct disk d = {.fd = -1};
     size_t count = r->count != 0 ? r->count : COUNT_DEFAULT;
@@ -217,7 +228,7 @@ enum err bench_latency(struct bench_report *r, struct err_ctx *ec) {
     if (e == ERR_OK)
         e = target_open(&node, process.url, ec);
     if (e == ERR_OK && with_peer)
-        e = target_open(&peer, r->peer, ec);
+        e = peer_open(&peer, &peer_process, r->peer, ec);
     if (e == ERR_OK)
         e = disk_open(&d, process.dir, ec);
     if (e == ERR_OK)
@@ -229,6 +240,7 @@ enum err bench_latency(struct bench_report *r, struct err_ctx *ec) {
     if (d.fd >= 0)
         close(d.fd);
     free(d.us);
+    bench_node_stop(&peer_process);
     bench_node_stop(&process);
     return e;
 }

@@ -127,7 +127,7 @@ static void usage(FILE *f) {
             "                       [--cores one|both] [--accounts N] [--long]\n\n"
             "  --runs N         runs that a median is taken of (1)\n"
             "  --count N        of what a bench counts: transactions, requests\n"
-            "  --peer PROGRAM   Anvil's program, measured in the same runs\n"
+            "  --peer PROGRAM   Anvil's program, measured in the same runs (latency: or its URL)\n"
             "  --cores WHICH    one: node on core 0, load on core 1; both: all of them for both\n"
             "  --accounts N     accounts in the state that load runs on (1000000)\n"
             "  --long           larger sizes too\n\n");
