@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Pruning of history (PROTOCOL §6): state and proofs can be had at every block that was the newest
  * at some moment of a window of time; what is older goes, online, in small steps on the checkpoint
- * thread. Windows are times, not counts of blocks. Nothing goes that is not final on the parent. */
+ * thread. Windows are times, not counts of blocks. Nothing goes that is not final on the parent.
+ * Blocks and receipts go behind the same window, a segment at a time (node/segments.h). */
 #ifndef NODE_PRUNE_H
 #define NODE_PRUNE_H
 

@@ -55,7 +55,11 @@ static bool bounds(struct step *s, uint64_t keep) {
     if (s->log > restart)
         s->log = restart;
     s->receipts = receipts_segment(s, keep);
-    s->next = s->l->dropped_to != 0 ? s->l->dropped_to : index_first_body(s->view);
+    if (s->l->dropped_to == 0) {
+        s->l->dropped_to = index_first_body(s->view);
+        metric_set(&node_prune_first_body, (int64_t)s->l->dropped_to);
+    }
+    s->next = s->l->dropped_to;
     return s->next != 0;
 }
 

@@ -70,6 +70,77 @@ async function killUnderLoad() {
   console.log(`     ${ROUNDS} rounds, ${load.acked.length} acknowledged (${ahead} ahead of their turn), all there`);
 }
 
+/** The lowest block that is there with its transactions; 1: nothing was dropped. */
+async function firstWhole(node) {
+  let [low, high] = [1, Number(await node.rpc("eth_blockNumber"))];
+  while (low < high) {
+    const mid = Math.floor((low + high) / 2);
+    const { error } = await node.call("eth_getBlockByNumber", [`0x${mid.toString(16)}`, false]);
+    if (error) assert.equal(error.code, 4444);
+    if (error) low = mid + 1;
+    else high = mid;
+  }
+  return low;
+}
+
+/** What was acknowledged is there, or its block has gone by its age: then at least its nonce is used and it was seen before. */
+async function noFaultsButAge(node, entries, seen) {
+  const faults = [];
+  for (let at = 0; at < entries.length; at += 100) {
+    const part = entries.slice(at, at + 100);
+    const ask = (method, params) => node.post(part.map((e, id) => ({ jsonrpc: "2.0", id, method, params: params(e) })));
+    const receipts = await ask("eth_getTransactionReceipt", (e) => [e.hash]);
+    const counts = await ask("eth_getTransactionCount", (e) => [e.from, "latest"]);
+    const first = await firstWhole(node);
+    for (const [i, e] of part.entries()) {
+      const receipt = receipts[i].result;
+      if (receipt) {
+        const block = Number(receipt.blockNumber);
+        if (seen.has(e.hash) && seen.get(e.hash) !== block) faults.push(`${e.hash} moved`);
+        seen.set(e.hash, block);
+      } else if (e.kind !== "in turn") {
+        continue; // may still wait, or be replaced
+      } else if (Number(counts[i].result) <= e.nonce) {
+        faults.push(`${e.hash} was durable, its nonce is free`);
+      } else if (receipts[i].error?.code !== 4444 && (first === 1 || (seen.get(e.hash) ?? 0) >= first)) {
+        faults.push(`${e.hash} went before its time (block ${seen.get(e.hash)}, whole from ${first})`);
+      }
+    }
+  }
+  assert.equal(faults.length, 0, `${faults.length} faults:\n${faults.slice(0, 5).join("\n")}`);
+}
+
+/** Segments go while the node is killed again and again. */
+async function killWhilePruning() {
+  const rng = new Random(SEED + 2);
+  const flags = [...FLAGS.slice(0, 2), "--checkpoint-rows", "500", "--history-seconds", "1"];
+  const dir = tempDir();
+  let node = await Node.start(dir, flags);
+  const load = new Load(node, ACCOUNTS, SEED + 2);
+  const seen = new Map();
+  let dropped = 1;
+  await load.fund();
+  for (let round = 0; round < ROUNDS; round++) {
+    const before = load.acked.length;
+    const running = load.start(node);
+    await Promise.race([pause(rng.between(1500, 4000)), running]);
+    for (let i = 0; i < 200 && load.acked.length < before + 20; i++) await Promise.race([pause(50), running]);
+    const first = await firstWhole(node);
+    if (first > dropped) dropped = first;
+    await node.stop("SIGKILL");
+    await running;
+    if (round % 2 === 1) verify(dir);
+    node = await Node.start(dir, flags);
+    await noFaultsButAge(node, load.acked.slice(before), seen);
+  }
+  await noFaultsButAge(node, load.acked, seen);
+  const end = await node.stop();
+  assert.equal(end.code, 0);
+  verify(dir);
+  assert.ok(dropped > 1, "nothing was dropped in the whole test");
+  console.log(`     ${ROUNDS} rounds, ${load.acked.length} acknowledged, blocks below ${dropped} dropped`);
+}
+
 /* --- power failures ------------------------------------------------------------------------ */
 
 /** Runs a tool of $CRASH_TOOLS; its lines. */
@@ -175,6 +246,7 @@ async function control() {
 export async function run() {
   console.log(`     SEED=${SEED}`);
   await check("crash: kill -9 under load from fifty accounts loses nothing that was acknowledged", killUnderLoad);
+  await check("crash: kill -9 while segments go", killWhilePruning);
   if (process.env.CRASH_TOOLS === undefined) return;
   await check("crash: the power may fail at any moment", powerFails);
   await check("crash: control: without syncs of the log it finds fault", control);
