@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Random updates of existing accounts, one million of them, branches in RAM. */
+/* Random updates of existing accounts, branches in RAM: of one million of them in steps of ten, and
+ * how that grows from 10^5 to 10^6 and, with --long, 10^7. */
 #include "node/bench.h"
 
 #include "base/check.h"
@@ -12,6 +13,7 @@
 #include <stdlib.h>
 
 enum { ACCOUNTS = 1000000, BUILD_STEP = 100000, ROUNDS = 40 };
+static const uint64_t sizes[] = {ACCOUNTS / 10, ACCOUNTS, ACCOUNTS *UINT64_C(10)};
 
 /* The flat accounts as the trie's source sees them: sorted by hash, those below `built` are in. */
 struct flat {
@@ -19,7 +21,7 @@ struct flat {
         hash32 hash;
         uint64_t account;
     } * rows;
-    uint64_t built;
+    uint64_t accounts, built;
     struct buf body;
 };
 
@@ -39,7 +41,7 @@ static bool flat_leaf(void *ctx, uint64_t id, bytes prefix, hash32 *out_key, byt
     hash32 low = {{0}};
     for (size_t i = 0; i < prefix.len; i++)
         low.b[i / 2] = (uint8_t)(low.b[i / 2] | prefix.ptr[i] << (i % 2 == 0 ? 4 : 0));
-    size_t lo = 0, hi = ACCOUNTS;
+    size_t lo = 0, hi = f->accounts;
     while (lo < hi) {
         size_t mid = (lo + hi) / 2;
         if (memcmp(f->rows[mid].hash.b, low.b, 32) < 0)
@@ -47,9 +49,9 @@ static bool flat_leaf(void *ctx, uint64_t id, bytes prefix, hash32 *out_key, byt
         else
             hi = mid;
     }
-    while (lo < ACCOUNTS && f->rows[lo].account >= f->built)
+    while (lo < f->accounts && f->rows[lo].account >= f->built)
         lo++;
-    if (id != 0 || f->built == 0 || lo == ACCOUNTS)
+    if (id != 0 || f->built == 0 || lo == f->accounts)
         return false;
     struct account acc = account_of(f->rows[lo].account, f->rows[lo].account);
     buf_reset(&f->body);
@@ -84,13 +86,13 @@ static struct world_account_change change_of(uint64_t account, bool existed, uin
     return c;
 }
 
-static void flat_init(struct flat *f) {
-    *f = (struct flat){.rows = malloc(ACCOUNTS * sizeof *f->rows)};
+static void flat_init(struct flat *f, uint64_t accounts) {
+    *f = (struct flat){.rows = malloc(accounts * sizeof *f->rows), .accounts = accounts};
     CHECK(f->rows != NULL);
     buf_init(&f->body, 256);
-    for (uint64_t i = 0; i < ACCOUNTS; i++)
+    for (uint64_t i = 0; i < accounts; i++)
         f->rows[i] = (struct flat_row){bench_account_hash(i), i};
-    qsort(f->rows, ACCOUNTS, sizeof *f->rows, row_cmp);
+    qsort(f->rows, accounts, sizeof *f->rows, row_cmp);
 }
 
 static void build(struct state_trie *t, struct flat *f) {
@@ -98,7 +100,7 @@ static void build(struct state_trie *t, struct flat *f) {
     CHECK(c != NULL);
     struct row_count rows = {0, 0};
     hash32 root;
-    for (; f->built < ACCOUNTS; f->built += BUILD_STEP) {
+    for (; f->built < f->accounts; f->built += BUILD_STEP) {
         for (uint64_t i = 0; i < BUILD_STEP; i++)
             c[i] = change_of(f->built + i, false, f->built + i);
         qsort(c, BUILD_STEP, sizeof *c, bench_change_cmp);
@@ -110,12 +112,12 @@ static void build(struct state_trie *t, struct flat *f) {
 }
 
 /* Nanoseconds of one root after updates of distinct random accounts. */
-static double one_root(struct state_trie *t, size_t updates, uint64_t *rng,
+static double one_root(struct state_trie *t, const struct flat *f, size_t updates, uint64_t *rng,
                        struct row_count *rows) {
     struct world_account_change *c = malloc(updates * sizeof *c);
     CHECK(c != NULL);
     for (size_t i = 0; i < updates; i++)
-        c[i] = change_of(bench_random(rng) % ACCOUNTS, true, bench_random(rng));
+        c[i] = change_of(bench_random(rng) % f->accounts, true, bench_random(rng));
     qsort(c, updates, sizeof *c, bench_change_cmp);
     size_t n = 0;
     for (size_t i = 0; i < updates; i++)
@@ -131,24 +133,26 @@ static double one_root(struct state_trie *t, size_t updates, uint64_t *rng,
     return took;
 }
 
-static double median_root(struct state_trie *t, size_t updates, struct row_count *rows) {
+static double median_root(struct state_trie *t, const struct flat *f, size_t updates,
+                          struct row_count *rows) {
     double ns[ROUNDS];
     uint64_t rng = updates;
     *rows = (struct row_count){0, 0};
     for (size_t i = 0; i < ROUNDS; i++)
-        ns[i] = one_root(t, updates, &rng, rows);
+        ns[i] = one_root(t, f, updates, &rng, rows);
     rows->rows /= ROUNDS;
     rows->bytes /= ROUNDS;
     return bench_median(ns, ROUNDS);
 }
 
-static void report(struct bench_report *r, struct state_trie *t, size_t updates) {
+static void report(struct bench_report *r, struct state_trie *t, const struct flat *f,
+                   size_t updates) {
     struct row_count rows;
     char name[64];
     cpu_choose(CPU_PORTABLE);
-    double portable = median_root(t, updates, &rows);
+    double portable = median_root(t, f, updates, &rows);
     cpu_choose(CPU_BEST);
-    double ns = median_root(t, updates, &rows);
+    double ns = median_root(t, f, updates, &rows);
     snprintf(name, sizeof name, "%zu updates of 1M accounts", updates);
     bench_add(r, &(struct bench_row){.name = name,
                                      .value = ns / 1e3,
@@ -163,21 +167,44 @@ static void report(struct bench_report *r, struct state_trie *t, size_t updates)
     bench_add(r, &(struct bench_row){.name = name, .value = (double)rows.bytes, .unit = "bytes"});
 }
 
-enum err bench_root(struct bench_report *r, struct err_ctx *ec) {
+/* One size; *out_us is the root of 2,000 updates. */
+static void run_size(struct bench_report *r, uint64_t accounts, double *out_us) {
+    char name[64];
+    struct row_count rows;
     struct flat f;
-    (void)ec;
-    flat_init(&f);
+    flat_init(&f, accounts);
     struct state_trie *t = state_trie_new((struct trie_source){&FLAT_OPS, &f}, SIZE_MAX);
+    CHECK(t != NULL);
     build(t, &f);
-    report(r, t, 20);
-    report(r, t, 200);
-    report(r, t, 2000);
-    report(r, t, 20000);
-    bench_add(r, &(struct bench_row){.name = "memory of 1M accounts",
-                                     .value = (double)state_trie_bytes(t) / 1e6,
-                                     .unit = "MB"});
+    *out_us = median_root(t, &f, 2000, &rows) / 1e3;
+    if (accounts == ACCOUNTS) {
+        report(r, t, &f, 20);
+        report(r, t, &f, 200);
+        report(r, t, &f, 2000);
+        report(r, t, &f, 20000);
+    }
+    snprintf(name, sizeof name, "memory of %llu accounts", (unsigned long long)accounts);
+    bench_add(r, &(struct bench_row){
+                     .name = name, .value = (double)state_trie_bytes(t) / 1e6, .unit = "MB"});
     state_trie_free(t);
     buf_clear(&f.body);
     free(f.rows);
+}
+
+enum err bench_root(struct bench_report *r, struct err_ctx *ec) {
+    double us[ARRAY_LEN(sizes)];
+    (void)ec;
+    for (size_t i = 0; i < (r->large ? 3 : 2); i++)
+        run_size(r, sizes[i], &us[i]);
+    for (size_t i = 1; i < (r->large ? 3 : 2); i++) {
+        char name[64];
+        snprintf(name, sizeof name, "2000 updates of %llu accounts", (unsigned long long)sizes[i]);
+        bench_add(r, &(struct bench_row){.name = name,
+                                         .value = us[i],
+                                         .unit = "us",
+                                         .peer = "100000 accounts",
+                                         .peer_value = us[0],
+                                         .smaller_is_better = true});
+    }
     return ERR_OK;
 }
