@@ -1,11 +1,14 @@
 // A history with everything in it, in at least BATCHES (20) batches: users' transactions of each type, creations, deposits, tickets with
 // every end, transactions of the parent's senders, universes that pay, that are paused, blocks by the dozen in one second, withdrawals.
 // Then a validator that knows nothing, executes with the other tier on the plainest code for its processor, and has nothing but the
-// parent, must have the same: blocks at every batch, receipts, logs, state.
+// parent, must have the same: blocks at every batch, receipts, logs, state, and the digest of each derived table.
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { ethers } from "ethers";
 import { ParentToChildMessageStatus, ParentTransactionReceipt } from "@arbitrum/sdk";
 import { contract } from "../func/lib/compile.mjs";
 import { factoryAddress } from "../func/lib/registry.mjs";
+import { BINARY } from "../func/lib/node.mjs";
 import { assert, check } from "../func/lib/suite.mjs";
 import { inboxAbi, sequencerInboxAbi } from "./lib/contracts.mjs";
 import { network } from "./lib/sdk.mjs";
@@ -28,6 +31,13 @@ const tickets = new ethers.utils.Interface(["function getTimeout(bytes32) view r
 /** Reverts without calldata until some has been sent: storage 0. */
 const GATE = "36600f575f54600d575f5ffd005b005b60015f5500";
 const GATE_INIT = `0x60${(GATE.length / 2).toString(16)}600a5f3960${(GATE.length / 2).toString(16)}5ff3${GATE}`;
+
+/** A template's interface and creation code with these arguments. */
+function template(name, args) {
+  const read = (file) => readFileSync(new URL(`../../genesis/templates/${file}`, import.meta.url), "utf8").trim();
+  const factory = new ethers.ContractFactory(JSON.parse(read(`${name}.abi.json`)), `0x${read(`${name}.hex`)}`);
+  return { abi: factory.interface, code: factory.getDeployTransaction(...args).data };
+}
 
 const aliasOf = (a) => ethers.utils.getAddress(ethers.utils.hexZeroPad(
   ethers.utils.hexlify((BigInt(a) + 0x1111000000000000000000000000000000001111n) % (1n << 160n)), 20));
@@ -126,6 +136,22 @@ const STEPS = {
     s.garden = await s.universe("garden");
     for (let i = 0; i < 3; i++) await s.play(s.garden, 2);
   },
+  "collections: classes, items, deeds": async (s) => {
+    const me = s.owner.address, u = s.garden, reference = (n) => ethers.utils.id(`item ${n}`);
+    const made = [];
+    for (const [i, name, title] of [[10, "items", "Items"], [11, "erc721", "Deeds"]]) {
+      const { abi, code } = template(name, [title, "T", "https://example.org/", me, me]);
+      made.push(new ethers.Contract(await u.deploy(i, code), abi, s.owner));
+    }
+    const [items, deeds] = made;
+    for (const c of made) await (await c.defineClass(1, 100, ethers.utils.toUtf8Bytes('{"name":"sword","rarity":"rare"}'))).wait();
+    const mint = (c, n, id, amount) => ({ referenceId: reference(`${c.address} ${n}`), to: n % 2 ? u.player.address : me, id, amount });
+    await (await items.mintBatch([1, 2, 3].map((n) => mint(items, n, 1, n)))).wait();
+    await (await deeds.mintBatch([1, 2, 3].map((n) => mint(deeds, n, (1n << 64n) | BigInt(n), 1)))).wait();
+    await assert.rejects((await items.mintBatch([mint(items, 1, 1, 1)], { gasLimit: 500000 })).wait());
+    await (await items.safeTransferFrom(me, s.user.address, 1, 1, "0x")).wait();
+    await (await deeds.transferFrom(me, s.user.address, (1n << 64n) | 2n)).wait();
+  },
   "a delegation": async (s) => {
     const raw = await signSetCode(s.user, { to: s.w.poster.address, delegate: s.gate, chainId: CHAIN_ID, maxFeePerGas: MAX_FEE });
     const hash = await s.seq.rpc("eth_sendRawTransaction", [raw]);
@@ -204,6 +230,21 @@ const STEPS = {
   },
 };
 
+/** Names of the derived tables; those by which a node goes back are for a window of its own, and in no digest. */
+function derivedTables() {
+  const text = readFileSync(new URL("../../state/tables.def", import.meta.url), "utf8");
+  const rows = [...text.matchAll(/^TABLE\(\w+,\s*"(\w+)",.*\b(DERIVED|LOCAL),\s*\w+\)$/gm)];
+  const own = ["csa", "css", "hia", "his", "undo"];
+  return rows.filter(([, name, kind]) => kind === "DERIVED" && !own.includes(name)).map(([, name]) => name);
+}
+
+/** What `db digest` prints for a stopped node's folder at a block. */
+function digestOf(dir, block) {
+  const { status, stdout, stderr } = spawnSync(BINARY, ["db", "digest", "--datadir", dir, "--block", block], { encoding: "utf8" });
+  assert.equal(status, 0, stderr);
+  return stdout;
+}
+
 /** The batch that a node has a block in, undefined if it has none yet. */
 async function batchOf(node, block) {
   const data = nodeInterface.encodeFunctionData("findBatchContainingBlock", [block]);
@@ -246,11 +287,11 @@ export async function run() {
     return v;
   });
   if (!validator) return;
-  const blocks = [];
+  const blocks = [], ends = new Map();
   await check("it has the same block at the end of every batch, and everywhere between", async () => {
     const { blockNumber } = await s.transfer(0, s.w.poster.address, 1);
     for (const node of [seq, validator]) await until("the last batch", async () => (await batchOf(node, blockNumber)) !== undefined);
-    const count = await s.batches(), ends = new Map();
+    const count = await s.batches();
     for (let n = 0; n <= blockNumber; n++) {
       const [a, b] = await Promise.all([seq, validator].map((node) => node.rpc("eth_getBlockByNumber", [hexValue(n), true])));
       assert.deepEqual(b, a, `block ${n}`);
@@ -282,6 +323,28 @@ export async function run() {
       await ask("eth_getProof", [a, [ethers.constants.HashZero, hexValue(2)], last]);
     await ask("debug_traceBlockByNumber", [last, { tracer: "callTracer" }]);
   });
+  await check("the same digest of every derived table, at the end of every batch", async () => {
+    const names = derivedTables(), seen = new Set();
+    assert.ok(names.length > 15);
+    for (const n of ends.values()) {
+      const [a, c] = await Promise.all([seq, validator].map((node) => node.rpc("debug_tableDigests", [hexValue(n)])));
+      assert.deepEqual(c, a, `block ${n}`);
+      assert.deepEqual([Number(a.number), Object.keys(a.tables).sort()], [n, names.sort()]);
+      seen.add(a.all);
+    }
+    assert.equal(seen.size, ends.size);
+    const [none, full] = await Promise.all([0, blocks.length - 1].map((n) => seq.rpc("debug_tableDigests", [hexValue(n)])));
+    for (const t of names) assert.notEqual(full.tables[t], none.tables[t], `table ${t} never changed`);
+  });
+  await check("the same values in the state of every batch", async () => {
+    const places = [s.user, s.owner, s.arena.player, s.garden.player].map((x) => x.address).concat(s.gate, s.arena.coin.address, REGISTRY, ARB_SYS, RETRYABLE);
+    for (const n of ends.values())
+      for (const place of places)
+        for (const [method, ...more] of [["eth_getBalance"], ["eth_getTransactionCount"], ["eth_getStorageAt", "0x0"], ["eth_getStorageAt", "0x2"]]) {
+          const [a, c] = await Promise.all([seq, validator].map((node) => node.rpc(method, [place, ...more, hexValue(n)])));
+          assert.equal(c, a, `${method} of ${place} at ${n}`);
+        }
+  });
   await check("all of it was in there", () => {
     const txs = blocks.flatMap((b) => b.transactions.map((t, i) => ({ ...t, receipt: b.receipts[i], block: Number(b.number) })));
     const types = new Set(txs.map((t) => Number(t.type)));
@@ -298,8 +361,11 @@ export async function run() {
     assert.ok(s.pausedAt > 0 && new Set(blocks.map((b) => keccak256(b.stateRoot))).size > BATCHES);
     console.log(`     ${blocks.length} blocks, ${txs.length} transactions, up to ${Math.max(...perSecond.values())} blocks in a second`);
   });
-  await check("all stop", async () => {
+  await check("all stop; what they leave in their folders has one digest", async () => {
     assert.equal((await validator.stop()).code, 0);
     assert.equal((await seq.stop()).code, 0);
+    const last = String(blocks.length - 1);
+    const [a, b] = ["sequencer", "validator"].map((name) => digestOf(w.folder(name), last));
+    assert.equal(b, a);
   });
 }
