@@ -58,17 +58,6 @@ static enum err digest_table(struct index_digest *out, struct store_view *v, enu
     return e;
 }
 
-/* Lowest block whose record the tables still point to; 1 if none was dropped. */
-static uint64_t first_whole(struct store_view *v) {
-    static const uint8_t zero[8];
-    bytes key, value;
-    struct store_cursor *c = store_cursor_open(v, TABLE_BODY);
-    bool found = store_cursor_seek(c, bytes_of(zero, sizeof(zero)), &key, &value);
-    uint64_t first = found && key.len == 8 ? be64_load(key.ptr) : 1;
-    store_cursor_close(c);
-    return first;
-}
-
 static void digest_all(struct index_digest *d) {
     struct keccak_ctx k;
     keccak256_begin(&k);
@@ -84,7 +73,7 @@ static void digest_all(struct index_digest *d) {
 enum err index_digest(struct index_digest *out, struct store_view *v, uint64_t from,
                       bool (*expired)(void *ctx), void *ctx, struct err_ctx *ec) {
     struct index_digest d = {.block = store_view_block(v), .from = from};
-    uint64_t first = first_whole(v);
+    uint64_t first = index_first_body(v);
     if (from < first && first > 1)
         FAIL(ec, ERR_PRUNED, "blocks below %" PRIu64 " are gone: a digest can begin there", first);
     d.block_hash = index_hash_of(v, d.block);

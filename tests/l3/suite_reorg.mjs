@@ -37,6 +37,8 @@ export async function run() {
     });
     for (let i = 0; i <= Number(there.blockNumber); i++)
       assert.equal(await validator.hashOf(i), await seq.hashOf(i), `block ${i}`);
+    const [a, b] = await Promise.all([seq, validator].map((node) => node.rpc("debug_tableDigests", [there.blockNumber])));
+    assert.deepEqual(b, a);
   }
 
   await check("a deposit that is deep in the parent", async () => {
