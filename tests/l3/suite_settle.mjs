@@ -107,6 +107,33 @@ export async function run() {
     const { blockNumber } = await posted();
     await sameBlocks(seq, validator, blockNumber);
   });
+  await check("segments that are final go; the deposit in them is still told, and both go on", async () => {
+    const flags = ["--history-seconds", "2", "--log-segment-kib", "8", "--checkpoint-rows", "100"];
+    assert.equal((await seq.stop()).code, 0);
+    seq = await w.sequencer(flags, "sequencer-small");
+    user = w.user.connect(seq.provider);
+    const gone = async (number) => (await seq.call("eth_getBlockByNumber", [ethers.utils.hexValue(number), false])).error?.code === 4444;
+    const typeOf = async (n) => (await seq.rpc("eth_getBlockByNumber", [ethers.utils.hexValue(n), true])).transactions;
+    let deposit;
+    for (let n = 1; !deposit; n++) deposit = (await typeOf(n)).find((t) => t.type === "0x64");
+    const told = () => Promise.all(["eth_getTransactionByHash", "eth_getTransactionReceipt"].map((m) => seq.rpc(m, [deposit.hash])));
+    const before = await told();
+    const block = Number(deposit.blockNumber);
+    for (let i = 0; i < 30; i++) await transfer();
+    await posted();
+    await w.parent.mine(80);
+    await until("the segment", async () => (await transfer()) && gone(block));
+    const finalized = Number((await seq.rpc("eth_getHeaderByNumber", ["finalized"])).number);
+    assert.ok(finalized > block && !(await gone(finalized)), "what is not final went");
+    assert.deepEqual(await told(), before);
+    await seq.stop("SIGKILL");
+    seq = await w.sequencer(flags, "sequencer-small");
+    user = w.user.connect(seq.provider);
+    assert.deepEqual(await told(), before);
+    const { blockNumber } = await posted();
+    await validator.atBlock(blockNumber);
+    assert.equal(await validator.hashOf(blockNumber), await seq.hashOf(blockNumber));
+  });
   await check("all stop", async () => {
     assert.equal((await seq.stop()).code, 0);
     assert.equal((await validator.stop()).code, 0);
