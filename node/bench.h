@@ -16,6 +16,8 @@ struct bench_report {
     size_t row_count;
     const char *peer; /* program Anvil, to be started and measured in the same run (bench latency:
                          or its URL); or NULL */
+    const char *only; /* part of the name of the kinds of load that are wanted, where a bench has
+                         some; or NULL: all */
     size_t count;     /* of what a bench counts; 0: its own choice */
     size_t runs;      /* medians are of so many */
     size_t accounts;  /* in the state that load runs on; 0: the bench's own choice */

@@ -153,10 +153,14 @@ static enum err round_of(struct durable *d, size_t w, size_t t, struct err_ctx *
     return ERR_OK;
 }
 
+static bool wanted(const struct durable *d, size_t w) {
+    return d->r->only == NULL || strstr(bench_work_name(works[w]), d->r->only) != NULL;
+}
+
 static enum err measure(struct durable *d, struct err_ctx *ec) {
     for (size_t run = 0; run < d->r->runs; run++)
         for (size_t w = 0; w < ARRAY_LEN(works); w++)
-            for (size_t t = 0; t < TRANSPORTS; t++)
+            for (size_t t = 0; wanted(d, w) && t < TRANSPORTS; t++)
                 TRY(round_of(d, w, t, ec));
     for (size_t i = 0; i < d->contenders; i++)
         TRY(bench_chain_check_balances(&d->c[i].chain, &d->c[i].client, ec));
@@ -180,7 +184,11 @@ static void add(struct durable *d, size_t w, size_t contender, const char *what,
 }
 
 static void report(struct durable *d) {
+    if (d->sync_p50.runs == 0)
+        return;
     for (size_t w = 0; w < ARRAY_LEN(works); w++) {
+        if (!wanted(d, w))
+            continue;
         for (size_t t = 0; t < TRANSPORTS; t++)
             for (size_t i = 0; i < d->contenders; i++)
                 add(d, w, i, transports[t].name, "1/s", false, &d->tx_s[i][w][t]);

@@ -124,12 +124,14 @@ static void machine_name(char *out, size_t cap) {
 static void usage(FILE *f) {
     fprintf(f,
             "usage: callipter bench [NAME...] [--json] [--runs N] [--count N] [--peer PROGRAM]\n"
-            "                       [--cores one|both] [--accounts N] [--long]\n\n"
+            "                       [--cores one|both] [--accounts N] [--long]\n"
+            "                       [--only TEXT]\n\n"
             "  --runs N         runs that a median is taken of (1)\n"
             "  --count N        of what a bench counts: transactions, requests\n"
             "  --peer PROGRAM   Anvil's program, measured in the same runs (latency: or its URL)\n"
             "  --cores WHICH    one: node on core 0, load on core 1; both: all of them for both\n"
             "  --accounts N     accounts in the state that load runs on (1000000)\n"
+            "  --only TEXT      kinds of load that have TEXT in their name (durable)\n"
             "  --long           larger sizes too\n\n");
     for (size_t i = 0; i < ARRAY_LEN(benches); i++)
         fprintf(f, "  %-12s %s\n", benches[i].name, benches[i].help);
@@ -190,6 +192,8 @@ static bool parse(struct bench_report *r, int *out_names, int argc, char **argv)
             r->large = true;
         } else if (strcmp(argv[i], "--peer") == 0 && i + 1 < argc) {
             r->peer = argv[++i];
+        } else if (strcmp(argv[i], "--only") == 0 && i + 1 < argc) {
+            r->only = argv[++i];
         } else if (strcmp(argv[i], "--cores") == 0 && i + 1 < argc &&
                    (strcmp(argv[i + 1], "one") == 0 || strcmp(argv[i + 1], "both") == 0)) {
             r->both_cores = strcmp(argv[++i], "both") == 0;

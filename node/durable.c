@@ -18,6 +18,17 @@ void durable_push(struct sequencer *s, const struct durable_item *item) {
     }
 }
 
+/* Where the time of one transaction went. The stamps are readings of the clock that their stages
+ * take anyway, so that every transaction has them. */
+static void observe_stages(const struct pool_tx *t, uint64_t now) {
+    if (t->submitted_ns == 0)
+        return;
+    node_observe_since(&node_intake_wait_us, t->submitted_ns, t->intake_ns);
+    node_observe_since(&node_pool_wait_us, t->recovered_ns, t->taken_ns);
+    node_observe_since(&node_executed_to_durable_us, t->taken_ns, now);
+    node_observe_since(&node_send_to_durable_us, t->submitted_ns, now);
+}
+
 /* Visible to readers first, then answered: who asks for the receipt upon the answer finds it. */
 static void announce_block(struct sequencer *s, const struct durable_item *item) {
     const struct node_watcher *w = atomic_load(&s->watcher);
@@ -29,12 +40,12 @@ static void announce_block(struct sequencer *s, const struct durable_item *item)
         next = t->next_ready;
         struct submit_result r = {
             .status = SUBMIT_DURABLE, .hash = t->tx.hash, .block = item->block};
-        if (t->submitted_ns != 0)
-            node_observe_since(&node_send_to_durable_us, t->submitted_ns, now);
+        observe_stages(t, now);
         pool_remove(s->o.pool, t);
         submit_answer(t, &r);
         pool_tx_free(t);
     }
+    node_observe_since(&node_answer_us, now, clock_monotonic_ns(s->o.clock));
     atomic_fetch_sub(&s->unsynced, 1);
 }
 

@@ -247,10 +247,13 @@ size_t intake_run(struct sequencer *s) {
         return 0;
     uint64_t begun = clock_monotonic_ns(s->o.clock);
     recover_senders(txs, n);
-    node_observe_since(&node_recover_us, begun, clock_monotonic_ns(s->o.clock));
+    uint64_t recovered = clock_monotonic_ns(s->o.clock);
+    node_observe_since(&node_recover_us, begun, recovered);
     uint64_t now_ms = clock_realtime_ms(s->o.clock);
     for (size_t i = 0; i < n; i++) {
         txs[i]->added_ms = now_ms;
+        txs[i]->intake_ns = begun;
+        txs[i]->recovered_ns = recovered;
         admit(s, txs[i]);
     }
     return n;

@@ -46,10 +46,11 @@ struct pool_tx {
     unsigned flags; /* SUBMIT_... */
     enum pool_state state;
     uint64_t added_ms;
-    uint64_t submitted_ns; /* monotonic; 0: of an earlier run */
-    uint64_t record_seq;   /* its POOL record, 0: none */
-    uint64_t sponsor;      /* universe without whose money it would not wait here; 0: none */
-    uint8_t replacements;  /* that led to it while its nonce was ahead */
+    /* The stages it has come through, monotonic; 0: of an earlier run, or not yet. */
+    uint64_t submitted_ns, intake_ns, recovered_ns, taken_ns;
+    uint64_t record_seq;  /* its POOL record, 0: none */
+    uint64_t sponsor;     /* universe without whose money it would not wait here; 0: none */
+    uint8_t replacements; /* that led to it while its nonce was ahead */
     struct pool_tx *prev_of_sender, *next_of_sender;
     struct pool_tx *prev_ready, *next_ready; /* also the link of lists outside the pool */
 };

@@ -78,11 +78,18 @@ static const struct tx *find_next(struct sequencer *s, uint64_t gas_left, size_t
     }
 }
 
+static struct pool_tx *pool_tx_of(const struct tx *tx) {
+    return (struct pool_tx *)((char *)(uintptr_t)tx - offsetof(struct pool_tx, tx));
+}
+
 static const struct tx *feed_next(void *ctx, uint64_t gas_left, size_t bytes_left) {
     struct sequencer *s = ctx;
     uint64_t begun = now_ns(s);
     const struct tx *tx = find_next(s, gas_left, bytes_left);
-    s->fed_ns += now_ns(s) - begun;
+    uint64_t taken = now_ns(s);
+    s->fed_ns += taken - begun;
+    if (tx != NULL)
+        pool_tx_of(tx)->taken_ns = taken;
     return tx;
 }
 
@@ -97,7 +104,7 @@ static void rebase_authorities(struct sequencer *s, const struct tx *tx) {
 static void feed_done(void *ctx, const struct tx *tx, enum tx_verdict v,
                       const struct derived_tx *d) {
     struct sequencer *s = ctx;
-    struct pool_tx *t = (struct pool_tx *)((char *)(uintptr_t)tx - offsetof(struct pool_tx, tx));
+    struct pool_tx *t = pool_tx_of(tx);
     (void)d;
     if (v != TX_OK) {
         intake_refuse_verdict(s, t, v);

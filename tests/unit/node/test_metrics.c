@@ -67,6 +67,9 @@ Test(node_metrics, stages, .timeout = 60) {
     expect_line(&out, "\ncallipter_node_recover_us_count 4\n");
     expect_line(&out, "\ncallipter_node_execute_us_count 3\n");
     expect_line(&out, "\ncallipter_node_seal_us_count 3\n");
+    expect_line(&out, "\ncallipter_node_intake_wait_us_count 3\n");
+    expect_line(&out, "\ncallipter_node_pool_wait_us_count 3\n");
+    expect_line(&out, "\ncallipter_node_executed_to_durable_us_count 3\n");
     expect_line(&out, "\ncallipter_node_send_to_durable_us_count 3\n");
     expect_line(&out, "\ncallipter_node_block_txs_bucket{le=\"1\"} 3\n");
     expect_line(&out, "\ncallipter_state_durable_block 3\n");
