@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { readdirSync, statSync } from "node:fs";
 import { createPublicClient, createWalletClient, defineChain, http, parseEther } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
+import { Api, adminKey, request } from "./lib/api.mjs";
 import { contract } from "./lib/compile.mjs";
 import { BINARY, Node, devAccounts, tempDir } from "./lib/node.mjs";
 import { Load } from "./lib/load.mjs";
@@ -297,6 +298,46 @@ async function segmentsGo() {
   assert.match(replay.stdout + replay.stderr, /record 1 was pruned/);
 }
 
+/** What a remembered request did is not done again when nobody can tell any more what became of it. */
+async function requestsOutliveSegments() {
+  const dir = tempDir();
+  const flags = ["--history-seconds", "1", "--checkpoint-rows", "500", "--log-segment-kib", "16"];
+  const node = await Node.start(dir, flags);
+  const work = new Load(node, 5, 6);
+  await work.fund(); // from the account that is the operator's, too
+  const api = await Api.of(node);
+  const slug = "old";
+  const made = await api.do("universe_create", { key: adminKey(node), body: { slug, gas: "1000000000000000000" } });
+  const key = made.secretKey.secret;
+  const { contract } = await api.do("universe_deploy", { path: { slug }, key, body: { template: "items", name: "Items", symbol: "ITM" } });
+  await api.do("universe_defineClasses", { path: { slug, address: contract.address }, key, body: { classes: [{ id: 1, name: "Gem" }] } });
+  const mint = () =>
+    request(node, "POST", `/v1/u/${slug}/contracts/${contract.address}/mints`, {
+      key,
+      body: { items: [{ to: contract.address.replace(/.{4}$/, "beef"), id: 1 }] },
+      headers: { "idempotency-key": "once" },
+    });
+  const head = () => node.rpc("eth_blockNumber", []);
+  const first = await mint();
+  assert.equal(first.status, 201, first.text);
+  const block = await head();
+  const again = await mint();
+  assert.ok(again.status === 201 && again.replayed, again.text);
+  const running = work.start(node);
+  for (const end = Date.now() + 30000; ; ) {
+    await Promise.race([new Promise((resolve) => setTimeout(resolve, 100)), running]);
+    if ((await node.call("eth_getBlockByNumber", [block, false])).error?.code === 4444) break;
+    assert.ok(Date.now() < end, "the block stays");
+  }
+  await work.stop();
+  const before = await head();
+  const late = await mint();
+  assert.equal(late.status, 404, late.text);
+  assert.match(late.text, /not kept any more/);
+  assert.equal(await head(), before, "something was done");
+  await node.stop();
+}
+
 async function otherGenesis() {
   const { writeFileSync } = await import("node:fs");
   const dir = tempDir();
@@ -313,6 +354,7 @@ export async function run() {
   await check("restart: a damaged record in the middle of the log is refused", damagedLog);
   await check("restart: state older than the window goes while the node runs", historyWindow);
   await check("restart: old segments go under load, what outlives them is answered", segmentsGo);
+  await check("restart: a request whose block has gone is not done again", requestsOutliveSegments);
   await check("restart: a folder of another chain is refused", otherGenesis);
   await check("restart: two nodes do not share a folder", async () => {
     const dir = tempDir();
