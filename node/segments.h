@@ -5,9 +5,9 @@
  *
  * What keeps a segment of the log: a block of the window, or one that is not final on the parent
  * (to be posted, compared, made again; the INTENT of its batch lies behind it); a record after the
- * last checkpoint, where a restart begins to replay (blocks, the node's own values, tombstones); and
- * one from the floors on that the checkpoint's META has: transactions that wait in the pool, blocks
- * that are to be made again. */
+ * last checkpoint, where a restart begins to replay (blocks, the node's own values, tombstones);
+ * and one from the floors on that the checkpoint's META has: transactions that wait in the pool,
+ * blocks that are to be made again. */
 #ifndef NODE_SEGMENTS_H
 #define NODE_SEGMENTS_H
 
