@@ -3,6 +3,8 @@
 #include "base/check.h"
 #include "index/universe_rows.h"
 
+#include <inttypes.h>
+
 /* --- cursors -------------------------------------------------------------------------------- */
 
 enum { CURSOR_BYTES = 24, BITS_PER_CHAR = 5 };
@@ -187,6 +189,17 @@ static enum err walk(struct search *s, struct index_cursor *last, bool *more, st
     return ERR_OK;
 }
 
+/* Says where the events that are left begin. */
+static enum err fail_pruned(struct store_view *v, uint64_t epoch, struct err_ctx *ec) {
+    char text[INDEX_CURSOR_CHARS + 1];
+    uint64_t first = index_first_body(v);
+    const struct index_cursor c = {
+        .epoch = epoch, .block = first - (first > 0), .tx_idx = UINT32_MAX, .log_idx = UINT32_MAX};
+    index_cursor_text(text, &c);
+    FAIL(ec, ERR_PRUNED,
+         "events before block %" PRIu64 " are gone; those left begin after cursor %s", first, text);
+}
+
 enum err index_events(struct index_cursor *out_last, bool *out_more, struct arena *a,
                       const struct index_event_query *q, struct err_ctx *ec) {
     uint8_t key[ROW_EVENT_KEY_BYTES];
@@ -209,6 +222,8 @@ enum err index_events(struct index_cursor *out_last, bool *out_more, struct aren
         found = store_cursor_next(s.cursor, &s.key, &s.value);
     if (found)
         e = walk(&s, out_last, out_more, ec);
+    if (e == ERR_PRUNED)
+        e = fail_pruned(q->view, out_last->epoch, ec);
     store_cursor_close(s.cursor);
     arena_reset_to(a, s.mark);
     return e;

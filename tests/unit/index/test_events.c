@@ -255,6 +255,7 @@ Test(events, missing_receipts) {
     q.ctx = &got;
     cr_expect_eq(index_events(&last, &more, &a, &q, &ec), ERR_PRUNED);
     cr_expect_lt(last.block, lost);
+    cr_expect_not_null(strstr(ec.text, "those left begin after cursor 0"), "%s", ec.text);
     cr_expect_gt(got.found.count, 0);
     arena_clear(&a);
     store_view_close(v);
