@@ -123,7 +123,7 @@ enum err bench_contender_prepare(struct bench_contender *c, const struct bench_r
     static const char *const args[] = {"--block-gap-ms", "0", NULL};
     char genesis[PATH_BYTES];
     uint64_t accounts = r->accounts != 0 ? r->accounts : BENCH_ACCOUNTS;
-    size_t own = accounts < 2 * senders ? (size_t)accounts / 2 + 1 : senders;
+    size_t own = accounts < 2 * senders ? (size_t)(accounts + 1) / 2 : senders;
     bench_chain_new(&c->chain, own);
     TRY(bench_node_folder(&c->node, ec));
     genesis_path(genesis, c);
@@ -196,10 +196,12 @@ void bench_contender_say(struct bench_report *r, const struct bench_contender *c
     char text[256], fs[64];
     bench_file_system(fs, sizeof fs, c->node.dir);
     bench_note(r, "file system of the data folder", fs);
-    snprintf(text, sizeof text, "%zu of ours, of them %zu senders and as many recipients; peer %d",
-             r->accounts != 0 ? r->accounts : BENCH_ACCOUNTS, c->chain.count,
-             2 * BENCH_PEER_SENDERS);
+    snprintf(text, sizeof text, "%zu of ours, of them %zu senders and as many recipients",
+             r->accounts != 0 ? r->accounts : BENCH_ACCOUNTS, c->chain.count);
     bench_note(r, "accounts", text);
+    snprintf(text, sizeof text, "%d, half of them senders", 2 * BENCH_PEER_SENDERS);
+    if (r->peer != NULL)
+        bench_note(r, "accounts of the peer", text);
     bench_note(r, "cores",
                r->both_cores ? "all for the node, the peer and the load"
                              : "node and peer on core 0, load on core 1");
@@ -304,7 +306,7 @@ double bench_syncs_quantile(const struct bench_syncs *before, const struct bench
     if (after->count == before->count)
         return 0;
     for (size_t i = 0; i < after->buckets; i++)
-        if ((double)(after->upto[i] - before->upto[i]) >= want)
+        if ((double)(after->upto[i] - before->upto[i]) >= want && isfinite(after->le[i]))
             return after->le[i];
-    return INFINITY;
+    return after->buckets > 1 ? after->le[after->buckets - 2] : 0;
 }

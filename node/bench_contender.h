@@ -71,8 +71,8 @@ struct bench_syncs {
 };
 enum err bench_syncs_read(struct bench_syncs *out, struct bench_contender *c,
                           struct err_ctx *ec) MUST_USE;
-/* The bound below which the part `q` of the values between the two readings lies; infinity above
- * the last bound, 0 if there are none. */
+/* The bound below which the part `q` of the values between the two readings lies, the last
+ * finite one if it is above them all; 0 if there are none. */
 double bench_syncs_quantile(const struct bench_syncs *before, const struct bench_syncs *after,
                             double q);
 
