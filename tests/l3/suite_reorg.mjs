@@ -1,7 +1,10 @@
 // The parent takes back blocks with deposits and batches in them, and messages are forced in.
+import { readFileSync } from "node:fs";
 import { ethers } from "ethers";
 import { assert, check } from "../func/lib/suite.mjs";
+import { request } from "../func/lib/api.mjs";
 import { bridgeAbi, inboxAbi, sequencerInboxAbi } from "./lib/contracts.mjs";
+import { REGISTRY, Universe } from "./lib/universe.mjs";
 import { until, World } from "./lib/world.mjs";
 
 const ether = ethers.utils.parseEther;
@@ -41,9 +44,38 @@ export async function run() {
     assert.deepEqual(b, a);
   }
 
+  /** A page of the universe's events after a cursor. */
+  const SLUG = "tape";
+  async function events(after) {
+    const key = readFileSync(`${w.folder("sequencer")}/secrets/admin-key`, "utf8").trim();
+    const page = await request(seq, "GET", `/v1/u/${SLUG}/events?limit=1000${after ? `&after=${after}` : ""}`, { key });
+    assert.equal(page.status, 200, page.text);
+    assert.equal(page.body.more, false);
+    return page.body.items;
+  }
+  const bare = (items) => items.map(({ cursor: _, finality: __, ...e }) => e);
+  /** Somebody who followed to `seen` is told of the fork, and gets what is there instead of what is gone. */
+  async function forked(seen) {
+    const last = seen.at(-1);
+    const [reorg, ...rest] = await events(last.cursor);
+    assert.equal(reorg.kind, "reorg");
+    assert.ok(reorg.block < last.block);
+    const all = await events();
+    assert.deepEqual(bare([...seen.filter((e) => e.block <= reorg.block), ...rest]), bare(all));
+    assert.ok(rest.every((e) => e.kind === "log" && e.cursor > reorg.cursor));
+    assert.deepEqual(await events(reorg.cursor), rest);
+    assert.ok(rest.some((e) => e.tx === last.tx), "what was undone is made again");
+    const logs = await validator.rpc("eth_getLogs", [{ fromBlock: "0x0", address: REGISTRY }]);
+    assert.deepEqual(all.map((e) => [e.blockHash, e.logIndex, e.raw.data]), logs.map((l) => [l.blockHash, Number(l.logIndex), l.data]));
+  }
+
+  let game;
   await check("a deposit that is deep in the parent", async () => {
     await deposit(ether("5"));
     await until("it", async () => (await balance(user.address)).eq(ether("5")));
+    await transfer(w.owner.address, ether("1"));
+    game = await Universe.create(w.owner.connect(seq.provider), SLUG);
+    assert.equal((await events()).length, 1);
     await agree();
     await w.parent.mine(15);
   });
@@ -53,10 +85,13 @@ export async function run() {
       if (depth > 2) await w.parent.mine(depth - 2);
       // With a depth of 1 only the batch goes.
       const before = await balance(user.address);
+      let seen;
       if (depth > 1) {
         await deposit(ether("1"));
         await until("the deposit", async () => (await balance(user.address)).eq(before.add(ether("1"))));
         await transfer(guest.address, ether("0.5"));
+        await game.send("depositGas", game.id, { value: depth });
+        seen = await events();
       }
       const count = await batches();
       await transfer(w.owner.address, 1);
@@ -68,6 +103,7 @@ export async function run() {
       if (depth > 1)
         await until("the deposit to be gone", async () => (await balance(user.address)).lte(before.sub(spent).add(ether("0.01"))));
       await agree();
+      if (depth > 1) await forked(seen);
       assert.ok((await balance(user.address)).lte(before));
       if (depth > 1) assert.ok((await balance(guest.address)).eq(ether("0.5")), "the transfer was not made again");
     });
