@@ -370,7 +370,8 @@ static size_t gather(struct attester *a, const struct candidate *c,
         if (e == ERR_OK && !again)
             n++;
         else if (e != ERR_OK)
-            log_warn("attester", "a member does not sign", log_str("member", a->o.member_urls[i]),
+            /* The URL is not told: it may hold a key. */
+            log_warn("attester", "a member does not sign", log_u64("member", i),
                      log_str("why", ec.err == e ? ec.text : err_text(e)));
     }
     return n;

@@ -316,6 +316,28 @@ void config_print_help(FILE *f) {
 }
 
 /* --- the sample ---------------------------------------------------------------------------- */
+/* Whether a list of URLs has more than scheme, host and port: that may be a provider's key. */
+static bool may_hold_key(const char *urls) {
+    for (const char *u = urls; *u != '\0';) {
+        size_t len = strcspn(u, ",");
+        const char *scheme = strstr(u, "://");
+        const char *host = scheme != NULL && scheme < u + len ? scheme + 3 : u;
+        size_t plain = strcspn(host, "@/?#,");
+        if (host[plain] == '/' && host + plain + 1 == u + len)
+            plain++;
+        if (host + plain != u + len)
+            return true;
+        u += len + (u[len] == ',');
+    }
+    return false;
+}
+
+static bool is_hidden(const struct config *c, size_t idx) {
+    return (idx == CONFIG_parent_url && may_hold_key(c->parent_url)) ||
+           (idx == CONFIG_member_urls && may_hold_key(c->member_urls)) ||
+           (idx == CONFIG_sequencer_url && may_hold_key(c->sequencer_url));
+}
+
 static void print_row(FILE *f, const struct config *c, size_t idx) {
     const struct config_row *r = &rows[idx];
     const void *at = (const char *)c + r->offset;
@@ -324,6 +346,10 @@ static void print_row(FILE *f, const struct config *c, size_t idx) {
         fprintf(f, "; %s, %" PRIu64 " to %" PRIu64, r->form, r->min, r->max);
     if (r->live)
         fputs(" [live]", f);
+    if (is_hidden(c, idx)) {
+        fprintf(f, "\n# set, and not shown: it may hold a key\n#%s =\n\n", r->key);
+        return;
+    }
     fprintf(f, "\n%s%s =", c->given[idx] ? "" : "#", r->key);
     if (r->type == TYPE_FLAG)
         fprintf(f, " %s", *(const bool *)at ? "true" : "false");

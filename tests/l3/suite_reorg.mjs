@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { ethers } from "ethers";
-import { itemList, makeGame, mint } from "../../scripts/l3/game.mjs";
+import { itemList, makeGame, mint, registry } from "../../scripts/l3/game.mjs";
 import { followers } from "../func/lib/follow.mjs";
 import { assert, check } from "../func/lib/suite.mjs";
 import { bridgeAbi, inboxAbi, sequencerInboxAbi } from "./lib/contracts.mjs";
@@ -48,7 +48,7 @@ async function allEvents(game) {
   return standing(items);
 }
 
-/** Every follower has heard of everything that stands, of nothing else, and its books are the read models. */
+/** Every follower has heard of everything that stands, of nothing else, and its books are the read models. Gives the events. */
 async function caughtUp(game, list) {
   const all = await allEvents(game);
   const { inventories, holders } = await readModels(game);
@@ -60,6 +60,7 @@ async function caughtUp(game, list) {
     assert.deepEqual(books, [...inventories].sort(), `${f.name} and inventories`);
     assert.deepEqual(books, [...holders].sort(), `${f.name} and holders`);
   }
+  return all;
 }
 
 export async function run() {
@@ -78,8 +79,12 @@ export async function run() {
   const balance = (address, node = seq) => node.provider.getBalance(address);
   const headOf = async (node) => Number((await node.head()).number);
   const transfer = async (to, value, wallet = user) => {
-    const nonce = await seq.provider.getTransactionCount(wallet.address);
-    return (await wallet.sendTransaction({ to, value, nonce })).wait();
+    // While blocks are made again the nonce that was told may be an older one.
+    const send = async () =>
+      wallet.sendTransaction({ to, value, nonce: await seq.provider.getTransactionCount(wallet.address) }).catch((e) => {
+        if (e.code !== "NONCE_EXPIRED") throw e;
+      });
+    return (await until("the nonce", send)).wait();
   };
 
   /** A transfer is posted, and both nodes have the same blocks up to it. */
@@ -97,8 +102,8 @@ export async function run() {
   }
 
   await check("a deposit that is deep in the parent", async () => {
-    await deposit(ether("5"));
-    await until("it", async () => (await balance(user.address)).eq(ether("5")));
+    await deposit(ether("50"));
+    await until("it", async () => (await balance(user.address)).eq(ether("50")));
     await agree();
   });
   const game = await check("a game, followed by cursor in three ways", async () => {
@@ -165,7 +170,9 @@ export async function run() {
       }
       // Who was away meanwhile, and comes back with a cursor above the fork.
       const late = followers(at, books);
-      await caughtUp(game, late);
+      const all = await caughtUp(game, late);
+      const logs = await validator.rpc("eth_getLogs", [{ fromBlock: "0x0", address: [game.items, registry] }]);
+      assert.deepEqual(all.map((e) => [e.blockHash, e.logIndex, e.raw.data]), logs.map((l) => [l.blockHash, Number(l.logIndex), l.data]));
       for (const f of late) {
         assert.deepEqual([f.told[0]?.kind, f.told.slice(1).some((e) => e.kind === "reorg")], ["reorg", false], f.name);
         assert.ok(f.told[0].block < played, f.name);

@@ -191,6 +191,40 @@ Test(config, sample) {
     config_clear(&c);
 }
 
+/* URLs with more than scheme, host and port may hold a provider's key: they are not printed. */
+Test(config, keys_in_urls_are_not_printed) {
+    static const struct {
+        const char *urls;
+        bool shown;
+    } cases[] = {{"http://127.0.0.1:8549", true},
+                 {"https://a.example/", true},
+                 {"https://a.example,http://b.example:1/", true},
+                 {"https://a.example/v3/canary", false},
+                 {"https://a.example,https://b.example/?k=canary", false},
+                 {"https://me:canary@a.example", false},
+                 {"https://a.example?canary", false},
+                 {"https://a.example#canary", false},
+                 {"canary@a.example", false}};
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        for (int flag = 0; flag < 3; flag++) {
+            static const char *const names[] = {"--parent-url", "--member-urls", "--sequencer-url"};
+            struct config c;
+            struct err_ctx ec = {.text = ""};
+            char *text = NULL, arg[128];
+            size_t len = 0;
+            snprintf(arg, sizeof(arg), "%s=%s", names[flag], cases[i].urls);
+            cr_assert_eq(parse(&c, &ec, "--print-config", arg, NULL), ERR_OK, "%s", ec.text);
+            FILE *f = open_memstream(&text, &len);
+            config_print_sample(f, &c);
+            fclose(f);
+            cr_expect_eq(strstr(text, cases[i].urls) != NULL, cases[i].shown, "%s", arg);
+            cr_expect_eq(strstr(text, "not shown") == NULL, cases[i].shown, "%s", arg);
+            cr_expect_null(strstr(text, "canary"), "%s", arg);
+            free(text);
+            config_clear(&c);
+        }
+}
+
 /* What may change while a node runs is a matter of the table, and it is told. */
 Test(config, live_keys) {
     static const enum config_id live[] = {CONFIG_log_level, CONFIG_http_cors, CONFIG_call_gas,
