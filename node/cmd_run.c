@@ -322,7 +322,7 @@ static void print_dev_accounts(const struct run *r) {
             snprintf(key + 2 * k, 3, "%02x", r->dev_accounts[i].key[k]);
         printf("  (%zu) 0x%s  key 0x%s\n", i, addr, key);
     }
-    if (r->secrets.admin_key[0] != '\0')
+    if (r->secrets.admin_key[0] != '\0' && r->config.admin_key_file[0] == '\0')
         printf("API key of the operator: %s\n", r->secrets.admin_key);
     printf("JSON-RPC: http%s://%s  chain id %" PRIu64 "%s%s\n",
            r->config.tls_cert[0] != '\0' ? "s" : "", rpc_server_address(r->rpc),

@@ -230,6 +230,28 @@ static enum err check_together(struct config *c, struct err_ctx *ec) {
     return check_parent(c, ec);
 }
 
+/* Whether a text that should name a file is a secret itself: an API key, or digits of a key. */
+static bool is_secret(const char *text) {
+    const char *digits = strncmp(text, "0x", 2) == 0 ? text + 2 : text;
+    bool api_key =
+        text[0] != '\0' && strncmp(text + 1, "k_", 2) == 0 && strchr("aps", text[0]) != NULL;
+    return api_key || (strlen(digits) == 64 && strspn(digits, "0123456789abcdefABCDEF") == 64);
+}
+
+/* It is refused without being told, and before anything prints it. */
+static enum err check_files(const struct config *c, struct err_ctx *ec) {
+    static const enum config_id files[] = {
+        CONFIG_tls_key,      CONFIG_poster_key,     CONFIG_key_password,    CONFIG_member_key,
+        CONFIG_proposer_key, CONFIG_admin_key_file, CONFIG_signer_password, CONFIG_operator_key};
+    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+        const struct config_row *r = &rows[files[i]];
+        if (is_secret(*(const char *const *)((const char *)c + r->offset)))
+            FAIL(ec, ERR_CONFIG, "--%s wants the name of a file with the secret, not the secret",
+                 r->key);
+    }
+    return ERR_OK;
+}
+
 static enum err read_outside(struct config *c, int argc, char **argv, char *(*env)(const char *),
                              struct err_ctx *ec) {
     TRY(read_environment(c, env, ec));
@@ -256,6 +278,7 @@ static enum err parse(struct config *c, int argc, char **argv, char *(*env)(cons
         TRY(read_file(c, ec));
         TRY(read_outside(c, argc, argv, env, ec));
     }
+    TRY(check_files(c, ec));
     return c->print_config ? ERR_OK : check_together(c, ec);
 }
 

@@ -1,11 +1,14 @@
 // The universes' API: a game from an empty chain to a player's transfer; every route with every kind of key; idempotency; secrets that
 // appear nowhere.
 import { spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
 import { createPublicClient, createWalletClient, defineChain, http } from "viem";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
 import WebSocket from "ws";
 import { Api, adminKey, operations, request } from "./lib/api.mjs";
-import { BINARY, Node, tempDir } from "./lib/node.mjs";
+import { BINARY, Node, devAccounts, tempDir } from "./lib/node.mjs";
 import { assert, check } from "./lib/suite.mjs";
 
 const callipter = (args) => spawnSync(BINARY, args, { encoding: "utf8" });
@@ -13,8 +16,8 @@ const word = (n) => `0x${n.toString(16).padStart(64, "0")}`;
 const address = (n) => `0x${n.toString(16).padStart(40, "0")}`;
 
 /** A universe with an items contract: its keys and the contract's address. */
-export async function universe(api, slug, { gas = "1000000000000000000" } = {}) {
-  const made = await api.do("universe_create", { key: adminKey(api.node), body: { slug, gas } });
+export async function universe(api, slug, { gas = "1000000000000000000", key = adminKey(api.node) } = {}) {
+  const made = await api.do("universe_create", { key, body: { slug, gas } });
   const [sk, pk] = [made.secretKey.secret, made.publishableKey.secret];
   const items = await api.do("universe_deploy", { path: { slug }, key: sk, body: { template: "items", name: "Items", symbol: "ITM" } });
   return { slug, sk, pk, items: items.contract.address };
@@ -329,23 +332,116 @@ async function matrix(api) {
   assert.ok(cells > 300, `${cells} cells`);
 }
 
-/** Secrets as they come in: where they do not belong, and where they do. Nothing may repeat them. */
-async function canary(api) {
-  const { sk, slug, items } = await universe(api, "canary");
-  const secret = (kind) => `${kind}k_feedfacecafebeef_${"c0ffee11".repeat(8)}`;
+/** All files of a folder but those in `secrets/`. */
+const filesOf = (dir) => readdirSync(dir, { recursive: true, withFileTypes: true }).filter((f) => f.isFile() && path.basename(f.parentPath ?? f.path) !== "secrets").map((f) => path.join(f.parentPath ?? f.path, f.name));
+
+/** What a program says that is started with these arguments and ends. */
+function said(args) {
+  const r = spawnSync(BINARY, ["run", ...args], { encoding: "utf8", timeout: 20000 });
+  return { status: r.status, text: r.stdout + r.stderr };
+}
+
+/** Answers to everything that an API key can ask, right and wrong, with keys where they belong and where they do not. */
+async function provoke(api, { slug, items, sk, pk, admin }) {
   const texts = [];
-  for (const { verb, path: form } of operations(api.doc)) {
+  const wrong = (kind) => `${kind}k_feedfacecafebeef_${"c0ffee11".repeat(8)}`;
+  const keep = async (verb, target, options) => void texts.push(JSON.stringify(await request(api.node, verb, target, options)));
+  for (const { verb, path: form, op } of operations(api.doc)) {
     const target = form.replaceAll(/\{(\w+)\}/g, (_, p) => ({ slug, address: items, hash: word(1), key: "0000000000000001", id: "1", player: address(1) })[p]);
-    for (const headers of [{ authorization: `Bearer ${secret("s")}` }, { "x-api-key": secret("p") }, { authorization: secret("a") }, { authorization: `Basic ${secret("s")}` }])
-      texts.push((await request(api.node, verb, target, { headers, body: verb === "GET" ? undefined : {} })).text);
+    const body = verb === "GET" ? undefined : {};
+    for (const headers of [{ authorization: `Bearer ${wrong("s")}` }, { "x-api-key": wrong("p") }, { authorization: wrong("a") }, { authorization: `Basic ${wrong("s")}` }, { authorization: `Bearer ${sk}x` }])
+      await keep(verb, target, { headers, body });
+    for (const name of ["token", "key", "api_key"])
+      for (const key of [sk, admin, wrong("s")]) await keep(verb, `${target}?${name}=${key}`, { body });
+    if (op.operationId === "universe_createKey") continue; // whose answer is a new secret
+    for (const key of [sk, pk, admin]) {
+      await keep(verb, target, { key, body: verb === "GET" ? undefined : { nonsense: 1 } });
+      await keep(verb, target, { headers: { "x-api-key": key }, body });
+    }
   }
-  texts.push((await request(api.node, "POST", "/", { headers: { authorization: `Bearer ${secret("s")}` }, body: { jsonrpc: "2.0", id: 1, method: "universe_whoami" } })).text);
-  texts.push(await fetch(`${api.node.url}/metrics`).then((r) => r.text()));
-  assert.ok(texts.every((t) => !t.includes("c0ffee11")), "an answer repeats a secret");
-  assert.ok(!api.node.err.includes("c0ffee11"), "the log has a secret");
-  const half = sk.split("_")[2];
-  assert.ok(!api.node.err.includes(half) && !api.node.err.includes(adminKey(api.node)), "the log has a key");
-  assert.ok(!texts.some((t) => t.includes(half)));
+  for (const target of ["/", `/u/${slug}`, "/v1/nowhere", `/?token=${sk}`, `/u/${slug}?token=${sk}`, `/nowhere?token=${admin}`])
+    for (const key of [wrong("s"), sk, admin])
+      for (const body of [{ jsonrpc: "2.0", id: 1, method: "universe_whoami" }, { jsonrpc: "2.0", id: 1, method: "universe_mint", params: [{ slug, address: items, items: [] }] }, { jsonrpc: "2.0", id: 1, method: "rpc.discover" }, 7])
+        await keep("POST", target, { key, body });
+  for (const target of ["/metrics", "/livez", "/readyz", `/metrics?token=${sk}`]) texts.push(await fetch(`${api.node.url}${target}`).then((r) => r.text()));
+  for (const headers of [{ "x-api-key": sk }, { "x-api-key": wrong("s") }, { authorization: `Bearer ${admin}` }, {}])
+    for (const tail of ["", `?token=${sk}`]) {
+      const ws = new WebSocket(`${api.node.url.replace("http", "ws")}/u/${slug}${tail}`, { headers });
+      await new Promise((resolve) => {
+        ws.on("unexpected-response", (_, res) => (texts.push(JSON.stringify(res.headers)), res.on("data", (d) => texts.push(String(d))).on("end", resolve)));
+        ws.on("error", (e) => (texts.push(e.message), resolve()));
+        ws.on("close", (code, why) => (texts.push(String(why)), resolve()));
+        ws.on("message", (d) => texts.push(String(d)) && JSON.parse(d).id === 2 && ws.close());
+        ws.on("open", () => [["universe_subscribe", [{}]], ["universe_whoami", []]].forEach(([method, params], i) => ws.send(JSON.stringify({ jsonrpc: "2.0", id: i + 1, method, params }))));
+      });
+    }
+  return texts;
+}
+
+/** Secrets in every field that takes one: no answer, no log, no print-out and no error has them. */
+async function canary(operator) {
+  const dir = tempDir(), data = `${dir}/data`;
+  const hex = (n) => randomBytes(n).toString("hex");
+  const text = { "admin-key-file": `ak_${hex(8)}_${hex(32)}`, "operator-key": operator.slice(2), "signer-password": `canary-${hex(16)}`, "key-password": `canary-${hex(16)}` };
+  const args = ["--log-level", "debug", "--universe-rate", "0"];
+  for (const [name, value] of Object.entries(text)) {
+    writeFileSync(`${dir}/${name}`, `${value}\n`, { mode: 0o600 });
+    args.push(`--${name}`, `${dir}/${name}`);
+  }
+  const admin = text["admin-key-file"];
+  const node = await Node.start(data, args);
+  const api = await Api.of(node);
+  const own = await universe(api, "canary", { key: admin });
+  const { sk, pk, slug, items } = own;
+  const at = { slug, address: items };
+  const more = await api.do("universe_createKey", { path: { slug }, key: sk, body: { kind: "secret" }, headers: { "idempotency-key": "more" } });
+  await api.call("universe_createKey", { path: { slug }, key: sk, body: { kind: "secret" }, headers: { "idempotency-key": "more" } });
+  const turned = await api.do("universe_rotateKey", { path: { slug, key: more.key.id }, key: sk, body: { overlapMs: 60000 } });
+  const texts = [];
+  const keep = async (name, rest) => texts.push((await api.call(name, { path: at, key: sk, ...rest })).text);
+  await keep("universe_defineClasses", { body: { classes: [{ id: 1, name: "Gem", maxSupply: 5 }] } });
+  await keep("universe_mint", { body: { items: [{ to: address(3), id: 1, amount: 2, referenceId: word(1) }] }, headers: { "idempotency-key": "m" } });
+  await keep("universe_mint", { body: { items: [{ to: address(3), id: 1, amount: 9 }] } });
+  await keep("universe_listKeys", { path: { slug } });
+  texts.push(...(await provoke(api, { ...own, admin })));
+  assert.equal((await node.stop()).code, 0);
+
+  const pepper = readFileSync(`${data}/secrets/pepper`, "utf8").trim();
+  const secrets = { ...text, pepper, sk: sk.split("_")[2], more: more.secret.split("_")[2], turned: turned.secret.split("_")[2], wrong: "c0ffee11", admin: admin.split("_")[2] };
+  const clean = (what, where, but = []) => {
+    for (const [name, secret] of Object.entries(secrets))
+      if (!but.includes(name)) assert.ok(!what.toLowerCase().includes(secret.toLowerCase()), `${where} has ${name}`);
+  };
+  assert.throws(() => clean(JSON.stringify(own), "what was made"), /has sk/); // it is seen where it is
+  assert.ok(texts.length > 600, `${texts.length} answers`);
+  for (const t of texts) clean(t, `an answer, ${t.slice(0, 80)},`);
+  assert.match(node.err, /DEBUG|INFO/);
+  clean(node.err, "the log");
+  clean(node.out, "the output", ["operator-key"]); // a development account's, which is printed for everybody
+  for (const file of filesOf(data)) clean(readFileSync(file, "latin1"), file);
+
+  const dev = ["--dev", "--http", "127.0.0.1:0"];
+  for (const more of [["--print-config"], ["--help"], ["--no-such-flag"]]) clean(said([...dev, ...args, ...more]).text, more[0]);
+  // A file that holds something else, and the secret itself where its file's name belongs.
+  const url = "http://127.0.0.1:1/canary";
+  for (const name of ["admin-key-file", "operator-key", "poster-key", "member-key", "proposer-key", "tls-key", "parent-deployment"]) {
+    secrets.odd = `canary${hex(12)}`;
+    writeFileSync(`${dir}/odd`, `${secrets.odd}\n`);
+    const flags = [...dev, "--tls-cert", `${dir}/odd`, "--tls-key", `${dir}/odd`, `--${name}`, `${dir}/odd`].filter((_, i) => name === "tls-key" || i < 3 || i > 6);
+    if (["poster-key", "member-key", "proposer-key", "parent-deployment"].includes(name)) flags.push("--parent-url", url);
+    const r = said(flags);
+    assert.notEqual(r.status, 0, name);
+    clean(r.text, `--${name} with another file`);
+    for (const value of [hex(32), `0x${hex(32)}`, `ak_${hex(8)}_${hex(32)}`]) {
+      if (name === "parent-deployment") continue;
+      secrets.given = value;
+      for (const also of [[], ["--print-config"]]) {
+        const given = said([...dev, ...also, `--${name}`, value]);
+        assert.notEqual(given.status, 0, name);
+        clean(given.text, `--${name} with the secret itself`);
+      }
+    }
+  }
 }
 
 /** A universe that asks for too much is told so; another one, and its own wallets, are not. */
@@ -397,7 +493,7 @@ export async function run() {
   await check("api: two hundred callers of one account", () => nonces(api));
   await check("api: keys with scopes, rotated and revoked", () => keys(api));
   await check("api: every route with every kind of key", () => matrix(api));
-  await check("api: no secret is repeated", () => canary(api));
+  await check("api: no secret is repeated", () => canary(devAccounts(node)[0].key));
   await check("api: one universe's hurry is its own", shares);
   await check("api: keys and requests outlive a stop", async () => {
     const { sk, slug, items } = await universe(api, "stays");

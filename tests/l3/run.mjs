@@ -1,7 +1,7 @@
 // node run.mjs [SUITE...]: runs the suites (all without arguments) against $CALLIPTER.
 import { counts } from "../func/lib/suite.mjs";
 
-const all = ["settle", "tickets", "reorg", "confirm", "sdk", "liar", "history", "routes", "rebuild"];
+const all = ["settle", "tickets", "reorg", "confirm", "sdk", "liar", "history", "routes", "rebuild", "secrets"];
 const names = process.argv.length > 2 ? process.argv.slice(2) : all;
 for (const name of names) {
   console.log(`== ${name}`);

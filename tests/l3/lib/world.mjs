@@ -68,6 +68,7 @@ export class World {
   /** `threshold`: how many of three members confirm; without it nobody does. */
   static async start({ genesis = {}, bounds = TIME_BOUNDS, parentArgs = [], threshold = 0 } = {}) {
     const w = new World();
+    w.parentUrl = undefined; // what nodes are given, where that is not the parent's own URL
     w.dir = tempDir();
     w.parent = await Parent.start(parentArgs);
     [w.owner, w.validator, w.proposer, w.poster, w.user] = [0, 1, 2, 3, 4].map((i) => w.parent.wallet(i));
@@ -113,7 +114,7 @@ export class World {
   }
 
   common(name) {
-    return ["--chain", this.genesis, "--datadir", this.folder(name), "--cache", "64", "--parent-url", this.parent.url,
+    return ["--chain", this.genesis, "--datadir", this.folder(name), "--cache", "64", "--parent-url", this.parentUrl ?? this.parent.url,
       "--parent-deployment", this.deployment, "--parent-poll-ms", "50"];
   }
 

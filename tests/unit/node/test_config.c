@@ -225,6 +225,30 @@ Test(config, keys_in_urls_are_not_printed) {
         }
 }
 
+/* A secret where its file's name belongs is refused, and told to nobody. */
+Test(config, secrets_are_no_file_names) {
+    static const char *const names[] = {"tls-key",         "poster-key",   "key-password",
+                                        "member-key",      "proposer-key", "admin-key-file",
+                                        "signer-password", "operator-key"};
+    static const char digits[] = "c0ffee11C0FFEE11c0ffee11c0ffee11c0ffee11c0ffee11c0ffee11c0ffee11";
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        for (int form = 0; form < 5; form++) {
+            static const char *const before[] = {"", "0x", "ak_", "./", ""};
+            struct config c;
+            struct err_ctx ec = {.text = ""};
+            char arg[160];
+            snprintf(arg, sizeof(arg), "--%s=%s%s%s", names[i], before[form], digits,
+                     form == 4 ? "0" : "");
+            enum err e = parse(&c, &ec, "--print-config", arg, NULL);
+            cr_expect_eq(e, form < 3 ? ERR_CONFIG : ERR_OK, "%s: %s", arg, ec.text);
+            cr_expect_null(strstr(ec.text, "c0ffee11"), "%s", ec.text);
+            if (form < 3)
+                cr_expect_not_null(strstr(ec.text, names[i]), "%s", ec.text);
+            if (e == ERR_OK)
+                config_clear(&c);
+        }
+}
+
 /* What may change while a node runs is a matter of the table, and it is told. */
 Test(config, live_keys) {
     static const enum config_id live[] = {CONFIG_log_level, CONFIG_http_cors, CONFIG_call_gas,
