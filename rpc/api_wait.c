@@ -63,11 +63,14 @@ void api_wait_ask(struct rpc_call *c, uint64_t seen, uint64_t deadline_ms) {
     c->ask = ask_wait;
 }
 
-/* Wakes those who have seen less than `block`, or whose time has come. */
-static void wake_some(struct api_waiters *w, uint64_t block, uint64_t now_ms) {
+/* Wakes those who have seen another newest block than `block` (NULL: no matter
+ * which), and those whose time has come. Who has seen a higher one either is ahead of what is told
+ * here, and asks again, or saw what was undone since. */
+static void wake_some(struct api_waiters *w, const uint64_t *block, uint64_t now_ms) {
     pthread_mutex_lock(&w->lock);
     for (size_t i = 0; i < w->count;) {
-        if (w->list[i].seen >= block && w->list[i].deadline_ms > now_ms) {
+        bool same = block == NULL || w->list[i].seen == *block;
+        if (same && w->list[i].deadline_ms > now_ms) {
             i++;
             continue;
         }
@@ -83,18 +86,25 @@ void api_waiters_block(struct api_waiters *w, uint64_t block) {
     bool any = w->count > 0;
     pthread_mutex_unlock(&w->lock);
     if (any)
-        wake_some(w, block, 0);
+        wake_some(w, &block, 0);
 }
 
-void api_waiters_all(struct api_waiters *w) {
-    wake_some(w, UINT64_MAX, UINT64_MAX);
+static void wake_all(struct api_waiters *w) {
+    wake_some(w, NULL, UINT64_MAX);
+}
+
+void api_waiters_reorg(struct api_waiters *w, uint64_t block) {
+    pthread_mutex_lock(&w->lock);
+    w->newest = block; /* else whoever asks now would be woken at once, again and again */
+    pthread_mutex_unlock(&w->lock);
+    wake_all(w);
 }
 
 void api_waiters_close(struct api_waiters *w) {
     pthread_mutex_lock(&w->lock);
     w->closed = true;
     pthread_mutex_unlock(&w->lock);
-    api_waiters_all(w);
+    wake_all(w);
 }
 
 bool api_waiters_closed(struct api_waiters *w) {
@@ -105,5 +115,5 @@ bool api_waiters_closed(struct api_waiters *w) {
 }
 
 void api_waiters_tick(struct api_waiters *w, uint64_t now_ms) {
-    wake_some(w, 0, now_ms);
+    wake_some(w, NULL, now_ms);
 }

@@ -15,9 +15,10 @@ void api_waiters_free(struct api_waiters *w);
 /* Has the call's handler run again when a block above `seen` is durable, or at deadline_ms
  * (monotonic). */
 void api_wait_ask(struct rpc_call *c, uint64_t seen, uint64_t deadline_ms);
-/* A block is durable; blocks above one were undone (then all are woken). Any thread. */
+/* A block is durable; blocks above one were undone, which is now the newest (then all are woken).
+ * Any thread. */
 void api_waiters_block(struct api_waiters *w, uint64_t block);
-void api_waiters_all(struct api_waiters *w);
+void api_waiters_reorg(struct api_waiters *w, uint64_t block);
 /* Nobody waits any more: all are woken, and who asks is woken at once. */
 void api_waiters_close(struct api_waiters *w);
 bool api_waiters_closed(struct api_waiters *w);

@@ -16,7 +16,7 @@ static void on_reorg(void *ctx, uint64_t block) {
     rpc_filters_reorg(l->filters, block);
     rpc_feed_reorg(l->feed, block);
     if (l->waiters != NULL)
-        api_waiters_all(l->waiters);
+        api_waiters_reorg(l->waiters, block);
 }
 
 static void on_pending(void *ctx, const hash32 *tx_hash) {
