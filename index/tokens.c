@@ -218,7 +218,7 @@ struct transfer {
 };
 
 static bool transfer_addresses(struct transfer *out, const hash32 *topics) {
-    return topic_address(&out->from, &topics[0]) & topic_address(&out->to, &topics[1]);
+    return topic_address(&out->from, &topics[0]) && topic_address(&out->to, &topics[1]);
 }
 
 /* False: it is no token's log. */
