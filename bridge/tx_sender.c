@@ -10,7 +10,8 @@ struct flight {
     uint64_t nonce;
     hash32 hashes[TX_SENDER_BUMPS_MAX];
     size_t count;
-    struct buf raw; /* of the last copy */
+    struct buf raw;   /* of the last copy */
+    uint64_t sent_ms; /* monotonic: when that was sent last */
 };
 
 struct tx_sender {
@@ -227,6 +228,10 @@ enum err tx_sender_bump(struct tx_sender *s, struct arena *a, struct tx_signed *
 
 /* --- sending ------------------------------------------------------------------------------ */
 
+static uint64_t now_ms(struct tx_sender *s) {
+    return clock_monotonic_ns(parent_clock(s->parent)) / 1000000;
+}
+
 static void end_flight(struct tx_sender *s) {
     s->in_flight = false;
     s->flight.count = 0;
@@ -324,6 +329,7 @@ enum err tx_sender_submit(struct tx_sender *s, const struct tx_signed *tx, struc
     struct parent_send_result sent;
     struct tx_flight r = {.outcome = TX_OUTCOME_PENDING};
     TRY(take_off(s, tx, ec));
+    s->flight.sent_ms = now_ms(s);
     TRY(parent_send_raw(s->parent, &sent, tx->raw, ec));
     memcpy(r.reason, sent.message, sizeof r.reason);
     switch (sent.verdict) {
@@ -350,10 +356,23 @@ enum err tx_sender_submit(struct tx_sender *s, const struct tx_signed *tx, struc
     return ERR_OK;
 }
 
+/* The last copy's bytes once more. */
+static enum err send_again(struct tx_sender *s, struct tx_flight *out, struct err_ctx *ec) {
+    struct arena a;
+    struct tx_signed tx;
+    arena_init(&a, 1 << 16, 4 << 20);
+    enum err e = tx_sender_adopt(s, &a, &tx, arena_copy(&a, buf_bytes(&s->flight.raw)), ec);
+    if (e == ERR_OK)
+        e = tx_sender_submit(s, &tx, out, ec);
+    arena_clear(&a);
+    if (e == ERR_OK && s->in_flight)
+        out->outcome = TX_OUTCOME_PENDING; /* refused, but a copy from before it is still out */
+    return e;
+}
+
 enum err tx_sender_wait(struct tx_sender *s, uint64_t timeout_ms, struct tx_flight *out,
                         struct err_ctx *ec) {
-    struct clock *clock = parent_clock(s->parent);
-    uint64_t end = clock_monotonic_ns(clock) / 1000000 + timeout_ms, nonce;
+    uint64_t end = now_ms(s) + timeout_ms, nonce;
     if (!s->in_flight)
         FAIL(ec, ERR_INVALID, "no transaction is in flight");
     struct tx_flight r = {.outcome = TX_OUTCOME_PENDING};
@@ -364,7 +383,9 @@ enum err tx_sender_wait(struct tx_sender *s, uint64_t timeout_ms, struct tx_flig
             e = nonce > s->flight.nonce ? find_receipt_or_replaced(s, &r, ec) : ERR_OK;
         }
         TRY(e);
-        if (r.outcome != TX_OUTCOME_PENDING || clock_monotonic_ns(clock) / 1000000 >= end)
+        if (r.outcome == TX_OUTCOME_PENDING && now_ms(s) - s->flight.sent_ms >= TX_SENDER_AGAIN_MS)
+            TRY(send_again(s, &r, ec));
+        if (r.outcome != TX_OUTCOME_PENDING || now_ms(s) >= end)
             break;
         TRY(parent_sleep(s->parent, TX_SENDER_POLL_MS));
     }

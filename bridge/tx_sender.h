@@ -4,13 +4,15 @@
  *
  *   tx_sender_prepare  builds and signs; the caller makes the bytes durable (an INTENT record)
  *   tx_sender_submit   gives them to the parent
- *   tx_sender_wait     until it is in a block, or time is over
+ *   tx_sender_wait     until it is in a block, or time is over; sends it again now and then
  *
  * After a crash tx_sender_adopt takes the bytes of the last record and the caller goes on with
  * submit: sending the same bytes again does no harm. The nonce is always the parent's `latest`
- * count, so a transaction that vanished in a parent re-org is simply prepared again. On a parent
- * that is not Arbitrum (which has a public mempool) tx_sender_bump makes a dearer copy of one that
- * does not move; on Arbitrum a transaction is taken within a second or refused.
+ * count, so a transaction that vanished in a parent re-org is simply prepared again; and one that
+ * is in no block is given to the parent again every TX_SENDER_AGAIN_MS: the parent may have lost it
+ * (a re-org, a restart, a full pool) with nothing left that would tell. On a parent that is not
+ * Arbitrum (which has a public mempool) tx_sender_bump makes a dearer copy of one that does not
+ * move; on Arbitrum a transaction is taken within a second or refused.
  *
  * One thread, that of its `struct parent`. */
 #ifndef BRIDGE_TX_SENDER_H
@@ -30,8 +32,9 @@ enum {
     TX_SENDER_FEE_MULTIPLE = 2,  /* fee cap = this x latest base fee + tip */
     TX_SENDER_BUMP_PERCENT = 15, /* a replacement's fees (nodes want 10) */
     TX_SENDER_POLL_MS = 250,
-    TX_SENDER_BUMPS_MAX = 8,  /* copies of one transaction */
-    TX_SENDER_LAG_POLLS = 20, /* how long an endpoint may lag behind what another one told */
+    TX_SENDER_AGAIN_MS = 5000, /* the same bytes are sent again while they are in no block */
+    TX_SENDER_BUMPS_MAX = 8,   /* copies of one transaction */
+    TX_SENDER_LAG_POLLS = 20,  /* how long an endpoint may lag behind what another one told */
 };
 
 struct tx_sender_config {
@@ -96,8 +99,9 @@ struct tx_flight {
  * stay in flight. ERR_BUSY: another transaction is in flight. */
 enum err tx_sender_submit(struct tx_sender *s, const struct tx_signed *tx, struct tx_flight *out,
                           struct err_ctx *ec) MUST_USE;
-/* Until the transaction in flight is mined, replaced, or timeout_ms have passed. Everything but
- * PENDING ends the flight. ERR_INVALID: none is in flight. */
+/* Until the transaction in flight is mined, replaced, refused when it is sent again (and no copy
+ * from before it is out), or timeout_ms have passed. Everything but PENDING ends the flight.
+ * ERR_INVALID: none is in flight. */
 enum err tx_sender_wait(struct tx_sender *s, uint64_t timeout_ms, struct tx_flight *out,
                         struct err_ctx *ec) MUST_USE;
 /* A dearer copy of the transaction in flight, same nonce, signed and not sent; submit it after it

@@ -246,11 +246,18 @@ static void report(struct poster *p, const struct tx_flight *r, uint64_t batch) 
     back_off(p);
 }
 
+/* Whether the parent has the transaction in no block, or in one where it failed: a re-org runs what
+ * it brings back on another state. */
+static bool is_taken_back(struct poster *p, const hash32 *tx) {
+    struct parent_receipt r;
+    enum err e = parent_get_receipt(p->parent, &r, tx, NULL);
+    return e == ERR_NOT_FOUND || (e == ERR_OK && !r.ok);
+}
+
 /* Until the batch is in the chain as the follower reads it, or the parent has taken it back. */
 static void await_read_back(struct poster *p, uint64_t batch, const hash32 *tx) {
-    struct parent_receipt r;
     for (unsigned i = 1; !atomic_load(&p->stopping) && batches_count(p->o.batches) <= batch; i++) {
-        if (i % CHECK_STEPS == 0 && parent_get_receipt(p->parent, &r, tx, NULL) == ERR_NOT_FOUND) {
+        if (i % CHECK_STEPS == 0 && is_taken_back(p, tx)) {
             log_warn("poster", "the parent has taken a batch back", log_u64("batch", batch));
             tx_sender_forget(p->sender);
             return;

@@ -183,6 +183,18 @@ export async function run() {
   await check("the followers end without a complaint", async () => {
     for (const f of following) await f.stop();
   });
+  await check("a batch that the parent had and lost, with no re-org to tell, is posted", async () => {
+    const count = await batches();
+    const nonce = (tag) => w.poster.getTransactionCount(tag);
+    await w.parent.rpc("evm_setAutomine", [false]);
+    await transfer(w.owner.address, 1);
+    await until("the batch in the pool", async () => (await nonce("pending")) > (await nonce("latest")));
+    await w.parent.rpc("anvil_dropAllTransactions", []);
+    assert.equal(await nonce("pending"), await nonce("latest"));
+    await w.parent.rpc("evm_setAutomine", [true]);
+    await agree();
+    assert.ok((await batches()) > count);
+  });
   await check("what became invalid has a tombstone and no receipt, and its logs are taken back", async () => {
     // Money that comes by a deposit to another account, withdrawn there, and lost with the deposit.
     const rich = w.parent.wallet(7), seen = [];

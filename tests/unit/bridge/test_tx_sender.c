@@ -248,6 +248,47 @@ Test(tx_sender, failing_transport_leaves_it_in_flight, .timeout = 60) {
     end(&t);
 }
 
+/* The parent took it and has it no more, without a receipt, a nonce or a refusal that would tell.
+ */
+Test(tx_sender, what_the_parent_lost_is_sent_again, .timeout = 60) {
+    struct setup t;
+    start(&t);
+    cr_assert_eq(prepare(&t), ERR_OK);
+    cr_assert_eq(submit(&t), ERR_OK);
+    cr_assert_eq(tx_sender_wait(t.s, TX_SENDER_AGAIN_MS / 2, &t.r, &t.ec), ERR_OK);
+    cr_expect_eq(fake_parent_calls(t.fake, "eth_sendRawTransaction"), 1u);
+    cr_assert_eq(tx_sender_wait(t.s, TX_SENDER_AGAIN_MS, &t.r, &t.ec), ERR_OK);
+    cr_expect(t.r.outcome == TX_OUTCOME_PENDING && tx_sender_in_flight(t.s));
+    cr_expect_eq(fake_parent_calls(t.fake, "eth_sendRawTransaction"), 2u);
+    refuse(&t, "no");
+    cr_assert_eq(tx_sender_wait(t.s, 2 * TX_SENDER_AGAIN_MS, &t.r, &t.ec), ERR_OK);
+    cr_expect_eq(t.r.outcome, TX_OUTCOME_REFUSED);
+    cr_expect_str_eq(t.r.reason, "no");
+    cr_expect(!tx_sender_in_flight(t.s), "another one can be prepared");
+    cr_expect_eq(prepare(&t), ERR_OK);
+    end(&t);
+}
+
+/* A dearer copy that is refused when it is sent again leaves the ones before it out. */
+Test(tx_sender, copies_stay_when_the_last_is_refused_again, .timeout = 60) {
+    struct setup t;
+    start_with(&t, (struct tx_sender_config){.tip_wei = u256_from_u64(1001)});
+    cr_assert_eq(prepare(&t), ERR_OK);
+    cr_assert_eq(submit(&t), ERR_OK);
+    cr_assert_eq(tx_sender_bump(t.s, &t.a, &t.tx, &t.ec), ERR_OK);
+    cr_assert_eq(submit(&t), ERR_OK);
+    refuse(&t, "replacement transaction underpriced");
+    for (int i = 0; i < 2; i++) { /* the second time it is not among the copies any more */
+        cr_assert_eq(tx_sender_wait(t.s, TX_SENDER_AGAIN_MS + 500, &t.r, &t.ec), ERR_OK);
+        cr_expect(t.r.outcome == TX_OUTCOME_PENDING && tx_sender_in_flight(t.s));
+        cr_expect_eq(fake_parent_calls(t.fake, "eth_sendRawTransaction"), 3u + (unsigned)i);
+    }
+    answer_receipt(&t, true);
+    cr_assert_eq(tx_sender_wait(t.s, 0, &t.r, &t.ec), ERR_OK);
+    cr_expect_eq(t.r.outcome, TX_OUTCOME_MINED);
+    end(&t);
+}
+
 Test(tx_sender, dearer_copies_where_there_is_a_pool) {
     struct setup t;
     start(&t);
