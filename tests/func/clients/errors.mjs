@@ -20,7 +20,7 @@ const BURNER = `0x${"bb".repeat(20)}`;
 /** Recovers the signer of the call's data until all gas is gone, which takes a quarter of a second for the most that a transaction may use. */
 const BURN = "0x60805f5f375b5f5f60805f60015afa50600556";
 const QUEUED_MAX = 8;
-const BUSY_TRIES = 6;
+const BUSY_TRIES = 20;
 
 /** A chain with accounts whose nonce is at its end (EIP-2681), with code, and without funds, and with small queues. */
 async function errorNode(...args) {
