@@ -81,8 +81,11 @@ Test(pool, replacing_what_waits) {
     now->flags = SUBMIT_NO_QUEUE;
     cr_expect_eq(add(&p, now, 0), POOL_GAP_REFUSED);
     pool_tx_free(now);
-    for (int i = 0; i < POOL_REPLACEMENTS_MAX; i++)
+    for (int i = 0; i < POOL_REPLACEMENTS_MAX; i++) {
         cr_assert_eq(add(&p, make(1, 3, fee *= 2), 0), POOL_ADDED_GAPPED, "%d", i);
+        cr_assert_not_null(replaced);
+        pool_tx_free(replaced);
+    }
     struct pool_tx *more = make(1, 3, 2 * fee);
     cr_expect_eq(add(&p, more, 0), POOL_GAPPED_FULL);
     pool_tx_free(more);
