@@ -4,6 +4,7 @@ import WebSocket from "ws";
 
 const ZERO = `0x${"0".repeat(40)}`;
 const PAGE = 7; // small, so that pages are turned
+const STOP_MS = 1000;
 const before = (a, b) => a.block - b.block || a.txIndex - b.txIndex || a.logIndex - b.logIndex;
 
 class Follower {
@@ -55,7 +56,8 @@ class Follower {
   async stop() {
     this.stopper.abort();
     this.close?.();
-    await this.running;
+    // Node.js 18 may forget the signal of a stream that it reads: that one ends with the process.
+    await Promise.race([this.running, new Promise((resolve) => setTimeout(resolve, STOP_MS))]);
     if (this.failed) throw this.failed;
   }
 }
