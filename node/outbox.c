@@ -127,7 +127,7 @@ bool outbox_in_chain(struct outbox *o, const hash32 *tx_hash) {
 
 /* Nonce of the account's next transaction. Nothing of it is under way unless `next` counts it. */
 static uint64_t take_nonce(struct outbox *o, struct outbox_account *a) {
-    if (a->in_flight == 0 && !a->signing) {
+    if (a->in_flight == 0 && a->signed_count == 0) {
         /* In this order: the pool lets go of a transaction once the store has it. */
         uint64_t pending = o->o.node->pending_nonce(o->o.node->ctx, &a->address);
         struct store_view *v = open_view(o);
@@ -135,8 +135,19 @@ static uint64_t take_nonce(struct outbox *o, struct outbox_account *a) {
         store_view_close(v);
         a->next = pending > latest ? pending : latest;
     }
-    a->signing = true;
+    a->signed_count++;
     return a->next++;
+}
+
+/* A nonce that was given out is not used: those behind it come back too, and whoever comes next
+ * waits until all of them have, so that none is signed with a count that is known to be wrong. */
+static void stall(struct outbox_account *a) {
+    a->stalled = a->in_flight > 0 || a->signed_count > 0;
+}
+
+static void unstall(struct outbox_account *a) {
+    if (a->in_flight == 0 && a->signed_count == 0)
+        a->stalled = false;
 }
 
 /* --- entries ------------------------------------------------------------------------------- */
@@ -245,7 +256,12 @@ static bool sign(struct outbox *o, struct entry *e) {
         e->nonce = tx.nonce;
     }
     arena_reset(&o->arena);
-    return ok && !e->envelope.overflow;
+    ok = ok && !e->envelope.overflow;
+    if (!ok) {
+        e->account->signed_count--;
+        stall(e->account);
+    }
+    return ok;
 }
 
 /* Whether the entry can be signed now. */
@@ -257,21 +273,15 @@ static bool is_free(const struct outbox *o, const struct entry *e) {
 static void submit_batch(struct outbox *o) {
     for (size_t i = 0; i < o->batch_count; i++) {
         o->batch[i]->account->in_flight++;
+        o->batch[i]->account->signed_count--;
         o->in_flight++;
     }
     size_t count = o->batch_count;
     o->batch_count = 0;
     for (size_t i = 0; i < count; i++) {
-        o->batch[i]->account->signing = false;
         o->o.node->submit(o->o.node->ctx, buf_bytes(&o->batch[i]->envelope), SUBMIT_NO_QUEUE,
                           on_submitted, o, (uint64_t)(uintptr_t)o->batch[i]);
     }
-}
-
-/* Nonces that were given out are not used: whoever comes next waits until they are counted anew. */
-static void stall(struct outbox_account *a) {
-    a->signing = false;
-    a->stalled = a->in_flight > 0;
 }
 
 static void fail_batch(struct outbox *o, enum err e) {
@@ -279,6 +289,7 @@ static void fail_batch(struct outbox *o, enum err e) {
     o->batch_count = 0;
     for (size_t i = 0; i < count; i++) {
         struct entry *entry = o->batch[i];
+        entry->account->signed_count--;
         stall(entry->account);
         entry->has_id = false; /* nothing was remembered */
         finish_refused(o, entry, RPC_LIMIT_EXCEEDED,
@@ -304,7 +315,6 @@ static void start_batch(struct outbox *o) {
         if (e->tries > 0 && outbox_in_chain(o, &e->hash)) {
             finish_durable(o, e);
         } else if (!e->account->ok || !sign(o, e)) {
-            stall(e->account);
             finish_refused(o, e, RPC_SERVER_ERROR,
                            e->account->ok ? "the transaction cannot be encoded"
                                           : "this node has no such account");
@@ -343,7 +353,7 @@ static void take_answer(struct outbox *o, struct entry *e, const struct submit_r
     if (r->status != SUBMIT_REFUSED) {
         finish_durable(o, e);
     } else {
-        a->stalled = true; /* its nonce is free: those behind it come back too */
+        stall(a);
         if (is_retryable(r) && !o->ending && ++e->tries < OUTBOX_TRIES_MAX) {
             uint64_t ms = (uint64_t)e->tries * RETRY_MS;
             if (r->code == RPC_LIMIT_EXCEEDED)
@@ -357,8 +367,7 @@ static void take_answer(struct outbox *o, struct entry *e, const struct submit_r
             finish(o, e, &sent);
         }
     }
-    if (a->in_flight == 0)
-        a->stalled = false;
+    unstall(a);
 }
 
 /* --- the thread ---------------------------------------------------------------------------- */

@@ -34,8 +34,8 @@ struct outbox_account {
     bool ok; /* there is a key */
     uint64_t next;
     size_t in_flight;       /* submitted, not answered */
-    bool signing;           /* `next` counts transactions that are not submitted yet */
-    bool stalled;           /* nonces are counted anew once nothing is in flight */
+    size_t signed_count;    /* signed, not submitted yet */
+    bool stalled;           /* nonces are counted anew once none of either is left */
     uint64_t not_before_ns; /* the pool was full */
 };
 
