@@ -37,12 +37,6 @@ void bench_contender_end(struct bench_contender *c) {
     (void)bench_node_end(&c->node);
 }
 
-void bench_put_send(struct buf *b, const char *method, size_t id, const struct bench_tx *tx) {
-    buf_printf(b, "{\"jsonrpc\":\"2.0\",\"id\":%zu,\"method\":\"%s\",\"params\":[\"", id, method);
-    hex_put(b, tx->raw.ptr, tx->raw.len);
-    buf_append_str(b, "\"]}");
-}
-
 /* --- starting ------------------------------------------------------------------------------ */
 static void genesis_path(char out[PATH_BYTES], const struct bench_contender *c) {
     snprintf(out, PATH_BYTES, "%s/genesis.json", c->node.dir);
@@ -62,59 +56,33 @@ static enum err run_on_folder(struct bench_contender *c, const char *const *args
     return bench_client_open(&c->client, c->node.url, ec);
 }
 
-static enum err make_crowd(struct bench_contender *c, uint64_t accounts, struct err_ctx *ec) {
-    struct bench_load_options o = {
-        .url = c->node.url, .connections = CROWD_CONNECTIONS, .depth = CROWD_DEPTH};
-    struct bench_load_result res;
-    struct bench_load *l = NULL;
-    struct arena arena;
-    struct buf body;
-    uint64_t made = 0;
-    TRY(bench_load_new(&l, &o, ec));
-    arena_init(&arena, 1 << 20, 1 << 30);
-    buf_init(&body, BENCH_CLIENT_ANSWER_MAX);
-    enum err e = ERR_OK;
-    for (uint64_t at = 0; e == ERR_OK && at < accounts; at += BENCH_CROWD_STEP) {
-        struct bench_tx tx;
-        uint64_t end = at + BENCH_CROWD_STEP < accounts ? at + BENCH_CROWD_STEP : accounts;
-        e = bench_chain_sign_crowd(&tx, &c->chain, &arena, at, end, ec);
-        if (e != ERR_OK)
-            break;
-        buf_reset(&body);
-        bench_put_send(&body, "eth_sendRawTransaction", 1, &tx);
-        bench_load_add(l, tx.sender, buf_bytes(&body));
-    }
-    if (e == ERR_OK)
-        e = bench_load_run(l, &res, ec);
-    if (e == ERR_OK)
-        e = bench_chain_crowd(&made, &c->client, ec);
-    if (e == ERR_OK && made != accounts)
-        e = err_set(ec, ERR_MISMATCH, __FILE__, __LINE__, "%llu accounts of %llu were made",
-                    (unsigned long long)made, (unsigned long long)accounts);
-    bench_load_free(l);
-    buf_clear(&body);
-    arena_clear(&arena);
-    return e;
+struct crowd {
+    uint64_t at, end;
+};
+
+static enum err sign_crowd(struct bench_tx *out, struct bench_chain *chain, struct arena *a,
+                           void *ctx, struct err_ctx *ec) {
+    struct crowd *w = ctx;
+    uint64_t from = w->at;
+    w->at = w->end - from < BENCH_CROWD_STEP ? w->end : from + BENCH_CROWD_STEP;
+    return bench_chain_sign_crowd(out, chain, a, from, w->at, ec);
 }
 
-/* Each sender's balance as it is now: what the crowd cost is nobody's figure. */
-static enum err read_balances(struct bench_contender *c, struct err_ctx *ec) {
-    for (size_t i = 0; i < c->chain.count; i++) {
-        struct bench_sender *s = &c->chain.senders[i];
-        char who[41] = {0}, params[80];
-        json_t *v = NULL;
-        if (s->nonce == 0)
-            continue;
-        hex_encode(who, s->addr.b, 20);
-        snprintf(params, sizeof params, "[\"0x%s\",\"latest\"]", who);
-        TRY(bench_client_call(&c->client, &v, "eth_getBalance", params, ec));
-        const char *text = json_string_value(v);
-        enum err e =
-            text != NULL ? hex_parse_u256(&s->balance, text, strlen(text), false) : ERR_INVALID;
-        json_decref(v);
-        if (e != ERR_OK)
-            FAIL(ec, e, "a balance is no quantity");
-    }
+static enum err make_crowd(struct bench_contender *c, uint64_t accounts, struct err_ctx *ec) {
+    struct crowd w = {.end = accounts};
+    struct bench_round_options o = {.url = c->node.url,
+                                    .method = "eth_sendRawTransaction",
+                                    .count = (accounts + BENCH_CROWD_STEP - 1) / BENCH_CROWD_STEP,
+                                    .connections = CROWD_CONNECTIONS,
+                                    .depth = CROWD_DEPTH,
+                                    .sign = sign_crowd,
+                                    .ctx = &w};
+    uint64_t made = 0;
+    TRY(bench_round_run(NULL, &c->chain, &c->client, &o, ec));
+    TRY(bench_chain_crowd(&made, &c->client, ec));
+    if (made != accounts)
+        FAIL(ec, ERR_MISMATCH, "%llu accounts of %llu were made", (unsigned long long)made,
+             (unsigned long long)accounts);
     return ERR_OK;
 }
 
@@ -131,7 +99,6 @@ enum err bench_contender_prepare(struct bench_contender *c, const struct bench_r
     TRY(run_on_folder(c, args, BENCH_ALL_CORES, ec));
     if (accounts > 2 * own)
         TRY(make_crowd(c, accounts - 2 * own, ec));
-    TRY(read_balances(c, ec));
     bench_client_close(&c->client);
     if (!bench_node_end(&c->node))
         FAIL(ec, ERR_IO, "the node did not stop well after its accounts were made");

@@ -8,6 +8,7 @@
 #include "node/bench_client.h"
 #include "node/bench_load.h"
 #include "node/bench_node.h"
+#include "node/bench_round.h"
 
 enum {
     BENCH_SENDERS = 10000,     /* and as many recipients */
@@ -58,9 +59,6 @@ void bench_contender_say(struct bench_report *r, const struct bench_contender *c
  * parent chain: framed messages in brotli, as batches hold them. */
 enum err bench_contender_parent_bytes(struct bench_report *r, struct bench_contender *c,
                                       enum bench_work w, struct err_ctx *ec) MUST_USE;
-
-/* Appends `{... "method": METHOD, "params": ["0x..."]}` with the transaction. */
-void bench_put_send(struct buf *b, const char *method, size_t id, const struct bench_tx *tx);
 
 /* The node's own histogram of a time, as /metrics has it. */
 struct bench_syncs {

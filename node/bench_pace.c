@@ -26,34 +26,21 @@ struct pace {
 
 static enum err paced(double us[ARRAY_LEN(quantiles)], struct bench_contender *c, size_t n,
                       double rate, struct err_ctx *ec) {
-    struct bench_load_options o = {
-        .url = c->node.url, .connections = CONNECTIONS, .depth = DEPTH, .rate = rate};
-    struct bench_load_result res;
-    struct bench_load *l = NULL;
-    struct bench_tx *txs = calloc(n, sizeof *txs);
-    struct arena arena;
-    struct buf body;
-    uint64_t gas;
-    CHECK(txs != NULL);
-    arena_init(&arena, 1 << 20, SIZE_MAX);
-    buf_init(&body, BENCH_CLIENT_ANSWER_MAX);
-    enum err e = bench_load_new(&l, &o, ec);
-    for (size_t i = 0; e == ERR_OK && i < n; i++) {
-        e = bench_chain_sign(&txs[i], &c->chain, &arena, BENCH_TRANSFER, ec);
-        buf_reset(&body);
-        bench_put_send(&body, "eth_sendRawTransactionSync", i, &txs[i]);
-        bench_load_add(l, i, buf_bytes(&body));
-    }
-    if (e == ERR_OK)
-        e = bench_load_run(l, &res, ec);
+    enum bench_work work = BENCH_TRANSFER;
+    struct bench_round_options o = {.url = c->node.url,
+                                    .method = "eth_sendRawTransactionSync",
+                                    .count = n,
+                                    .connections = CONNECTIONS,
+                                    .depth = DEPTH,
+                                    .rate = rate,
+                                    .sign = bench_sign_work,
+                                    .ctx = &work};
+    double *each = calloc(n, sizeof *each);
+    CHECK(each != NULL);
+    enum err e = bench_round_run(each, &c->chain, &c->client, &o, ec);
     for (size_t q = 0; e == ERR_OK && q < ARRAY_LEN(quantiles); q++)
-        us[q] = bench_quantile(res.us, n, quantiles[q]);
-    if (e == ERR_OK)
-        e = bench_chain_check_receipts(&c->chain, &c->client, txs, n, &gas, ec);
-    bench_load_free(l);
-    buf_clear(&body);
-    arena_clear(&arena);
-    free(txs);
+        us[q] = bench_quantile(each, n, quantiles[q]);
+    free(each);
     return e;
 }
 

@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `run --replay` of a log made for the purpose: by count 60 % transfers, 25 % ERC-20, 14 % ERC-1155
- * mints, 1 % deployments, in an order that a fixed seed decides. Every block's hash is compared on
- * the way; roots, receipts, log and checkpoints are all made again. */
-#include "node/bench_accounts.h"
+/* `run --replay` of a log of the mix (bench_sign_mix), made for the purpose. Every block's hash is
+ * compared on the way; roots, receipts, log and checkpoints are all made again. */
 #include "node/bench_contender.h"
-
-#include "base/check.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,47 +9,18 @@
 
 enum { COUNT_DEFAULT = 100000, STEP = 10000, CONNECTIONS = 16, DEPTH = 16 };
 
-static enum bench_work pick(uint64_t *rng) {
-    uint64_t of_hundred = bench_random(rng) % 100;
-    return of_hundred < 60   ? BENCH_TRANSFER
-           : of_hundred < 85 ? BENCH_ERC20
-           : of_hundred < 99 ? BENCH_MINT
-                             : BENCH_DEPLOY;
-}
-
-static enum err send_step(struct bench_contender *c, size_t n, uint64_t *rng, struct err_ctx *ec) {
-    struct bench_load_options o = {.url = c->node.url, .connections = CONNECTIONS, .depth = DEPTH};
-    struct bench_load_result res;
-    struct bench_load *l = NULL;
-    struct bench_tx *txs = calloc(n, sizeof *txs);
-    struct arena arena;
-    struct buf body;
-    uint64_t gas;
-    CHECK(txs != NULL);
-    arena_init(&arena, 1 << 20, SIZE_MAX);
-    buf_init(&body, BENCH_CLIENT_ANSWER_MAX);
-    enum err e = bench_load_new(&l, &o, ec);
-    for (size_t i = 0; e == ERR_OK && i < n; i++) {
-        e = bench_chain_sign(&txs[i], &c->chain, &arena, pick(rng), ec);
-        buf_reset(&body);
-        bench_put_send(&body, "eth_sendRawTransaction", i, &txs[i]);
-        bench_load_add(l, txs[i].sender, buf_bytes(&body));
-    }
-    if (e == ERR_OK)
-        e = bench_load_run(l, &res, ec);
-    if (e == ERR_OK)
-        e = bench_chain_check_receipts(&c->chain, &c->client, txs, n, &gas, ec);
-    bench_load_free(l);
-    buf_clear(&body);
-    arena_clear(&arena);
-    free(txs);
-    return e;
-}
-
 static enum err make_log(struct bench_contender *c, size_t count, struct err_ctx *ec) {
     uint64_t rng = 7;
-    for (size_t at = 0; at < count; at += STEP)
-        TRY(send_step(c, count - at < STEP ? count - at : STEP, &rng, ec));
+    for (size_t at = 0; at < count; at += STEP) {
+        struct bench_round_options o = {.url = c->node.url,
+                                        .method = "eth_sendRawTransaction",
+                                        .count = count - at < STEP ? count - at : STEP,
+                                        .connections = CONNECTIONS,
+                                        .depth = DEPTH,
+                                        .sign = bench_sign_mix,
+                                        .ctx = &rng};
+        TRY(bench_round_run(NULL, &c->chain, &c->client, &o, ec));
+    }
     return bench_chain_check_balances(&c->chain, &c->client, ec);
 }
 

@@ -16,31 +16,19 @@ enum {
 
 /* One round of coin transfers at the pace; *out_most is raised to the memory in use after it. */
 static enum err load(struct bench_contender *c, size_t n, double *out_most, struct err_ctx *ec) {
-    struct bench_load_options o = {
-        .url = c->node.url, .connections = CONNECTIONS, .depth = DEPTH, .rate = PACE};
-    struct bench_load_result res;
-    struct bench_load *l = NULL;
-    struct arena arena;
-    struct buf body;
-    TRY(bench_load_new(&l, &o, ec));
-    arena_init(&arena, 1 << 20, SIZE_MAX);
-    buf_init(&body, BENCH_CLIENT_ANSWER_MAX);
-    enum err e = ERR_OK;
-    for (size_t i = 0; e == ERR_OK && i < n; i++) {
-        struct bench_tx tx;
-        e = bench_chain_sign(&tx, &c->chain, &arena, BENCH_ERC20, ec);
-        buf_reset(&body);
-        bench_put_send(&body, "eth_sendRawTransaction", i, &tx);
-        bench_load_add(l, i, buf_bytes(&body));
-    }
-    if (e == ERR_OK)
-        e = bench_load_run(l, &res, ec);
+    enum bench_work work = BENCH_ERC20;
+    struct bench_round_options o = {.url = c->node.url,
+                                    .method = "eth_sendRawTransaction",
+                                    .count = n,
+                                    .connections = CONNECTIONS,
+                                    .depth = DEPTH,
+                                    .rate = PACE,
+                                    .sign = bench_sign_work,
+                                    .ctx = &work};
+    TRY(bench_round_run(NULL, &c->chain, &c->client, &o, ec));
     double memory = bench_node_memory(&c->node);
     *out_most = memory > *out_most ? memory : *out_most;
-    bench_load_free(l);
-    buf_clear(&body);
-    arena_clear(&arena);
-    return e;
+    return ERR_OK;
 }
 
 static enum err start(struct bench_contender *c, const struct bench_report *r, double *out_ms,
