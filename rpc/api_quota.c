@@ -41,7 +41,8 @@ void api_quota_set_rate(struct api_quota *q, uint64_t rate) {
 }
 
 uint64_t api_quota_cost(const struct rpc_method *m) {
-    return m != NULL && m->cost == RPC_COST_HEAVY ? QUOTA_HEAVY : 1;
+    bool heavy = m != NULL && (m->cost == RPC_COST_HEAVY || m->cost == RPC_COST_BRIEF);
+    return heavy ? QUOTA_HEAVY : 1;
 }
 
 static void fill(const struct api_quota *q, struct bucket *b, uint64_t now_ms) {

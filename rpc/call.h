@@ -34,8 +34,13 @@ enum {
 /* Where a method runs. */
 enum rpc_cost {
     RPC_COST_INLINE, /* on the event loop: no store, no EVM */
-    RPC_COST_READ,   /* on a reader thread */
-    RPC_COST_HEAVY,  /* on a reader thread other than the one kept for short reads */
+    RPC_COST_FLAT,  /* point reads of the head and of flat state, no scans, no waiting: on the event
+                       loop, which has a view of its own; a reader takes it when the loop has been
+                       held up (rpc/engine.h) */
+    RPC_COST_BRIEF, /* short as a rule: begun on the event loop with a budget, done again as HEAVY
+                       when that does not suffice (rpc_over_budget) */
+    RPC_COST_READ,  /* on a reader thread */
+    RPC_COST_HEAVY, /* on a reader thread other than the one kept for short reads */
     RPC_COST_SUBMIT, /* on the event loop; then the node's sequencer answers */
 };
 
@@ -113,6 +118,9 @@ struct rpc_call {
     const struct api_origin *origin; /* never NULL */
     enum rpc_phase phase;
 
+    uint64_t budget_gas; /* of a BRIEF method on the event loop; 0: on a reader, without budget */
+    bool over_budget;
+
     struct buf result; /* JSON */
     int code;          /* 0: no error */
     struct buf text;   /* message of the error, UTF-8 */
@@ -141,6 +149,15 @@ struct rpc_call {
 
 void rpc_call_init(struct rpc_call *c, const struct rpc_context *cx);
 void rpc_call_clear(struct rpc_call *c);
+
+/* The handler of a BRIEF method, when budget_gas > 0 and the call needs more, or anything that
+ * takes long: it calls this and returns. What it has written is dropped, and it runs once more from
+ * the beginning on a reader with budget_gas 0; so nothing of the first run may be seen outside the
+ * call. The budget bounds work and is not the call's gas limit: an answer is the same either way.
+ */
+static inline void rpc_over_budget(struct rpc_call *c) {
+    c->over_budget = true;
+}
 
 /* Sets the error; the first one stands. */
 void rpc_fail(struct rpc_call *c, int code, const char *fmt, ...)

@@ -48,7 +48,10 @@ struct rpc_engine {
     rpc_reply_fn reply;
     void *reply_ctx;
     struct rpc_readers *readers;
-    struct job **jobs; /* by slot */
+    struct rpc_reader *here; /* of the loop */
+    int64_t purse_us;        /* rpc/engine.h; may be below 0 */
+    uint64_t purse_ns;       /* when it was last filled */
+    struct job **jobs;       /* by slot */
     uint32_t *generations;
     uint32_t *free_slots;
     size_t free_count, pending;
@@ -403,8 +406,56 @@ static void run_inline(struct rpc_call *c) {
 }
 
 static bool is_read(const struct rpc_call *c) {
+    return c->method != NULL && c->method->cost != RPC_COST_INLINE &&
+           c->method->cost != RPC_COST_SUBMIT;
+}
+
+static bool is_heavy(const struct rpc_call *c) {
+    return c->method->cost == RPC_COST_HEAVY || c->method->cost == RPC_COST_BRIEF;
+}
+
+static bool is_for_loop(const struct rpc_call *c) {
     return c->method != NULL &&
-           (c->method->cost == RPC_COST_READ || c->method->cost == RPC_COST_HEAVY);
+           (c->method->cost == RPC_COST_FLAT || c->method->cost == RPC_COST_BRIEF);
+}
+
+/* Whether the loop may take up a call itself now. */
+static bool loop_has_time(struct rpc_engine *e, uint64_t now_ns) {
+    uint64_t passed_us = (now_ns - e->purse_ns) / 1000;
+    if (passed_us >= 10) {
+        e->purse_us +=
+            passed_us > 10 * RPC_LOOP_PURSE_US ? RPC_LOOP_PURSE_US : (int64_t)passed_us / 10;
+        e->purse_ns = now_ns;
+    }
+    if (e->purse_us > RPC_LOOP_PURSE_US)
+        e->purse_us = RPC_LOOP_PURSE_US;
+    return e->purse_us > 0;
+}
+
+static void charge_loop(struct rpc_engine *e, uint64_t us) {
+    if (us > RPC_LOOP_FREE_US)
+        e->purse_us -= (int64_t)(us < RPC_LOOP_CHARGE_US ? us : RPC_LOOP_CHARGE_US);
+}
+
+/* Runs a call on the loop; false: a reader must. */
+static bool run_here(struct rpc_engine *e, struct rpc_call *c) {
+    uint64_t begun_ns = clock_monotonic_ns(clock_posix());
+    if (!loop_has_time(e, begun_ns))
+        return false;
+    c->phase = RPC_PHASE_RUN;
+    c->budget_gas = c->method->cost == RPC_COST_BRIEF ? RPC_LOOP_GAS : 0;
+    rpc_reader_run(e->here, c, 1);
+    charge_loop(e, (clock_monotonic_ns(clock_posix()) - begun_ns) / 1000);
+    c->budget_gas = 0;
+    if (!c->over_budget)
+        return true;
+    c->over_budget = false;
+    c->phase = RPC_PHASE_NEW;
+    c->code = 0;
+    buf_clear(&c->result);
+    buf_clear(&c->text);
+    buf_clear(&c->data);
+    return false;
 }
 
 /* Marks the reads from `next` on that can go to a reader together. */
@@ -414,7 +465,7 @@ static void start_reads(struct job *j) {
         struct rpc_call *c = &j->calls[j->next];
         if (!is_read(c))
             break;
-        heavy = heavy || c->method->cost == RPC_COST_HEAVY;
+        heavy = heavy || is_heavy(c);
         c->phase = RPC_PHASE_RUN;
         j->next++;
         if (c->method->dev_only || api_route_of(c->method) != NULL)
@@ -462,6 +513,8 @@ static void advance(struct job *j) {
                 submit(j, idx);
         } else if (j->outstanding > 0) {
             return;
+        } else if (is_for_loop(c) && run_here(j->engine, c)) {
+            j->next++;
         } else if (is_read(c)) {
             start_reads(j);
         } else {
@@ -774,7 +827,8 @@ struct rpc_engine *rpc_engine_new(const struct rpc_engine_options *o, rpc_reply_
     e->free_slots = calloc(o->jobs_max, sizeof(uint32_t));
     bool ok = e->jobs != NULL && e->generations != NULL && e->free_slots != NULL &&
               start_events(e, ec) == ERR_OK;
-    if (ok)
+    e->here = rpc_reader_new(o->context);
+    if (ok && e->here != NULL)
         e->readers = rpc_readers_new(o->context, o->readers, o->read_queue_max, ec);
     if (!ok || e->readers == NULL) {
         rpc_engine_free(e);
@@ -789,6 +843,7 @@ void rpc_engine_free(struct rpc_engine *e) {
     if (e == NULL)
         return;
     rpc_readers_free(e->readers);
+    rpc_reader_free(e->here);
     for (size_t i = 0; e->jobs != NULL && i < e->o.jobs_max; i++)
         if (e->jobs[i] != NULL)
             job_free(e->jobs[i]);

@@ -4,6 +4,11 @@
  * Everything here runs on the event loop's thread; readers and the sequencer answer through an
  * inbox that wakes the loop.
  *
+ * Handing a call over costs several times what a point read does, so FLAT and BRIEF methods
+ * (rpc/call.h) run on the loop, with a reader of its own. That may not hold up the others: a call
+ * has RPC_LOOP_GAS, and what calls take beyond RPC_LOOP_FREE_US each comes out of a purse that
+ * fills at a tenth of the time; while it is empty, calls go to the reader threads.
+ *
  * Limits: RPC_BATCH_MAX calls in a batch, RPC_JSON_DEPTH_MAX nested levels, jobs_max bodies in
  * work, and the total size of a reply. Repeated keys in an object make a request invalid, since
  * readers differ on which one counts. */
@@ -21,6 +26,10 @@
 enum {
     RPC_BATCH_MAX = 1000,
     RPC_JSON_DEPTH_MAX = 64,
+    RPC_LOOP_GAS = 100000,
+    RPC_LOOP_FREE_US = 20,    /* about what reading and answering a request costs by itself */
+    RPC_LOOP_PURSE_US = 2000, /* at most in the purse */
+    RPC_LOOP_CHARGE_US = 400, /* at most for one call: the thread may just have been interrupted */
 };
 
 struct rpc_engine_options {

@@ -240,7 +240,7 @@ static json_t *call(struct served *s, const char *name, const char *params_text)
     cr_assert_not_null(c.method, "%s", name);
     c.params = parse(params_text);
     c.phase = RPC_PHASE_RUN;
-    if (c.method->cost == RPC_COST_READ || c.method->cost == RPC_COST_HEAVY)
+    if (c.method->cost != RPC_COST_INLINE && c.method->cost != RPC_COST_SUBMIT)
         rpc_reader_run(s->reader, &c, 1);
     else
         c.method->run(&c);
