@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "base/hex.h"
 #include "base/keccak.h"
+#include "base/map.h"
 #include "chain/tx.h"
 #include "genesis/embed.h"
 #include "node/bench_accounts.h"
@@ -361,16 +362,12 @@ static enum err take_receipt(struct bench_chain *c, const struct bench_tx *t, co
                              uint64_t *gas, struct err_ctx *ec) {
     struct bench_sender *s = &c->senders[t->sender];
     u256 status, used, price;
-    char hash[65] = {0};
-    hex_encode(hash, t->hash.b, 32);
-    if (json_is_null(receipt))
-        FAIL(ec, ERR_MISMATCH, "0x%s has no receipt", hash);
-    const char *have = json_string_value(json_object_get(receipt, "transactionHash"));
     TRY(quantity(&status, receipt, "status", ec));
     TRY(quantity(&used, receipt, "gasUsed", ec));
     TRY(quantity(&price, receipt, "effectiveGasPrice", ec));
-    if (have == NULL || strcmp(have + 2, hash) != 0 || !u256_eq(&status, &U256_ONE))
-        FAIL(ec, ERR_MISMATCH, "0x%s did not succeed", hash);
+    if (!u256_eq(&status, &U256_ONE))
+        FAIL(ec, ERR_MISMATCH, "%s did not succeed",
+             json_string_value(json_object_get(receipt, "transactionHash")));
     u256 fee = u256_mul(&used, &price);
     s->balance = u256_sub(&s->balance, &fee);
     *gas += u256_sat_u64(&used);
@@ -383,26 +380,67 @@ static enum err take_receipt(struct bench_chain *c, const struct bench_tx *t, co
     return ERR_OK;
 }
 
+/* The transactions whose receipts are looked for, by hash. */
+struct expected {
+    struct map places; /* hash -> place in txs, uint32_t */
+    const struct bench_tx *txs;
+    size_t n, seen;
+};
+
+static void expected_init(struct expected *x, const struct bench_tx *txs, size_t n) {
+    *x = (struct expected){.txs = txs, .n = n};
+    map_init(&x->places, sizeof(hash32), sizeof(uint32_t), n + 1, (struct map_seed){1, 2});
+    for (uint32_t i = 0; i < n; i++)
+        CHECK(map_put(&x->places, txs[i].hash.b, &i) == ERR_OK);
+}
+
+/* The receipts of one block: each is of a transaction that was sent, and of one that no other was
+ * of. */
+static enum err take_block(struct bench_chain *c, struct expected *x, const json_t *receipts,
+                           uint64_t *gas, struct err_ctx *ec) {
+    for (size_t i = 0; i < json_array_size(receipts); i++) {
+        const json_t *receipt = json_array_get(receipts, i);
+        const char *text = json_string_value(json_object_get(receipt, "transactionHash"));
+        hash32 hash;
+        if (text == NULL || strlen(text) != 66 || hex_decode_fixed(hash.b, 32, text + 2) != ERR_OK)
+            FAIL(ec, ERR_MISMATCH, "a receipt has no transactionHash");
+        const uint32_t *place = map_get(&x->places, hash.b);
+        if (place == NULL)
+            FAIL(ec, ERR_MISMATCH, "%s was not sent, or is in two blocks", text);
+        TRY(take_receipt(c, &x->txs[*place], receipt, gas, ec));
+        CHECK(map_del(&x->places, hash.b));
+        x->seen++;
+    }
+    return ERR_OK;
+}
+
+static enum err take_blocks(struct bench_chain *c, struct expected *x, struct bench_client *client,
+                            uint64_t *gas, struct err_ctx *ec) {
+    uint64_t head;
+    TRY(bench_client_u64(client, &head, "eth_blockNumber", "[]", ec));
+    while (c->checked_block < head) {
+        char params[32];
+        json_t *receipts = NULL;
+        snprintf(params, sizeof params, "[\"0x%" PRIx64 "\"]", ++c->checked_block);
+        TRY(bench_client_call(client, &receipts, "eth_getBlockReceipts", params, ec));
+        enum err e = take_block(c, x, receipts, gas, ec);
+        json_decref(receipts);
+        if (e != ERR_OK)
+            return e;
+    }
+    if (x->seen != x->n)
+        FAIL(ec, ERR_MISMATCH, "%zu of %zu transactions have no receipt", x->n - x->seen, x->n);
+    return ERR_OK;
+}
+
 enum err bench_chain_check_receipts(struct bench_chain *c, struct bench_client *client,
                                     const struct bench_tx *txs, size_t n, uint64_t *out_gas,
                                     struct err_ctx *ec) {
-    struct checks k = {.client = client};
-    enum err e = ERR_OK;
+    struct expected x;
     *out_gas = 0;
-    buf_init(&k.body, BENCH_CLIENT_ANSWER_MAX);
-    for (size_t first = 0; e == ERR_OK && first < n; first += CHECK_BATCH) {
-        checks_begin(&k);
-        for (size_t i = first; i < n && i < first + CHECK_BATCH; i++) {
-            char params[72] = "[\"0x";
-            hex_encode(params + 4, txs[i].hash.b, 32);
-            memcpy(params + 68, "\"]", 3);
-            checks_add(&k, "eth_getTransactionReceipt", params);
-        }
-        e = checks_ask(&k, ec);
-        for (size_t i = 0; e == ERR_OK && i < k.n; i++)
-            e = take_receipt(c, &txs[first + i], k.results[i], out_gas, ec);
-    }
-    checks_end(&k);
+    expected_init(&x, txs, n);
+    enum err e = take_blocks(c, &x, client, out_gas, ec);
+    map_clear(&x.places);
     return e;
 }
 

@@ -45,7 +45,8 @@ struct bench_chain {
     size_t count;
     struct bench_sender *senders;
     struct bench_recipient *recipients;
-    size_t next; /* transaction: its sender is next % count */
+    size_t next;            /* transaction: its sender is next % count */
+    uint64_t checked_block; /* the newest whose receipts were looked at, or do not count */
     uint64_t rng;
 };
 
@@ -79,8 +80,9 @@ extern const char BENCH_COIN[], BENCH_ITEMS[], BENCH_CROWD[];
 /* How many accounts BENCH_CROWD has made, as its balance tells. */
 enum err bench_chain_crowd(uint64_t *out, struct bench_client *client, struct err_ctx *ec) MUST_USE;
 
-/* Reads the receipt of each transaction: it succeeded, and its fee is taken from what its sender
- * must have. *out_gas is the gas that they used. ERR_MISMATCH names the first that is wrong. */
+/* Reads the receipts of all blocks since the last look: there is one of each transaction and of no
+ * other, it succeeded, and its fee is taken from what its sender must have. *out_gas is the gas
+ * that they used. ERR_MISMATCH names the first that is wrong. */
 enum err bench_chain_check_receipts(struct bench_chain *c, struct bench_client *client,
                                     const struct bench_tx *txs, size_t n, uint64_t *out_gas,
                                     struct err_ctx *ec) MUST_USE;

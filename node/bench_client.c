@@ -37,13 +37,10 @@ static enum err parse_url(struct sockaddr_in *out, char addr[BENCH_CLIENT_ADDR_M
     return ERR_OK;
 }
 
-enum err bench_client_open(struct bench_client *c, const char *url, struct err_ctx *ec) {
+static enum err connect_to(struct bench_client *c, const char *url, struct err_ctx *ec) {
     struct sockaddr_in at;
     int on = 1;
     struct timeval wait = {.tv_sec = BENCH_CLIENT_WAIT_S};
-    *c = (struct bench_client){.fd = -1};
-    buf_init(&c->out, BENCH_CLIENT_ANSWER_MAX);
-    buf_init(&c->in, BENCH_CLIENT_ANSWER_MAX);
     TRY(parse_url(&at, c->addr, url, ec));
     c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (c->fd < 0 || setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0 ||
@@ -51,6 +48,25 @@ enum err bench_client_open(struct bench_client *c, const char *url, struct err_c
         connect(c->fd, (struct sockaddr *)&at, sizeof at) != 0)
         FAIL(ec, ERR_IO, "no connection to %s: %s", c->addr, strerror(errno));
     return ERR_OK;
+}
+
+enum err bench_client_open(struct bench_client *c, const char *url, struct err_ctx *ec) {
+    *c = (struct bench_client){.fd = -1};
+    buf_init(&c->out, BENCH_CLIENT_ANSWER_MAX);
+    buf_init(&c->in, BENCH_CLIENT_ANSWER_MAX);
+    return connect_to(c, url, ec);
+}
+
+/* Servers close connections that are idle for long; nothing was sent since, so that connecting anew
+ * repeats nothing. */
+static enum err reconnect_if_closed(struct bench_client *c, struct err_ctx *ec) {
+    char url[BENCH_CLIENT_ADDR_MAX], byte;
+    if (recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) != 0)
+        return ERR_OK;
+    close(c->fd);
+    c->fd = -1;
+    memcpy(url, c->addr, sizeof url);
+    return connect_to(c, url, ec);
 }
 
 void bench_client_close(struct bench_client *c) {
@@ -107,6 +123,7 @@ enum err bench_client_whole_answer(const struct bench_client *c, size_t *out_len
 enum err bench_client_exchange(struct bench_client *c, bytes *out_body, struct err_ctx *ec) {
     if (c->out.overflow)
         FAIL(ec, ERR_TOO_LARGE, "a request of more than %d bytes", BENCH_CLIENT_ANSWER_MAX);
+    TRY(reconnect_if_closed(c, ec));
     for (size_t sent = 0; sent < c->out.len;) {
         ssize_t n = send(c->fd, c->out.ptr + sent, c->out.len - sent, MSG_NOSIGNAL);
         if (n <= 0)

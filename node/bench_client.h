@@ -11,8 +11,8 @@
 
 enum {
     BENCH_CLIENT_ADDR_MAX = 64,
-    BENCH_CLIENT_ANSWER_MAX = 8 << 20, /* bytes of an answer, its head included */
-    BENCH_CLIENT_WAIT_S = 30,          /* for each piece of an answer */
+    BENCH_CLIENT_ANSWER_MAX = 256 << 20, /* bytes of an answer, its head included */
+    BENCH_CLIENT_WAIT_S = 30,            /* for each piece of an answer */
 };
 
 struct bench_client {
@@ -30,8 +30,8 @@ void bench_client_close(struct bench_client *c);
 
 /* Makes `c->out` a request with this body. Apart from sending, so that it need not be timed. */
 void bench_client_prepare(struct bench_client *c, bytes body);
-/* Sends what was prepared and reads the whole answer. *out_body lives until the next call. ERR_IO.
- */
+/* Sends what was prepared and reads the whole answer; a connection that the server closed while it
+ * was idle is opened again first. *out_body lives until the next call. ERR_IO. */
 enum err bench_client_exchange(struct bench_client *c, bytes *out_body,
                                struct err_ctx *ec) MUST_USE;
 /* The answer at the start of `in`: *out_len bytes with its head, 0 while it is not whole; *out_body

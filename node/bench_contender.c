@@ -99,6 +99,7 @@ enum err bench_contender_prepare(struct bench_contender *c, const struct bench_r
     TRY(run_on_folder(c, args, BENCH_ALL_CORES, ec));
     if (accounts > 2 * own)
         TRY(make_crowd(c, accounts - 2 * own, ec));
+    TRY(bench_client_u64(&c->client, &c->chain.checked_block, "eth_blockNumber", "[]", ec));
     bench_client_close(&c->client);
     if (!bench_node_end(&c->node))
         FAIL(ec, ERR_IO, "the node did not stop well after its accounts were made");

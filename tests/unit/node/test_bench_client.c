@@ -75,6 +75,27 @@ Test(bench_client, calls) {
     stop(&s);
 }
 
+/* What a server closed while it was idle is opened again, without losing a call. */
+Test(bench_client, connection_closed_while_idle) {
+    static const char *const answers[] = {"HTTP/1.1 200 OK\r\nContent-Length: 41\r\n\r\n"
+                                          "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":\"0xa1\" }",
+                                          NULL};
+    struct server s;
+    struct bench_client c;
+    struct err_ctx ec = {0};
+    uint64_t v = 0;
+    start(&s, answers);
+    cr_assert(bench_client_open(&c, s.url, &ec) == ERR_OK, "%s", ec.text);
+    cr_assert(bench_client_u64(&c, &v, "eth_x", "[]", &ec) == ERR_OK, "%s", ec.text);
+    pthread_join(s.thread, NULL);
+    cr_assert(pthread_create(&s.thread, NULL, serve, &s) == 0);
+    v = 0;
+    cr_assert(bench_client_u64(&c, &v, "eth_x", "[]", &ec) == ERR_OK, "%s", ec.text);
+    cr_assert(v == 0xa1);
+    bench_client_close(&c);
+    stop(&s);
+}
+
 Test(bench_client, refuses_other_addresses) {
     static const char *const bad[] = {
         "",        "http://",         "127.0.0.1",    "127.0.0.1:0",
