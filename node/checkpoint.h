@@ -9,7 +9,7 @@
 
 enum {
     CHECKPOINT_STALL_FACTOR =
-        8 /* times the rows at which a checkpoint is due, new blocks wait for the thread */
+        3 /* times the rows at which a checkpoint is due, new blocks wait for the thread */
 };
 
 struct checkpointer;

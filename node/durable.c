@@ -64,6 +64,7 @@ void *durable_main(void *arg) {
     struct sequencer *s = arg;
     struct durable_item items[BATCH];
     struct err_ctx ec;
+    (void)pthread_setname_np(pthread_self(), "durable");
     for (bool ended = false; !ended;) {
         size_t n = ring_pop_many(&s->durable, items, BATCH);
         if (n == 0) {

@@ -22,7 +22,7 @@
 #include <stdatomic.h>
 
 enum {
-    LEDGER_CHECKPOINT_ROWS = 60000, /* dirty rows at which a checkpoint is due, by default */
+    LEDGER_CHECKPOINT_ROWS = 250000, /* dirty rows at which a checkpoint is due, by default */
     LEDGER_REPLAY_NS_MAX =
         1500000000, /* execution time of the blocks that a restart would replay */
 };

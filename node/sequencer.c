@@ -178,7 +178,7 @@ static void make_block(struct sequencer *s) {
         sequencer_fail(s, e, &ec);
     arena_reset(&l->arena);
     if (e == ERR_OK)
-        checkpointer_after_block(s->checkpointer, now_ns(s) - opened);
+        checkpointer_after_block(s->checkpointer, now_ns(s) - opened - s->fed_ns);
 }
 
 static void write_seal(struct sequencer *s) {
@@ -264,6 +264,7 @@ static bool may_stop(struct sequencer *s) {
 
 static void *sequencer_main(void *arg) {
     struct sequencer *s = arg;
+    (void)pthread_setname_np(pthread_self(), "sequencer");
     while (!atomic_load(&s->failed) && !may_stop(s)) {
         intake_run(s);
         sequencer_serve_intent(s);
