@@ -12,7 +12,8 @@ const program = path.join(
 );
 const READY_MS = 20000;
 
-function freePort() {
+/** A port that nobody has for now. */
+export function freePort() {
   return new Promise((resolve, reject) => {
     const server = net.createServer();
     server.on("error", reject);

@@ -4,12 +4,13 @@ import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { createPublicClient, createWalletClient, defineChain, http } from "viem";
+import { createPublicClient, createWalletClient, http } from "viem";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
 import WebSocket from "ws";
 import { Api, adminKey, operations, request } from "./lib/api.mjs";
 import { BINARY, Node, devAccounts, tempDir } from "./lib/node.mjs";
 import { assert, check } from "./lib/suite.mjs";
+import { chainOf } from "./lib/viem.mjs";
 
 const callipter = (args) => spawnSync(BINARY, args, { encoding: "utf8" });
 const word = (n) => `0x${n.toString(16).padStart(64, "0")}`;
@@ -211,7 +212,7 @@ async function wallet(api) {
   await api.do("universe_defineClasses", { path: { slug, address: items }, key: sk, body: { classes: [{ id: 1, name: "Gem" }] } });
   await api.do("universe_mint", { path: { slug, address: items }, key: sk, body: { items: [{ to: player.address, id: 1, amount: 5 }] } });
   const url = `${api.node.url}/u/${slug}`;
-  const chain = defineChain({ id: api.node.chainId, name: "Callipter", nativeCurrency: { name: "Ether", symbol: "ETH", decimals: 18 }, rpcUrls: { default: { http: [url] } } });
+  const chain = chainOf(api.node, { rpcUrls: { default: { http: [url] } } });
   const client = createPublicClient({ chain, transport: http(url), pollingInterval: 20, cacheTime: 0 });
   const w = createWalletClient({ chain, transport: http(url), account: player });
   const abi = await api.do("universe_getAbi", { path: { slug, address: items } });

@@ -1,10 +1,11 @@
 // Filters that are polled: by hand, through viem over HTTP, and through ethers, whose events over HTTP are made of them.
 import { Contract, ContractFactory, JsonRpcProvider, NonceManager, Wallet } from "ethers";
-import { createPublicClient, createWalletClient, defineChain, http, parseAbiItem } from "viem";
+import { createPublicClient, createWalletClient, http, parseAbiItem } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { contract } from "./lib/compile.mjs";
 import { Node, devAccounts } from "./lib/node.mjs";
 import { assert, check } from "./lib/suite.mjs";
+import { chainOf } from "./lib/viem.mjs";
 import { collect } from "./lib/wait.mjs";
 
 const TRANSFER = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef";
@@ -40,12 +41,7 @@ export async function run() {
     assert.deepEqual(await changes(full), []);
   });
 
-  const chain = defineChain({
-    id: node.chainId,
-    name: "dev",
-    nativeCurrency: { name: "Ether", symbol: "ETH", decimals: 18 },
-    rpcUrls: { default: { http: [node.url] } },
-  });
+  const chain = chainOf(node);
   const account = privateKeyToAccount(aliceKey.key);
   const client = createPublicClient({ chain, transport: http(), pollingInterval: 20 });
   const wallet = createWalletClient({ chain, transport: http(), account });

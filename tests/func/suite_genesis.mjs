@@ -1,7 +1,6 @@
 // Block 0 recomputed by a second implementation (lib/genesis.mjs, @ethereumjs/mpt), and the contracts that stand in it used by viem.
 import { writeFileSync } from "node:fs";
-import { concat, createPublicClient, createWalletClient, defineChain, encodeFunctionData, getContractAddress } from "viem";
-import { http, keccak256, recoverTransactionAddress, serializeTransaction } from "viem";
+import { concat, encodeFunctionData, getContractAddress, keccak256, recoverTransactionAddress, serializeTransaction } from "viem";
 import { entryPoint07Abi, entryPoint07Address, entryPoint08Abi, entryPoint08Address } from "viem/account-abstraction";
 import { getUserOperationHash, toPackedUserOperation } from "viem/account-abstraction";
 import { mnemonicToAccount, privateKeyToAccount, sign } from "viem/accounts";
@@ -10,6 +9,7 @@ import { genesisState, predeploys, stateRoot } from "./lib/genesis.mjs";
 import { Node, devAccounts, tempDir } from "./lib/node.mjs";
 import { factoryRuntime } from "./lib/registry.mjs";
 import { assert, check } from "./lib/suite.mjs";
+import { clients as viemClients } from "./lib/viem.mjs";
 
 const word = (n) => "0x" + BigInt(n).toString(16).padStart(64, "0");
 const quantity = (n) => "0x" + BigInt(n).toString(16);
@@ -78,17 +78,8 @@ async function otherChain() {
 const MULTICALL3 = predeploys.find((p) => p.id === "MULTICALL3").address;
 
 function clients(node) {
-  const chain = defineChain({
-    id: node.chainId,
-    name: "Callipter",
-    nativeCurrency: { name: "Ether", symbol: "ETH", decimals: 18 },
-    rpcUrls: { default: { http: [node.url] } },
-    contracts: { multicall3: { address: MULTICALL3 } },
-  });
-  const transport = http(node.url, { retryCount: 0 });
-  const [owner, bundler] = devAccounts(node).map((d) => privateKeyToAccount(d.key));
-  const client = createPublicClient({ chain, transport, pollingInterval: 20, cacheTime: 0 });
-  return { client, wallet: createWalletClient({ chain, transport, account: bundler }), owner: devAccounts(node)[0], bundler };
+  const { client, wallets } = viemClients(node, { contracts: { multicall3: { address: MULTICALL3 } } });
+  return { client, wallet: wallets[1], owner: devAccounts(node)[0], bundler: wallets[1].account };
 }
 
 async function multicall(node) {

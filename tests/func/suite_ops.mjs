@@ -4,29 +4,15 @@ import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:
 import plainHttp from "node:http";
 import https from "node:https";
 import { Wallet, encryptKeystoreJson } from "ethers";
-import { createPublicClient, createWalletClient, defineChain, http } from "viem";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
 import { contract } from "./lib/compile.mjs";
 import { BINARY, Node, devAccounts, tempDir } from "./lib/node.mjs";
 import { assert, check } from "./lib/suite.mjs";
+import { clients } from "./lib/viem.mjs";
 
 /** Runs the binary to its end: {status, stdout, stderr}. */
 function callipter(args, options = {}) {
   return spawnSync(BINARY, args, { encoding: "utf8", timeout: 120000, ...options });
-}
-
-function clients(node) {
-  const chain = defineChain({
-    id: node.chainId,
-    name: "Callipter",
-    nativeCurrency: { name: "Ether", symbol: "ETH", decimals: 18 },
-    rpcUrls: { default: { http: [node.url] } },
-  });
-  const transport = http(node.url, { retryCount: 0 });
-  const wallets = devAccounts(node).map((k) =>
-    createWalletClient({ chain, transport, account: privateKeyToAccount(k.key) }),
-  );
-  return { client: createPublicClient({ chain, transport, pollingInterval: 20, cacheTime: 0 }), wallets };
 }
 
 /** {name: value} of the samples, and the names that have a TYPE. */

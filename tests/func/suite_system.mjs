@@ -1,10 +1,11 @@
 // The system addresses as clients see them: messages to the parent with proofs that fold to the header's send root, NodeInterface,
 // prices, owners, tickets that are not there.
-import { concat, createPublicClient, createWalletClient, decodeFunctionResult, defineChain, encodeFunctionData, encodePacked } from "viem";
+import { concat, createPublicClient, createWalletClient, decodeFunctionResult, encodeFunctionData, encodePacked } from "viem";
 import { http, keccak256, parseAbi, parseEventLogs } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { Node, devAccounts } from "./lib/node.mjs";
 import { assert, check } from "./lib/suite.mjs";
+import { chainOf } from "./lib/viem.mjs";
 
 const at = (low) => `0x${low.toString(16).padStart(40, "0")}`;
 const ARBSYS = at(0x64), GAS_INFO = at(0x6c), RETRYABLE = at(0x6e), OWNER = at(0x70), NODE = at(0xc8);
@@ -36,10 +37,7 @@ const abi = parseAbi([
 ]);
 
 function clients(node) {
-  const chain = defineChain({
-    ...{ id: 41337, name: "callipter", nativeCurrency: { name: "Ether", symbol: "ETH", decimals: 18 } },
-    rpcUrls: { default: { http: [node.url] } },
-  });
+  const chain = chainOf(node);
   const [owner, other] = devAccounts(node).map((a) => privateKeyToAccount(a.key));
   const of = (account) => createWalletClient({ chain, account, transport: http() });
   return { pub: createPublicClient({ chain, transport: http() }), owner: of(owner), other: of(other) };

@@ -1,11 +1,13 @@
 // The contract templates on the real chain: deployed through the factory, minted by a signer that has nothing at the universe's expense,
 // gas per item, full batches, references, pausing of calls that come through another contract.
-import { createPublicClient, createWalletClient, decodeErrorResult, decodeFunctionResult, defineChain, encodeDeployData, encodeFunctionData, http, keccak256, parseAbi, parseEther, stringToHex, toFunctionSelector, toHex } from "viem";
+import { decodeErrorResult, decodeFunctionResult, encodeDeployData, encodeFunctionData, keccak256, parseAbi, parseEther } from "viem";
+import { stringToHex, toFunctionSelector, toHex } from "viem";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
 import { readFileSync } from "node:fs";
 import { factoryAbi, factoryAddress, registryAbi, registryAddress } from "./lib/registry.mjs";
-import { Node, devAccounts } from "./lib/node.mjs";
+import { Node } from "./lib/node.mjs";
 import { assert, check } from "./lib/suite.mjs";
+import { clients } from "./lib/viem.mjs";
 
 const TX_GAS_MAX = 2n ** 24n; // EIP-7825
 const multicall = { address: "0xca11bde05977b3631167028862be2a173976ca11", abi: parseAbi(["function aggregate3((address target, bool allowFailure, bytes data)[]) payable returns ((bool success, bytes data)[])"]) };
@@ -22,11 +24,8 @@ const templates = {
 
 export async function run() {
   const node = await Node.start();
-  const chain = defineChain({ id: node.chainId, name: "Callipter", nativeCurrency: { name: "Ether", symbol: "ETH", decimals: 18 }, rpcUrls: { default: { http: [node.url] } } });
-  const transport = http(node.url, { retryCount: 0 });
-  const client = createPublicClient({ chain, transport, pollingInterval: 20, cacheTime: 0 });
-  const wallet = (key) => createWalletClient({ chain, transport, account: privateKeyToAccount(key) });
-  const [owner, deployer, player] = devAccounts(node).slice(1, 4).map((k) => wallet(k.key));
+  const { client, wallet, wallets } = clients(node);
+  const [owner, deployer, player] = wallets.slice(1, 4);
   const signer = wallet(generatePrivateKey());
   const done = async (hash) => {
     const receipt = await client.waitForTransactionReceipt({ hash: await hash });

@@ -1,28 +1,21 @@
 // Universes as an unmodified viem meets them: one is created, its factory deploys, a wallet with nothing plays at the universe's expense;
 // receipts, estimates, refusals and their details.
-import { createPublicClient, createWalletClient, defineChain, encodeFunctionData, getContract, http, keccak256, parseEther, stringToHex } from "viem";
-import { encodeDeployData, toFunctionSelector, zeroAddress } from "viem";
+import { createPublicClient, createWalletClient, encodeDeployData, encodeFunctionData, getContract, http, keccak256 } from "viem";
+import { parseEther, stringToHex, toFunctionSelector, zeroAddress } from "viem";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
 import { contract } from "./lib/compile.mjs";
 import { factoryAbi, factoryAddress, registryAbi, registryAddress } from "./lib/registry.mjs";
-import { Node, devAccounts } from "./lib/node.mjs";
+import { Node } from "./lib/node.mjs";
 import { assert, check } from "./lib/suite.mjs";
+import { chainOf, clients } from "./lib/viem.mjs";
 
 const forever = 2n ** 64n - 1n;
 const policy = { active: true, allowValue: false, allowSetCode: false, allowCreate: false, maxDataBytes: 4096, expiry: forever, maxGas: 10n ** 6n };
 
 export async function run() {
   const node = await Node.start();
-  const chain = defineChain({
-    id: node.chainId,
-    name: "Callipter",
-    nativeCurrency: { name: "Ether", symbol: "ETH", decimals: 18 },
-    rpcUrls: { default: { http: [node.url] } },
-  });
-  const transport = http(node.url, { retryCount: 0 });
-  const client = createPublicClient({ chain, transport, pollingInterval: 20, cacheTime: 0 });
-  const wallet = (key) => createWalletClient({ chain, transport, account: privateKeyToAccount(key) });
-  const [owner, stranger] = devAccounts(node).slice(1, 3).map((k) => wallet(k.key));
+  const { client, wallet, wallets } = clients(node);
+  const [owner, stranger] = wallets.slice(1, 3);
   const player = wallet(generatePrivateKey());
   const registry = getContract({ address: registryAddress, abi: registryAbi, client: { public: client, wallet: owner } });
   const done = async (hash) => {

@@ -4,7 +4,6 @@ import {
   ContractFunctionRevertedError,
   createPublicClient,
   createWalletClient,
-  defineChain,
   http,
   keccak256,
   parseEther,
@@ -14,16 +13,12 @@ import { privateKeyToAccount } from "viem/accounts";
 import { contract } from "./lib/compile.mjs";
 import { Node, devAccounts } from "./lib/node.mjs";
 import { assert, check } from "./lib/suite.mjs";
+import { chainOf } from "./lib/viem.mjs";
 
 export async function run() {
   const node = await Node.start();
   const keys = devAccounts(node);
-  const chain = defineChain({
-    id: node.chainId,
-    name: "Callipter",
-    nativeCurrency: { name: "Ether", symbol: "ETH", decimals: 18 },
-    rpcUrls: { default: { http: [node.url] } },
-  });
+  const chain = chainOf(node);
   const transport = http(node.url, { retryCount: 0 });
   const client = createPublicClient({ chain, transport, pollingInterval: 20, cacheTime: 0 });
   const [alice, bob] = keys.map((k) => privateKeyToAccount(k.key));

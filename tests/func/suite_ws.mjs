@@ -1,11 +1,12 @@
 // WebSockets: the wire itself through a client that can misbehave, then unmodified viem and ethers.
 import { createHash } from "node:crypto";
 import { Contract, WebSocketProvider } from "ethers";
-import { createPublicClient, createWalletClient, defineChain, webSocket } from "viem";
+import { createPublicClient, createWalletClient, webSocket } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { contract } from "./lib/compile.mjs";
 import { Node, devAccounts } from "./lib/node.mjs";
 import { assert, check } from "./lib/suite.mjs";
+import { chainOf } from "./lib/viem.mjs";
 import { collect } from "./lib/wait.mjs";
 import { RawSocket, handshake } from "./lib/rawsocket.mjs";
 
@@ -225,12 +226,7 @@ async function slowReader(node, send) {
 
 async function clients(node, url, aliceKey, bobKey) {
   const { abi, bytecode } = contract("Coin");
-  const chain = defineChain({
-    id: node.chainId,
-    name: "dev",
-    nativeCurrency: { name: "Ether", symbol: "ETH", decimals: 18 },
-    rpcUrls: { default: { http: [node.url], webSocket: [url] } },
-  });
+  const chain = chainOf(node, { rpcUrls: { default: { http: [node.url], webSocket: [url] } } });
   const account = privateKeyToAccount(aliceKey.key);
   const transport = webSocket(url);
   const client = createPublicClient({ chain, transport });

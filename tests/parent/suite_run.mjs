@@ -3,18 +3,10 @@ import { spawn } from "node:child_process";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { assert, check } from "../func/lib/suite.mjs";
+import { until } from "../func/lib/wait.mjs";
 import { abis, viem } from "./lib/parent.mjs";
 
 const folder = path.join(path.dirname(fileURLToPath(import.meta.url)), "../../scripts/l3");
-const WAIT_MS = 60000;
-
-async function until(what, fn) {
-  for (const end = Date.now() + WAIT_MS; ; await new Promise((r) => setTimeout(r, 50))) {
-    const v = await fn();
-    if (v) return v;
-    if (Date.now() > end) throw new Error(`waited ${WAIT_MS} ms in vain for ${what}`);
-  }
-}
 
 async function plain() {
   const child = spawn(process.execPath, [path.join(folder, "run.mjs")], {

@@ -4,7 +4,6 @@ import {
   createPublicClient,
   createWalletClient,
   custom,
-  defineChain,
   encodeFunctionData,
   http,
   maxUint256,
@@ -17,6 +16,7 @@ import { privateKeyToAccount } from "viem/accounts";
 import { contract } from "../lib/compile.mjs";
 import { Node, devAccounts } from "../lib/node.mjs";
 import { assert, check } from "../lib/suite.mjs";
+import { chainOf } from "../lib/viem.mjs";
 import { collect } from "../lib/wait.mjs";
 import { provoke } from "./errors.mjs";
 import { feature } from "./matrix.mjs";
@@ -26,12 +26,7 @@ const FEATURE = (ids, name, fn) => feature("viem", ids, name, fn);
 
 export async function run() {
   const node = await Node.start();
-  const chain = defineChain({
-    id: node.chainId,
-    name: "Callipter",
-    nativeCurrency: { name: "Ether", symbol: "ETH", decimals: 18 },
-    rpcUrls: { default: { http: [node.url] } },
-  });
+  const chain = chainOf(node);
   const transport = http(node.url, { retryCount: 0 });
   const client = createPublicClient({ chain, transport, pollingInterval: 20, cacheTime: 0 });
   const [alice, bob, carol, dave] = devAccounts(node).map((k) => privateKeyToAccount(k.key));

@@ -5,10 +5,10 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 
 export const BINARY = process.env.CALLIPTER ?? "build/callipter";
-const READY_MS = 20000;
+export const READY_MS = 60000; // a machine may be busy
 
 const atExit = [];
-process.on("exit", () => atExit.forEach((fn) => fn()));
+process.on("exit", () => atExit.reverse().forEach((fn) => fn())); // a node ends before its folder goes
 
 /** Runs fn, which must not wait for anything, when the test process ends. */
 export const onExit = (fn) => void atExit.push(fn);
@@ -22,28 +22,46 @@ export function tempDir() {
 
 export class Node {
   /** Starts on a free port and waits until it serves. `args` come after --dev, `env` is added to the environment. */
-  static async start(dir, args = [], env = {}) {
-    const node = new Node();
-    const flags = ["run", "--dev", "--http", "127.0.0.1:0", ...(dir ? ["--datadir", dir] : []), ...args];
-    node.child = spawn(BINARY, flags, { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } });
-    node.out = "";
-    node.err = "";
-    node.exited = new Promise((resolve) => node.child.on("exit", (code, signal) => resolve({ code, signal })));
-    node.child.stderr.on("data", (d) => (node.err += d));
-    await new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`not ready in ${READY_MS} ms\n${node.err}`)), READY_MS);
-      node.child.stdout.on("data", (d) => {
-        node.out += d;
-        const m = /^ready http=(\S+) chain=(\d+) block=(\d+)$/m.exec(node.out);
-        if (!m) return;
+  static start(dir, args = [], env = {}) {
+    return new this().launch(BINARY, ["--dev", ...(dir ? ["--datadir", dir] : []), ...args], env);
+  }
+
+  /** Runs `binary` with its HTTP server on a free port until the test process ends, and waits until it serves. */
+  async launch(binary, args, env) {
+    const options = { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } };
+    this.child = spawn(binary, ["run", "--http", "127.0.0.1:0", ...args], options);
+    this.watch();
+    if (process.env.TRACE) this.child.stderr.pipe(process.stderr);
+    const [, address, chain, block] = await this.said(/^ready http=(\S+) chain=(\d+) block=(\d+)$/m);
+    return Object.assign(this, { address, chainId: Number(chain), block: Number(block), url: `http://${address}` });
+  }
+
+  /** The child ends with this process; `err` is what it complained of, `exited` how it ended, when all it said is there. */
+  watch() {
+    onExit(() => this.child.kill("SIGKILL"));
+    this.out = this.err = "";
+    this.exited = new Promise((resolve) => this.child.on("close", (code, signal) => resolve({ code, signal })));
+    this.child.stderr.on("data", (d) => (this.err += d));
+  }
+
+  /** Keeps in `out` what the child prints; gives the match of `pattern` as soon as there is one. */
+  said(pattern) {
+    return new Promise((resolve, reject) => {
+      const fail = (what) => reject(new Error(`${what}\n${this.out}\n${this.err}`));
+      const timer = setTimeout(() => fail(`not ready in ${READY_MS} ms`), READY_MS);
+      let found;
+      this.child.stdout.on("data", (d) => {
+        this.out += d;
+        found ??= pattern.exec(this.out);
+        if (!found) return;
         clearTimeout(timer);
-        [node.address, node.chainId, node.block] = [m[1], Number(m[2]), Number(m[3])];
-        node.url = `http://${m[1]}`;
-        resolve();
+        resolve(found);
       });
-      node.exited.then((e) => reject(new Error(`exited with ${JSON.stringify(e)} before it was ready\n${node.err}`)));
+      this.exited.then((e) => {
+        clearTimeout(timer);
+        fail(`exited with ${JSON.stringify(e)} before it was ready`);
+      });
     });
-    return node;
   }
 
   /** The raw JSON-RPC answer. */

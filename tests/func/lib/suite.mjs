@@ -1,4 +1,4 @@
-// A list of named checks, run in order. A suite's failure never hides the next one's.
+// Suites of named checks, run in order. A suite's failure never hides the next one's.
 import { strict as assert } from "node:assert";
 
 export { assert };
@@ -19,4 +19,26 @@ export async function check(name, fn) {
     console.log(`FAIL ${name}\n     ${String(e?.stack ?? e).replaceAll("\n", "\n     ")}`);
     return undefined;
   }
+}
+
+/** The suites that the command line names; all without arguments. */
+export const wanted = (all) => (process.argv.length > 2 ? process.argv.slice(2) : all);
+
+/** Runs suite_<name>.mjs beside the module `base` for each suite wanted. */
+export async function runSuites(base, all) {
+  for (const name of wanted(all)) {
+    console.log(`== ${name}`);
+    try {
+      await (await import(new URL(`suite_${name}.mjs`, base))).run();
+    } catch (e) {
+      counts.failed++;
+      console.log(`FAIL ${name}: the suite broke off\n     ${e?.stack ?? e}`);
+    }
+  }
+}
+
+/** The closing line; ends the process. */
+export function finish() {
+  console.log(`${counts.passed} passed, ${counts.failed} failed`);
+  process.exit(counts.failed === 0 ? 0 : 1);
 }

@@ -1,5 +1,14 @@
-// Waiting for what a client's callbacks bring.
-const WAIT_MS = 15000;
+// Waiting for what is to come: a state of things, or what a client's callbacks bring.
+const WAIT_MS = Number(process.env.WAIT_MS ?? 60000);
+
+/** Asks again and again until `fn` gives something true, and gives that. */
+export async function until(what, fn, ms = WAIT_MS) {
+  for (const end = performance.now() + ms; ; await new Promise((r) => setTimeout(r, 25))) {
+    const v = await fn();
+    if (v) return v;
+    if (performance.now() > end) throw new Error(`waited ${ms} ms in vain for ${what}`);
+  }
+}
 
 /** Gathers items from callbacks: `add` takes one, `all` a list, `fail` an error that ends the waiting. */
 export function collect() {

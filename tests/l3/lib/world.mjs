@@ -1,50 +1,21 @@
 // A parent with the chain's contracts, and nodes of the chain.
-import { spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { ethers } from "ethers";
-import { BINARY, Node, onExit, tempDir } from "../../func/lib/node.mjs";
+import { BINARY, Node, tempDir } from "../../func/lib/node.mjs";
+import { until } from "../../func/lib/wait.mjs";
 import { deployRollup, TIME_BOUNDS } from "./contracts.mjs";
 import { Parent, PARENT_CHAIN_ID } from "./parent.mjs";
 
+export { until };
 export const CHAIN_ID = 333333;
-const READY_MS = 30000;
-const WAIT_MS = Number(process.env.WAIT_MS ?? 30000);
-
-/** Asks again and again until `fn` gives something true. */
-export async function until(what, fn, ms = WAIT_MS) {
-  for (const end = performance.now() + ms; ; await new Promise((r) => setTimeout(r, 25))) {
-    const v = await fn();
-    if (v) return v;
-    if (performance.now() > end) throw new Error(`waited ${ms} ms in vain for ${what}`);
-  }
-}
 
 export class L3Node extends Node {
   /** `how`: another binary, variables for its environment. */
   static async start(args, { binary = BINARY, env = {} } = {}) {
-    const node = new L3Node();
+    const node = await new L3Node().launch(binary, args, env);
     node.args = args;
-    const options = { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } };
-    node.child = spawn(binary, ["run", "--http", "127.0.0.1:0", ...args], options);
-    onExit(() => node.child.kill("SIGKILL"));
-    node.out = node.err = "";
-    node.exited = new Promise((resolve) => node.child.on("exit", (code, signal) => resolve({ code, signal })));
-    node.child.stderr.on("data", (d) => (node.err += d));
-    if (process.env.TRACE) node.child.stderr.on("data", (d) => process.stderr.write(d));
-    await new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`not ready in ${READY_MS} ms\n${node.err}`)), READY_MS);
-      node.child.stdout.on("data", (d) => {
-        node.out += d;
-        const m = /^ready http=(\S+) chain=(\d+) block=(\d+)$/m.exec(node.out);
-        if (!m) return;
-        clearTimeout(timer);
-        [node.address, node.chainId, node.block] = [m[1], Number(m[2]), Number(m[3])];
-        node.url = `http://${m[1]}`;
-        resolve();
-      });
-      node.exited.then((e) => reject(new Error(`exited with ${JSON.stringify(e)} before it was ready\n${node.err}`)));
-    });
     node.provider = new ethers.providers.StaticJsonRpcProvider(node.url, CHAIN_ID);
     node.provider.pollingInterval = 20;
     return node;
