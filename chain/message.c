@@ -47,6 +47,11 @@ void message_pack(struct buf *b, const struct message *m) {
     buf_append(b, m->data.ptr, m->data.len);
 }
 
+size_t message_packed_bytes(const struct message *m) {
+    return 3 + sizeof m->sender.b + 3 * 8 + (m->has_request_id ? 32U : 0U) +
+           (m->has_base_fee_l1 ? 32U : 0U) + (m->has_batch_stats ? 16U : 0U) + 4 + m->data.len;
+}
+
 static const uint8_t *take(bytes *in, size_t len) {
     if (in->len < len)
         return NULL;

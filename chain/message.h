@@ -64,6 +64,8 @@ static inline bool message_is_sequenced(const struct message *m) {
  *   | l1_block u64 | timestamp u64 | delayed_read u64 | [request id 32] | [base fee 32]
  *   | [batch length u64 | batch nonzeros u64] | data length u32 | data */
 void message_pack(struct buf *b, const struct message *m);
+/* What message_pack appends; the data is its end. */
+size_t message_packed_bytes(const struct message *m);
 /* Takes one message off *in; data is borrowed from it. ERR_VERSION, ERR_CORRUPT (cut short, unknown
  * flags), ERR_TOO_LARGE. */
 enum err message_unpack(struct message *out, bytes *in) MUST_USE;

@@ -124,8 +124,8 @@ static enum err unpack_payer(struct receipt *r, bytes list) {
     return list.len == 0 && sponsored <= 1 && has_payer(r) ? ERR_OK : ERR_CORRUPT;
 }
 
-static enum err unpack_log(struct log_entry *out, struct arena *a, bytes entry) {
-    bytes topics, data;
+static enum err unpack_log(struct log_entry *out, bytes entry) {
+    bytes topics;
     TRY(rlp_next_fixed(&entry, out->address.b, sizeof out->address.b));
     TRY(rlp_next_list(&entry, &topics));
     out->topic_count = 0;
@@ -135,11 +135,8 @@ static enum err unpack_log(struct log_entry *out, struct arena *a, bytes entry) 
         TRY(rlp_next_fixed(&topics, out->topics[out->topic_count].b, sizeof(hash32)));
         out->topic_count++;
     }
-    TRY(rlp_next_bytes(&entry, &data));
-    if (entry.len != 0)
-        return ERR_CORRUPT;
-    out->data = arena_copy(a, data);
-    return ERR_OK;
+    TRY(rlp_next_bytes(&entry, &out->data));
+    return entry.len == 0 ? ERR_OK : ERR_CORRUPT;
 }
 
 static enum err unpack_logs(struct receipt *r, struct arena *a, bytes list) {
@@ -152,8 +149,7 @@ static enum err unpack_logs(struct receipt *r, struct arena *a, bytes list) {
         bytes entry;
         memset(&logs[i], 0, sizeof logs[i]);
         TRY(rlp_next_list(&list, &entry));
-        TRY(unpack_log(&logs[i], a, entry));
-        bloom_add_log(r->bloom, &logs[i].address, logs[i].topics, logs[i].topic_count);
+        TRY(unpack_log(&logs[i], entry));
     }
     r->logs = logs;
     r->log_count = count;

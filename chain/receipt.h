@@ -44,7 +44,8 @@ void receipt_encode(struct buf *b, const struct receipt *r);
  * logs hash. */
 void receipt_encode_logs(struct buf *b, const struct log_entry *logs, size_t count);
 /* Storage form: consensus content without the bloom, plus the fields that it lacks. Arrays live in
- * `a`. */
+ * `a`, the data of logs is borrowed from *in. The bloom stays zero: it costs five hashes for each
+ * log, and few readers want it. */
 void receipt_pack(struct buf *b, const struct receipt *r);
 enum err receipt_unpack(struct receipt *out, struct arena *a, bytes *in) MUST_USE;
 

@@ -105,8 +105,10 @@ struct tx {
 enum err tx_decode(struct tx *out, struct arena *a, bytes in, bool allow_blob,
                    struct err_ctx *ec) MUST_USE;
 /* The same for an envelope that a block holds: all types but 3. Those from the parent are not
- * signed; their sender is known afterwards. */
-enum err tx_decode_stored(struct tx *out, struct arena *a, bytes in, struct err_ctx *ec) MUST_USE;
+ * signed; their sender is known afterwards. `hash` is the transaction's where it is known, else
+ * NULL and it is computed. sighash stays zero: nobody recovers the sender again. */
+enum err tx_decode_stored(struct tx *out, struct arena *a, bytes in, const hash32 *hash,
+                          struct err_ctx *ec) MUST_USE;
 /* Whether transactions of this type come from the parent chain and bear no signature. */
 static inline bool tx_is_unsigned(enum tx_type t) {
     return t >= TX_DEPOSIT;

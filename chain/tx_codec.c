@@ -356,28 +356,25 @@ static enum err decode_fields(struct tx *tx, struct arena *a, bytes list, bytes 
     return ERR_OK;
 }
 
+/* The form, without hash and digest. */
 static enum err decode(struct tx *out, struct arena *a, bytes in, unsigned accept,
-                       struct err_ctx *ec) {
+                       bytes *out_unsigned, struct err_ctx *ec) {
     struct tx tx;
     memset(&tx, 0, sizeof tx);
     tx.raw = in;
-    bytes rest = in, list, unsigned_part;
+    bytes rest = in, list;
     TRY(decode_type(&tx.type, &rest, accept, ec));
     if (rlp_next_list(&rest, &list) != ERR_OK)
         FAIL(ec, ERR_RLP, "the transaction's fields are not a well-formed RLP list");
     if (rest.len != 0)
         FAIL(ec, ERR_RLP, "%zu bytes follow the transaction", rest.len);
-    TRY(decode_fields(&tx, a, list, &unsigned_part, ec));
-    keccak256(&tx.hash, in.ptr, in.len);
+    TRY(decode_fields(&tx, a, list, out_unsigned, ec));
     if (tx.type == TX_INTERNAL) {
         tx.sender = tx.to = TX_INTERNAL_ADDRESS;
         tx.has_sender = true;
     }
-    if (!tx_is_unsigned(tx.type)) {
-        if (!signature_in_range(&tx.sig))
-            FAIL(ec, ERR_SIGNATURE, "signature values out of range");
-        tx.sighash = digest_unsigned(&tx, unsigned_part);
-    }
+    if (!tx_is_unsigned(tx.type) && !signature_in_range(&tx.sig))
+        FAIL(ec, ERR_SIGNATURE, "signature values out of range");
     if (tx.type == TX_LEGACY || tx.type == TX_ACCESS_LIST)
         tx.max_fee = tx.max_priority_fee = tx.gas_price;
     *out = tx;
@@ -385,11 +382,22 @@ static enum err decode(struct tx *out, struct arena *a, bytes in, unsigned accep
 }
 
 enum err tx_decode(struct tx *out, struct arena *a, bytes in, bool allow_blob, struct err_ctx *ec) {
-    return decode(out, a, in, ACCEPT_SIGNED | (allow_blob ? ACCEPT_BLOB : 0U), ec);
+    bytes unsigned_part;
+    TRY(decode(out, a, in, ACCEPT_SIGNED | (allow_blob ? ACCEPT_BLOB : 0U), &unsigned_part, ec));
+    keccak256(&out->hash, in.ptr, in.len);
+    out->sighash = digest_unsigned(out, unsigned_part);
+    return ERR_OK;
 }
 
-enum err tx_decode_stored(struct tx *out, struct arena *a, bytes in, struct err_ctx *ec) {
-    return decode(out, a, in, ACCEPT_SIGNED | ACCEPT_PARENT, ec);
+enum err tx_decode_stored(struct tx *out, struct arena *a, bytes in, const hash32 *hash,
+                          struct err_ctx *ec) {
+    bytes unsigned_part;
+    TRY(decode(out, a, in, ACCEPT_SIGNED | ACCEPT_PARENT, &unsigned_part, ec));
+    if (hash != NULL)
+        out->hash = *hash;
+    else
+        keccak256(&out->hash, in.ptr, in.len);
+    return ERR_OK;
 }
 
 /* --- encoding --------------------------------------------------------------------------------- */

@@ -2,6 +2,7 @@
 #include "index/index.h"
 
 #include "base/check.h"
+#include "base/keccak.h"
 #include "index/record.h"
 #include "index/rows.h"
 
@@ -52,21 +53,27 @@ enum err index_find_tx(uint64_t *out_block, uint32_t *out_idx, struct store_view
     return ERR_OK;
 }
 
-/* Payload of the record that `table` points to for this block, copied into `a`. ERR_NOT_FOUND: no
- * such row. */
-static enum err load_record(bytes *out, struct arena *a, struct wal *l, struct store_view *v,
-                            enum table_id table, enum log_kind kind, uint64_t number,
-                            struct err_ctx *ec) {
+/* --- records ------------------------------------------------------------------------------- */
+/* Where the record lies that `table` points to for this block. ERR_PRUNED: the header stands, what
+ * it refers to is gone. */
+static enum err find_record(struct log_pos *out, struct store_view *v, enum table_id table,
+                            uint64_t number) {
     uint8_t key[8];
     bytes value;
     be64_store(key, number);
     if (!store_get(v, table, bytes_of(key, 8), &value))
-        return ERR_NOT_FOUND;
-    struct log_pos pos;
-    TRY(row_position_decode(&pos, value));
+        return ERR_PRUNED;
+    return row_position_decode(out, value);
+}
 
+/* Payload of that record, copied into `a`. */
+static enum err load_record(bytes *out, struct arena *a, struct wal *l, struct store_view *v,
+                            enum table_id table, enum log_kind kind, uint64_t number,
+                            struct err_ctx *ec) {
+    struct log_pos pos;
     struct buf b;
     struct log_record r;
+    TRY(find_record(&pos, v, table, number));
     buf_init(&b, RECORD_BYTES_MAX);
     enum err e = wal_read(l, &b, pos, &r, ec);
     if (e == ERR_OK && r.kind != kind)
@@ -84,23 +91,41 @@ static enum err load_record(bytes *out, struct arena *a, struct wal *l, struct s
     return e;
 }
 
-static enum err decode_txs(struct index_block *out, struct arena *a,
-                           const struct record_block *body, const struct record_receipt *rr,
-                           size_t count, struct err_ctx *ec) {
+/* Exactly `len` bytes of a record's payload, in `a`. */
+static enum err read_part(uint8_t **out, struct arena *a, struct wal *l, struct log_pos pos,
+                          uint64_t from, size_t len, struct err_ctx *ec) {
+    size_t got = 0;
+    uint8_t *p = len <= RECORD_BYTES_MAX ? arena_try_alloc(a, len + 1) : NULL;
+    if (p == NULL)
+        return len <= RECORD_BYTES_MAX ? ERR_NOMEM : ERR_CORRUPT;
+    TRY(wal_read_part(l, p, len, pos, from, &got, ec));
+    *out = p;
+    return got == len ? ERR_OK : ERR_CORRUPT;
+}
+
+/* --- whole blocks -------------------------------------------------------------------------- */
+static enum err tx_of(struct tx *out, struct arena *a, const struct record_receipt *r,
+                      bytes envelope, struct err_ctx *ec) {
+    TRY(tx_decode_stored(out, a, envelope, &r->hash, ec));
+    out->sender = r->sender;
+    out->has_sender = true;
+    return ERR_OK;
+}
+
+static enum err decode_txs(struct index_block *out, struct arena *a, bytes body,
+                           const struct record_receipt *rr, size_t count, struct err_ctx *ec) {
     struct tx *txs = arena_try_alloc(a, count * sizeof(*txs) + 1);
     struct receipt *receipts = arena_try_alloc(a, count * sizeof(*receipts) + 1);
     if (txs == NULL || receipts == NULL)
         return ERR_NOMEM;
-    size_t sender = 0;
     for (size_t i = 0; i < count; i++) {
-        TRY(tx_decode_stored(&txs[i], a, rr[i].envelope, ec));
-        if (txs[i].type <= TX_SET_CODE) {
-            if (sender == body->sender_count)
-                FAIL(ec, ERR_CORRUPT, "block %" PRIu64 " has fewer senders than transactions",
-                     body->number);
-            memcpy(txs[i].sender.b, body->senders + 20 * sender++, 20);
-            txs[i].has_sender = true;
+        bytes envelope = rr[i].envelope;
+        if (envelope.ptr == NULL) {
+            if (rr[i].envelope_at > body.len || envelope.len > body.len - rr[i].envelope_at)
+                return ERR_CORRUPT;
+            envelope.ptr = body.ptr + rr[i].envelope_at;
         }
+        TRY(tx_of(&txs[i], a, &rr[i], envelope, ec));
         receipts[i] = rr[i].receipt;
     }
     out->txs = txs;
@@ -109,15 +134,11 @@ static enum err decode_txs(struct index_block *out, struct arena *a,
     return ERR_OK;
 }
 
-/* ERR_PRUNED: the header stands, what it refers to is gone. */
-static enum err load_body(struct record_block *out, struct arena *a, const struct index_source *src,
-                          struct store_view *v, uint64_t number, struct err_ctx *ec) {
-    bytes payload;
-    enum err e = load_record(&payload, a, src->log, v, TABLE_BODY, LOG_BLOCK, number, ec);
-    if (e == ERR_NOT_FOUND)
-        return ERR_PRUNED;
-    TRY(e);
-    TRY(record_unpack_block(out, payload));
+static enum err load_body(struct record_block *out, bytes *out_payload, struct arena *a,
+                          const struct index_source *src, struct store_view *v, uint64_t number,
+                          struct err_ctx *ec) {
+    TRY(load_record(out_payload, a, src->log, v, TABLE_BODY, LOG_BLOCK, number, ec));
+    TRY(record_unpack_block(out, *out_payload));
     if (out->number != number)
         FAIL(ec, ERR_CORRUPT, "block %" PRIu64 " points to the record of block %" PRIu64, number,
              out->number);
@@ -133,21 +154,96 @@ enum err index_load_block(struct index_block *out, struct arena *a, const struct
         return ERR_OK;
     }
     struct record_block body;
-    TRY(load_body(&body, a, src, v, number, ec));
-    bytes receipts_payload;
-    enum err e =
-        load_record(&receipts_payload, a, src->receipts, v, TABLE_RCPT, LOG_RECEIPTS, number, ec);
-    if (e == ERR_NOT_FOUND)
-        return ERR_PRUNED;
-    TRY(e);
-
+    bytes body_payload, receipts_payload;
+    TRY(load_body(&body, &body_payload, a, src, v, number, ec));
+    TRY(load_record(&receipts_payload, a, src->receipts, v, TABLE_RCPT, LOG_RECEIPTS, number, ec));
     struct record_receipt *rr = NULL;
     size_t count = 0;
-    TRY(record_unpack_receipts(&rr, &count, a, receipts_payload, body.message.data, number));
+    TRY(record_unpack_receipts(&rr, &count, a, receipts_payload, number));
     if (count != b.head.tx_count)
         FAIL(ec, ERR_CORRUPT, "block %" PRIu64 " has %u transactions but %zu receipts", number,
              b.head.tx_count, count);
-    TRY(decode_txs(&b, a, &body, rr, count, ec));
+    TRY(decode_txs(&b, a, body_payload, rr, count, ec));
+    *out = b;
+    return ERR_OK;
+}
+
+/* --- one transaction ------------------------------------------------------------------------ */
+enum {
+    SECTION_GUESS_BYTES = 1024 /* most sections are shorter, so that one read gets them whole */
+};
+
+/* The section that begins at `from`. */
+static enum err read_section(bytes *out, struct arena *a, struct wal *l, struct log_pos pos,
+                             uint32_t from, struct err_ctx *ec) {
+    size_t got = 0;
+    uint8_t *p = arena_try_alloc(a, SECTION_GUESS_BYTES);
+    if (p == NULL)
+        return ERR_NOMEM;
+    TRY(wal_read_part(l, p, SECTION_GUESS_BYTES, pos, from, &got, ec));
+    if (got < RECORD_SECTION_LEAD_BYTES)
+        return ERR_CORRUPT;
+    size_t len = record_section_bytes(p);
+    if (len > got)
+        TRY(read_part(&p, a, l, pos, from, len, ec));
+    *out = bytes_of(p, len);
+    return ERR_OK;
+}
+
+static enum err load_receipt(struct record_receipt *out, struct arena *a,
+                             const struct index_source *src, struct store_view *v, uint64_t number,
+                             uint32_t tx_idx, struct err_ctx *ec) {
+    struct log_pos pos;
+    uint8_t *entry;
+    bytes section;
+    TRY(find_record(&pos, v, TABLE_RCPT, number));
+    TRY(read_part(&entry, a, src->receipts, pos, record_section_entry(tx_idx), 4, ec));
+    TRY(read_section(&section, a, src->receipts, pos, be32_load(entry), ec));
+    TRY(record_unpack_section(out, a, section, number));
+    return out->tx_idx == tx_idx ? ERR_OK : ERR_CORRUPT;
+}
+
+/* The transaction that the receipt is of: its envelope alone is read, and is good when it has the
+ * hash. */
+static enum err load_envelope(struct tx *out, struct arena *a, const struct record_receipt *r,
+                              const struct index_source *src, struct store_view *v, uint64_t number,
+                              struct err_ctx *ec) {
+    bytes envelope = r->envelope;
+    if (envelope.ptr == NULL) {
+        struct log_pos pos;
+        uint8_t *p;
+        TRY(find_record(&pos, v, TABLE_BODY, number));
+        TRY(read_part(&p, a, src->log, pos, r->envelope_at, envelope.len, ec));
+        envelope.ptr = p;
+        hash32 hash = keccak256_bytes(envelope);
+        if (!hash32_eq(&hash, &r->hash))
+            return ERR_CORRUPT;
+    }
+    return tx_of(out, a, r, envelope, ec);
+}
+
+enum err index_load_section(struct index_block *out, struct arena *a,
+                            const struct index_source *src, struct store_view *v, uint64_t number,
+                            uint32_t tx_idx, struct err_ctx *ec) {
+    struct index_block b = {.tx_count = 1};
+    struct record_receipt r;
+    TRY(index_head(&b.head, v, number));
+    if (tx_idx >= b.head.tx_count)
+        return ERR_NOT_FOUND;
+    struct index_place *place = arena_try_alloc(a, sizeof(*place));
+    b.txs = arena_try_alloc(a, sizeof(*b.txs));
+    b.receipts = arena_try_alloc(a, sizeof(*b.receipts));
+    if (place == NULL || b.txs == NULL || b.receipts == NULL)
+        return ERR_NOMEM;
+    enum err e = load_receipt(&r, a, src, v, number, tx_idx, ec);
+    if (e == ERR_OK)
+        e = load_envelope(b.txs, a, &r, src, v, number, ec);
+    if (e == ERR_CORRUPT)
+        FAIL(ec, e, "transaction %u of block %" PRIu64 " cannot be read", tx_idx, number);
+    TRY(e);
+    *b.receipts = r.receipt;
+    *place = (struct index_place){.tx_idx = tx_idx, .first_log = r.first_log};
+    b.places = place;
     *out = b;
     return ERR_OK;
 }
@@ -166,8 +262,9 @@ enum err index_load_message(struct message *out, struct arena *a, const struct i
                             struct store_view *v, uint64_t number, struct err_ctx *ec) {
     struct index_head head;
     struct record_block body;
+    bytes payload;
     TRY(index_head(&head, v, number));
-    TRY(load_body(&body, a, src, v, number, ec));
+    TRY(load_body(&body, &payload, a, src, v, number, ec));
     *out = body.message;
     return ERR_OK;
 }

@@ -156,7 +156,7 @@ static enum err load_tx(struct tx *tx, struct receipt *r, struct index_place *pl
     place->first_log = be32_load(in.ptr);
     bytes envelope = bytes_of(in.ptr + FIXED_BYTES, be32_load(in.ptr + 24));
     bytes rest = bytes_of(envelope.ptr + envelope.len, in.len - FIXED_BYTES - envelope.len);
-    TRY(tx_decode_stored(tx, a, envelope, ec));
+    TRY(tx_decode_stored(tx, a, envelope, NULL, ec));
     memcpy(tx->sender.b, in.ptr + 4, 20);
     tx->has_sender = true;
     if (receipt_unpack(r, a, &rest) != ERR_OK || rest.len != 0)
@@ -185,10 +185,8 @@ enum err index_load_kept(struct index_block *out, struct arena *a, struct store_
 enum err index_load_tx(struct index_block *out, size_t *out_at, struct arena *a,
                        const struct index_source *src, struct store_view *v, uint64_t number,
                        uint32_t tx_idx, struct err_ctx *ec) {
-    enum err e = index_load_block(out, a, src, v, number, ec);
-    *out_at = tx_idx;
-    if (e == ERR_OK)
-        return tx_idx < out->tx_count ? ERR_OK : ERR_NOT_FOUND;
+    enum err e = index_load_section(out, a, src, v, number, tx_idx, ec);
+    *out_at = 0;
     if (e != ERR_PRUNED)
         return e;
     struct index_block b = {0};
@@ -203,7 +201,6 @@ enum err index_load_tx(struct index_block *out, size_t *out_at, struct arena *a,
     TRY(e);
     b.tx_count = 1;
     b.places = place;
-    *out_at = 0;
     *out = b;
     return ERR_OK;
 }

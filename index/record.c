@@ -4,8 +4,6 @@
 #include "base/check.h"
 #include "chain/header.h"
 
-enum { SOURCE_MESSAGE = 0, SOURCE_INLINE = 1 };
-
 /* --- fixed-width fields -------------------------------------------------------------------- */
 static void put_u32(struct buf *b, uint32_t v) {
     uint8_t raw[4];
@@ -71,6 +69,8 @@ static enum err take_end(bytes in) {
 }
 
 /* --- BLOCK --------------------------------------------------------------------------------- */
+enum { BLOCK_FIXED_BYTES = 1 + 8 + 32 + 8 + 4 };
+
 static bool is_signed(const struct derived_tx *d) {
     return d->tx.type <= TX_SET_CODE;
 }
@@ -93,6 +93,14 @@ void record_pack_block(struct buf *out, const struct derived_block *b, const has
     message_pack(out, &b->message);
 }
 
+size_t record_block_data_at(const struct derived_block *b) {
+    size_t senders = 0;
+    for (size_t i = 0; i < b->tx_count; i++)
+        senders += is_signed(&b->txs[i]);
+    return BLOCK_FIXED_BYTES + 20 * senders + message_packed_bytes(&b->message) -
+           b->message.data.len;
+}
+
 enum err record_unpack_block(struct record_block *out, bytes payload) {
     struct record_block r = {0};
     uint32_t senders = 0;
@@ -108,79 +116,6 @@ enum err record_unpack_block(struct record_block *out, bytes payload) {
     TRY(message_unpack(&r.message, &payload));
     TRY(take_end(payload));
     *out = r;
-    return ERR_OK;
-}
-
-/* --- RECEIPTS ------------------------------------------------------------------------------ */
-/* Whether an envelope is a part of the message's data, as those of signed transactions are: then
- * its place says it all. */
-static bool lies_in(bytes envelope, bytes data) {
-    uintptr_t e = (uintptr_t)envelope.ptr, d = (uintptr_t)data.ptr;
-    return data.len > 0 && e >= d && e + envelope.len <= d + data.len;
-}
-
-void record_pack_receipts(struct buf *out, const struct derived_block *b) {
-    bytes data = b->message.data;
-    buf_append_byte(out, RECORD_VERSION);
-    put_u64(out, b->header.number);
-    put_u32(out, (uint32_t)b->tx_count);
-    for (size_t i = 0; i < b->tx_count; i++) {
-        bytes raw = b->txs[i].tx.raw;
-        if (lies_in(raw, data)) {
-            buf_append_byte(out, SOURCE_MESSAGE);
-            put_u32(out, (uint32_t)(raw.ptr - data.ptr));
-            put_u32(out, (uint32_t)raw.len);
-        } else {
-            buf_append_byte(out, SOURCE_INLINE);
-            put_u32(out, (uint32_t)raw.len);
-            buf_append(out, raw.ptr, raw.len);
-        }
-        receipt_pack(out, &b->txs[i].receipt);
-    }
-}
-
-static enum err take_envelope(bytes *in, bytes *out, bytes message_data) {
-    uint8_t source = 0;
-    uint32_t offset = 0, len = 0;
-    TRY(take_u8(in, &source));
-    if (source == SOURCE_MESSAGE) {
-        TRY(take_u32(in, &offset));
-        TRY(take_u32(in, &len));
-        if (offset > message_data.len || len > message_data.len - offset)
-            return ERR_CORRUPT;
-        *out = bytes_of(message_data.ptr + offset, len);
-        return ERR_OK;
-    }
-    if (source != SOURCE_INLINE)
-        return ERR_CORRUPT;
-    TRY(take_u32(in, &len));
-    const uint8_t *p = take(in, len);
-    if (p == NULL)
-        return ERR_CORRUPT;
-    *out = bytes_of(p, len);
-    return ERR_OK;
-}
-
-enum err record_unpack_receipts(struct record_receipt **out, size_t *out_count, struct arena *a,
-                                bytes payload, bytes message_data, uint64_t number) {
-    uint64_t n = 0;
-    uint32_t count = 0;
-    TRY(take_version(&payload));
-    TRY(take_u64(&payload, &n));
-    TRY(take_u32(&payload, &count));
-    /* Each transaction takes at least one byte of the payload, which bounds the allocation. */
-    if (n != number || count > payload.len)
-        return ERR_CORRUPT;
-    struct record_receipt *r = arena_try_alloc(a, (size_t)count * sizeof(*r) + 1);
-    if (r == NULL)
-        return ERR_NOMEM;
-    for (uint32_t i = 0; i < count; i++) {
-        TRY(take_envelope(&payload, &r[i].envelope, message_data));
-        TRY(receipt_unpack(&r[i].receipt, a, &payload));
-    }
-    TRY(take_end(payload));
-    *out = r;
-    *out_count = count;
     return ERR_OK;
 }
 

@@ -1,18 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Payloads of the log records that this floor and the node write (PROTOCOL §7; framing, checksums
  * and chaining are state/log.h's). Integers are big-endian. Each payload begins with a version
- * byte, RECORD_VERSION today; another one is ERR_VERSION. A payload that does not parse exactly is
- * ERR_CORRUPT: it passed its checksum, so it was written wrong.
+ * byte, RECORD_VERSION today (of RECEIPTS RECORD_RECEIPTS_VERSION); another one is ERR_VERSION. A
+ * payload that does not parse exactly is ERR_CORRUPT: it passed its checksum, so it was written
+ * wrong.
  *
- *   BLOCK     version u8 | number u64 | previous header hash 32 | state-transition version u64 |
- * sender count u32 | senders 20 each | message (message_pack) RECEIPTS  version u8 | number u64 |
- * count u32 | per transaction: source u8, then {offset u32 | length u32} into the message's data
- * (source 0) or {length u32 | envelope} (source 1), then receipt_pack POOL      version u8 | sender
- * 20 | envelope to the end EPOCH     version u8 | epoch u64 | chain id u64 | genesis block hash 32
- *   REWIND    version u8 | epoch u64 | last block that stands u64 | reason u8
- *   SEAL      version u8 | number u64 | header hash 32 | receipts root 32
- *   KV        version u8 | count u16 | per change: space u8 | kind u8 (0 put, 1 delete) | key
- * length u8 | key | value length u32 | value
+ * - BLOCK: version u8 | number u64 | previous header hash 32 | state-transition version u64 |
+ *   sender count u32 | senders 20 each | message (message_pack)
+ * - RECEIPTS: version u8 | number u64 | count u32 | place of each section u32 | sections; a
+ * section: crc32c u32 | length u32 | index u32 | logs of the block before it u32 | transaction hash
+ * 32 | sender 20 | source u8, then {place in the BLOCK payload u32 | length u32} (source 0) or
+ *   {length u32 | envelope} (source 1), then receipt_pack
+ * - POOL: version u8 | sender 20 | envelope to the end
+ * - EPOCH: version u8 | epoch u64 | chain id u64 | genesis block hash 32
+ * - REWIND: version u8 | epoch u64 | last block that stands u64 | reason u8
+ * - SEAL: version u8 | number u64 | header hash 32 | receipts root 32
+ * - KV: version u8 | count u16 | per change: space u8 | kind u8 (0 put, 1 delete) | key length u8 |
+ *   key | value length u32 | value
+ *
+ * A transaction's section can be read without the rest of its record, so it has a checksum of its
+ * own: over the block's number, u64, and the section behind the checksum. An envelope that is read
+ * alone is good when it has the hash.
  *
  * Senders are side data: those of the block's signed transactions (types 0 to 4) in block order, so
  * that reading a block back needs no signature recovery. They never influence derivation. */
@@ -25,7 +33,7 @@
 #include "chain/derive.h"
 #include "chain/message.h"
 
-enum { RECORD_VERSION = 1 };
+enum { RECORD_VERSION = 1, RECORD_RECEIPTS_VERSION = 2 };
 
 struct record_block {
     uint64_t number;
@@ -40,16 +48,31 @@ struct record_block {
 void record_pack_block(struct buf *out, const struct derived_block *b, const hash32 *prev_hash);
 enum err record_unpack_block(struct record_block *out, bytes payload) MUST_USE;
 
+/* Where the message's data begins in the payload of a block. */
+size_t record_block_data_at(const struct derived_block *b);
+
 void record_pack_receipts(struct buf *out, const struct derived_block *b);
 /* One transaction of a block as the RECEIPTS record has it. */
 struct record_receipt {
-    bytes envelope; /* borrowed from the RECEIPTS payload or from message_data */
+    uint32_t tx_idx, first_log;
+    hash32 hash;
+    addr20 sender;
+    bytes envelope;       /* borrowed; ptr is NULL where it lies in the BLOCK payload, */
+    uint32_t envelope_at; /* there */
     struct receipt receipt;
 };
-/* *out: `*out_count` entries in `a`; arrays of the receipts live in `a`, log data is borrowed from
- * the payload. */
+/* *out: `*out_count` entries in `a`; arrays of the receipts live in `a`, what is borrowed is
+ * borrowed from the payload. Checksums of sections are not looked at: the record has one. */
 enum err record_unpack_receipts(struct record_receipt **out, size_t *out_count, struct arena *a,
-                                bytes payload, bytes message_data, uint64_t number) MUST_USE;
+                                bytes payload, uint64_t number) MUST_USE;
+/* Parts. The entry of the table that says where a transaction's section begins: its place in the
+ * payload. How long the section is, from its first RECORD_SECTION_LEAD_BYTES. And one section,
+ * exactly: ERR_CORRUPT when it is not that of block `number`. */
+enum { RECORD_SECTION_LEAD_BYTES = 8 };
+size_t record_section_entry(uint32_t tx_idx);
+size_t record_section_bytes(const uint8_t *lead);
+enum err record_unpack_section(struct record_receipt *out, struct arena *a, bytes section,
+                               uint64_t number) MUST_USE;
 
 struct record_pool {
     addr20 sender;

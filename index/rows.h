@@ -30,6 +30,11 @@ void row_send_key(uint8_t out[ROW_SEND_KEY_BYTES], unsigned level, uint64_t inde
 /* The rows of what a log says about the tree of messages to the parent; most say nothing. */
 void row_put_sends(struct store *s, const struct log_entry *l, uint64_t block);
 
+/* One transaction from the segments alone, as index_load_tx: ERR_PRUNED when they are gone. */
+enum err index_load_section(struct index_block *out, struct arena *a,
+                            const struct index_source *src, struct store_view *v, uint64_t number,
+                            uint32_t tx_idx, struct err_ctx *ec) MUST_USE;
+
 /* The rows of what outlives the block's segments. */
 void row_put_kept(struct store *s, const struct derived_block *b);
 

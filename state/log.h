@@ -113,6 +113,11 @@ uint32_t wal_segment_of(const struct wal *l, uint64_t seq);
 struct buf;
 enum err wal_read(struct wal *l, struct buf *b, struct log_pos pos, struct log_record *out,
                   struct err_ctx *ec) MUST_USE;
+/* `want` bytes of the payload of the record at `pos`, from its byte `from` on, into `out`; *out_len
+ * is less where the log ends. No checksum is looked at, nor the record's length: for payloads whose
+ * parts can be told good by themselves. Any thread; errors as wal_read. */
+enum err wal_read_part(struct wal *l, void *out, size_t want, struct log_pos pos, uint64_t from,
+                       size_t *out_len, struct err_ctx *ec) MUST_USE;
 /* Calls fn for each record with seq >= from_seq in order, until it returns another error than
  * ERR_OK, which is passed on. Checks crc and chain of every record in the segments it reads:
  * ERR_CORRUPT. ERR_PRUNED when from_seq is no longer there. Ends at the last record appended when

@@ -24,7 +24,7 @@
 #include <pthread.h>
 
 enum {
-    STORE_SCHEMA = 2, /* META's schema; another is ERR_VERSION */
+    STORE_SCHEMA = 3, /* META's schema; another is ERR_VERSION */
     STORE_PATH_MAX = 4096,
     STORE_DELTAS_MAX = 8,  /* in a set; above, the active one is no longer frozen */
     STORE_IDLE_VIEWS = 32, /* closed views kept for reuse, with their LMDB reader slot */

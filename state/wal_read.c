@@ -106,22 +106,31 @@ static bool is_pruned(struct wal *l, uint32_t segment) {
     return pruned;
 }
 
-static enum err read_record(struct wal *l, struct buf *b, struct log_pos pos,
-                            struct log_record *out, struct err_ctx *ec) {
+/* The segment that `pos` is in; *out_limit: where its records end. */
+static enum err segment_at(struct wal *l, struct log_pos pos, struct wal_segment *out,
+                           uint32_t *out_limit, struct err_ctx *ec) {
     pthread_mutex_lock(&l->lock);
     int i = segment_find(l, pos.segment);
-    struct wal_segment s = {0};
     uint32_t limit = 0;
     if (i >= 0) {
-        s = l->segments[i];
+        *out = l->segments[i];
         limit = (size_t)i + 1 == l->segment_count
                     ? atomic_load_explicit(&l->end, memory_order_acquire)
-                    : s.bytes;
+                    : out->bytes;
     }
     pthread_mutex_unlock(&l->lock);
     if (i < 0 || pos.offset < LOG_SEGMENT_HEADER_BYTES || pos.offset + LOG_HEADER_BYTES > limit)
         FAIL(ec, ERR_NOT_FOUND, "%s/%s: segment %u has no record at offset %u", l->dir, l->prefix,
              pos.segment, pos.offset);
+    *out_limit = limit;
+    return ERR_OK;
+}
+
+static enum err read_record(struct wal *l, struct buf *b, struct log_pos pos,
+                            struct log_record *out, struct err_ctx *ec) {
+    struct wal_segment s;
+    uint32_t limit;
+    TRY(segment_at(l, pos, &s, &limit, ec));
     /* Most records fit the first read; a longer one needs a second. */
     size_t want = limit - pos.offset < 4096 ? limit - pos.offset : 4096, got = 0;
     buf_reset(b);
@@ -149,13 +158,34 @@ static enum err read_record(struct wal *l, struct buf *b, struct log_pos pos,
     return ERR_OK;
 }
 
-enum err wal_read(struct wal *l, struct buf *b, struct log_pos pos, struct log_record *out,
-                  struct err_ctx *ec) {
-    enum err e = read_record(l, b, pos, out, ec);
-    /* It may go at any moment; whatever that looked like. */
+static enum err read_part(struct wal *l, void *out, size_t want, struct log_pos pos, uint64_t from,
+                          size_t *out_len, struct err_ctx *ec) {
+    struct wal_segment s;
+    uint32_t limit;
+    TRY(segment_at(l, pos, &s, &limit, ec));
+    uint64_t at = (uint64_t)pos.offset + LOG_HEADER_BYTES + from;
+    uint64_t left = at < limit ? limit - at : 0;
+    *out_len = 0;
+    if (left == 0)
+        return ERR_OK;
+    return read_at(l, s.number, out, want < left ? want : (size_t)left, at, out_len);
+}
+
+/* It may go at any moment, whatever that looked like. */
+static enum err pruned_or(enum err e, struct wal *l, struct log_pos pos, struct err_ctx *ec) {
     if (e != ERR_OK && is_pruned(l, pos.segment))
         FAIL(ec, ERR_PRUNED, "%s/%s: segment %u was pruned", l->dir, l->prefix, pos.segment);
     return e;
+}
+
+enum err wal_read(struct wal *l, struct buf *b, struct log_pos pos, struct log_record *out,
+                  struct err_ctx *ec) {
+    return pruned_or(read_record(l, b, pos, out, ec), l, pos, ec);
+}
+
+enum err wal_read_part(struct wal *l, void *out, size_t want, struct log_pos pos, uint64_t from,
+                       size_t *out_len, struct err_ctx *ec) {
+    return pruned_or(read_part(l, out, want, pos, from, out_len, ec), l, pos, ec);
 }
 
 /* Records of one loaded segment with from_seq <= seq <= last_seq. */

@@ -182,7 +182,7 @@ Test(derive_parent, auto_redeem) {
     cr_expect_eq(sys_get_u64(w, SYS_GAS_BACKLOG, NULL), 21000);
     cr_expect_eq(world_nonce(w, &FIXTURE_PARENT_SENDER), 1);
     struct tx stored;
-    cr_assert_eq(tx_decode_stored(&stored, &f.arena, r->tx.raw, NULL), ERR_OK);
+    cr_assert_eq(tx_decode_stored(&stored, &f.arena, r->tx.raw, NULL, NULL), ERR_OK);
     cr_expect(hash32_eq(&stored.hash, &r->tx.hash));
     fixture_clear(&f);
 }

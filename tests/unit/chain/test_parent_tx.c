@@ -82,11 +82,11 @@ static void expect_same(const struct tx *a, const struct tx *b) {
 /* Reads the envelope back, whole and cut. */
 static void expect_stored(struct arena *a, const struct tx *tx) {
     struct tx back;
-    cr_assert_eq(tx_decode_stored(&back, a, tx->raw, NULL), ERR_OK);
+    cr_assert_eq(tx_decode_stored(&back, a, tx->raw, NULL, NULL), ERR_OK);
     expect_same(&back, tx);
     cr_expect_eq(tx_decode(&back, a, tx->raw, true, NULL), ERR_UNSUPPORTED); /* not from users */
     for (size_t len = 0; len < tx->raw.len; len++)
-        cr_expect_neq(tx_decode_stored(&back, a, bytes_of(tx->raw.ptr, len), NULL), ERR_OK);
+        cr_expect_neq(tx_decode_stored(&back, a, bytes_of(tx->raw.ptr, len), NULL, NULL), ERR_OK);
 }
 
 Test(parent_tx, vectors) {

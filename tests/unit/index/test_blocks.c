@@ -7,6 +7,32 @@
 
 #include <criterion/criterion.h>
 
+/* One transaction by itself is what it is in the whole block. */
+static void expect_tx(struct blocks *b, struct arena *a, const struct index_block *whole,
+                      uint32_t idx) {
+    struct index_block one;
+    struct err_ctx ec = {.text = ""};
+    size_t at = 1;
+    uint64_t number = whole->head.header.number;
+    cr_assert_eq(index_load_tx(&one, &at, a, &b->source, b->view, number, idx, &ec), ERR_OK, "%s",
+                 ec.text);
+    cr_expect_eq(index_tx_idx(&one, at), idx);
+    cr_expect_eq(index_first_log(&one, at), index_first_log(whole, idx));
+    cr_expect(hash32_eq(&one.head.hash, &whole->head.hash));
+    cr_expect(hash32_eq(&one.txs[at].hash, &whole->txs[idx].hash));
+    cr_expect(addr20_eq(&one.txs[at].sender, &whole->txs[idx].sender));
+    cr_expect_eq(one.txs[at].nonce, whole->txs[idx].nonce);
+    struct buf x, y;
+    buf_init(&x, 1 << 20);
+    buf_init(&y, 1 << 20);
+    receipt_pack(&x, &one.receipts[at]);
+    receipt_pack(&y, &whole->receipts[idx]);
+    cr_expect_eq(x.len, y.len);
+    cr_expect_arr_eq(x.ptr, y.ptr, x.len);
+    buf_clear(&x);
+    buf_clear(&y);
+}
+
 static void expect_block(struct blocks *b, uint64_t number) {
     const struct derived_block *want = &b->made[number];
     struct arena a;
@@ -43,7 +69,12 @@ static void expect_block(struct blocks *b, uint64_t number) {
         cr_assert_eq(index_find_tx(&block, &idx, b->view, &d->tx.hash), ERR_OK);
         cr_expect_eq(block, number);
         cr_expect_eq(idx, i);
+        expect_tx(b, &a, &got, idx);
     }
+    size_t at;
+    cr_expect_eq(
+        index_load_tx(&got, &at, &a, &b->source, b->view, number, (uint32_t)want->tx_count, &ec),
+        ERR_NOT_FOUND);
     struct message m;
     if (number != 0) {
         cr_assert_eq(index_load_message(&m, &a, &b->source, b->view, number, &ec), ERR_OK, "%s",
@@ -72,6 +103,63 @@ Test(blocks, come_back_as_put) {
     blocks_add(&b, 40);
     for (uint64_t n = 0; n < b.count; n++)
         expect_block(&b, n);
+    blocks_close(&b);
+}
+
+/* Flips a bit of each byte of a part of a record on the disk: the transaction is refused, and read
+ * again when it is as it was. */
+static void damage(struct blocks *b, const char *prefix, enum table_id table, uint64_t number,
+                   uint64_t from, size_t len, uint32_t idx) {
+    uint8_t key[8], byte;
+    char path[512];
+    bytes value;
+    struct log_pos pos;
+    struct arena a;
+    struct index_block got;
+    struct err_ctx ec = {.text = ""};
+    size_t at;
+    arena_init(&a, 65536, 1 << 26);
+    be64_store(key, number);
+    cr_assert(store_get(b->view, table, bytes_of(key, 8), &value));
+    cr_assert_eq(row_position_decode(&pos, value), ERR_OK);
+    snprintf(path, sizeof(path), "%s/%s-%08u.seg", b->dir, prefix, pos.segment);
+    FILE *f = fopen(path, "r+b");
+    cr_assert_not_null(f, "%s", path);
+    for (size_t i = 0; i < len; i++) {
+        long where = (long)(pos.offset + LOG_HEADER_BYTES + from + i);
+        cr_assert_eq(fseek(f, where, SEEK_SET), 0);
+        cr_assert_eq(fread(&byte, 1, 1, f), 1);
+        for (int turn = 0; turn < 2; turn++) {
+            byte ^= 1;
+            cr_assert_eq(fseek(f, where, SEEK_SET), 0);
+            cr_assert_eq(fwrite(&byte, 1, 1, f), 1);
+            cr_assert_eq(fflush(f), 0);
+            enum err e = index_load_tx(&got, &at, &a, &b->source, b->view, number, idx, &ec);
+            cr_expect_eq(e, turn == 0 ? ERR_CORRUPT : ERR_OK, "byte %zu: %s", i, ec.text);
+        }
+    }
+    fclose(f);
+    arena_clear(&a);
+}
+
+Test(blocks, a_damaged_transaction_is_refused) {
+    struct blocks b;
+    blocks_open(&b, 5);
+    blocks_add(&b, 30);
+    uint64_t number = 1;
+    while (b.made[number].tx_count < 3)
+        number++;
+    struct buf payload;
+    buf_init(&payload, 1 << 20);
+    record_pack_receipts(&payload, &b.made[number]);
+    uint32_t at = be32_load(payload.ptr + record_section_entry(1));
+    damage(&b, "receipts", TABLE_RCPT, number, record_section_entry(1), 4, 1);
+    damage(&b, "receipts", TABLE_RCPT, number, at, record_section_bytes(payload.ptr + at), 1);
+    const struct derived_block *d = &b.made[number];
+    uint64_t envelope =
+        record_block_data_at(d) + (size_t)(d->txs[1].tx.raw.ptr - d->message.data.ptr);
+    damage(&b, "blocks", TABLE_BODY, number, envelope, d->txs[1].tx.raw.len, 1);
+    buf_clear(&payload);
     blocks_close(&b);
 }
 

@@ -73,6 +73,16 @@ static void expect_range(struct wal *l, uint64_t from, uint64_t to) {
 
 TestSuite(wal, .init = setup, .fini = teardown, .timeout = 60);
 
+/* A part of a record is those bytes of it. */
+static void expect_part(struct wal *l, const struct log_record *r) {
+    uint8_t part[64];
+    size_t from = (size_t)r->seq % (r->payload.len + 1), got = 0;
+    size_t want = r->payload.len - from < sizeof(part) ? r->payload.len - from : sizeof(part);
+    cr_assert_eq(wal_read_part(l, part, want, r->pos, from, &got, NULL), ERR_OK);
+    cr_assert_eq(got, want);
+    cr_assert_eq(memcmp(part, r->payload.ptr + from, want), 0);
+}
+
 /* Goal: what was appended comes back, in order and by position, before and after a restart, over
  * many segments. */
 Test(wal, append_read_reopen) {
@@ -98,9 +108,15 @@ Test(wal, append_read_reopen) {
         cr_assert_eq(wal_read(l, &b, pos[i], &r, NULL), ERR_OK);
         struct expect e = {i};
         cr_assert_eq(expect_next(&e, &r), ERR_OK);
+        expect_part(l, &r);
     }
     struct log_record r;
+    uint8_t part[8];
+    size_t got;
     cr_assert_eq(wal_read(l, &b, (struct log_pos){99, 64}, &r, NULL), ERR_NOT_FOUND);
+    cr_assert_eq(wal_read_part(l, part, 8, (struct log_pos){99, 64}, 0, &got, NULL), ERR_NOT_FOUND);
+    cr_assert_eq(wal_read_part(l, part, 8, pos[N], UINT32_MAX, &got, NULL), ERR_OK);
+    cr_assert_eq(got, 0);
     cr_assert_eq(wal_read(l, &b, (struct log_pos){pos[7].segment, pos[7].offset + 8}, &r, NULL),
                  ERR_CORRUPT);
     buf_clear(&b);
@@ -122,7 +138,10 @@ Test(wal, prune) {
     struct buf b;
     buf_init(&b, 1 << 20);
     struct log_record r;
+    uint8_t part[8];
+    size_t got;
     cr_assert_eq(wal_read(l, &b, pos[1], &r, NULL), ERR_PRUNED);
+    cr_assert_eq(wal_read_part(l, part, 8, pos[1], 0, &got, NULL), ERR_PRUNED);
     cr_assert_eq(wal_segment_seq(l, 0), first);
     cr_assert_eq(wal_segment_of(l, 1), wal_segment_of(l, first));
     cr_assert_eq(wal_segment_seq(l, pos[N].segment + 1), N + 1);
