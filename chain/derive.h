@@ -136,6 +136,9 @@ struct call_request {
      * void once it was true. NULL: it never has. */
     bool (*expired)(void *ctx);
     void *expired_ctx;
+    /* Most gas that the code may use, as struct evm_config has it; 0: no such limit. Not with a
+     * watch that traces, nor with run_redeems. */
+    int64_t budget;
 };
 struct call_result {
     enum evm_status status;
@@ -144,7 +147,8 @@ struct call_result {
     enum tx_verdict verdict;
     uint64_t gas_used;
     uint64_t gas_refund;
-    bytes output; /* lives in `a` */
+    bytes output;     /* lives in `a` */
+    bool over_budget; /* the call needs more than its budget: the rest says nothing */
 };
 enum err chain_call(struct call_result *out, struct chain *c, struct arena *a,
                     const struct header *header, const struct call_request *req,

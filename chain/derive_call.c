@@ -71,6 +71,7 @@ enum err chain_call(struct call_result *out, struct chain *c, struct arena *a,
     x->tx_gas_cap = UINT64_MAX;
     x->expired = req->expired;
     x->expired_ctx = req->expired_ctx;
+    x->budget = req->budget;
     if (req->overrides != NULL) {
         override_block(c, &req->overrides->block);
         overrides_apply(req->overrides, c->world);
@@ -83,6 +84,8 @@ enum err chain_call(struct call_result *out, struct chain *c, struct arena *a,
     struct call_result res = {
         .verdict = apply_tx_watched(x, &req->tx, a, &r, &receipt, req->watch, &stop)};
     x->expired = NULL;
+    x->budget = 0;
+    res.over_budget = res.verdict == TX_OK && x->last.over_budget;
     if (res.verdict == TX_OK) {
         res.status = r.status;
         res.gas_used = r.gas_used;

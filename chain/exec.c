@@ -166,6 +166,7 @@ static void run_message(struct exec *x, const struct evm_message *msg,
         .host = exec_host(x),
         .expired = x->expired,
         .expired_ctx = x->expired_ctx,
+        .budget = x->budget,
     };
     evm_run(x->vm, &cfg, msg, &x->last);
     /* A node that cannot execute must not go on: what it would write is not the chain's state. */

@@ -80,6 +80,7 @@ struct exec {
     /* As struct evm_config has it: of calls and simulations, NULL in blocks. */
     bool (*expired)(void *ctx);
     void *expired_ctx;
+    int64_t budget; /* likewise */
     /* BLOCKHASH: zero for unknown. */
     hash32 (*block_hash)(void *ctx, uint64_t number);
     void *block_hash_ctx;

@@ -124,6 +124,7 @@ static void run_frames(struct evm *vm) {
 void evm_run(struct evm *vm, const struct evm_config *cfg, const struct evm_message *msg,
              struct evm_result *out) {
     CHECK(cfg->tracer == NULL || cfg->tier == EVM_TIER_REFERENCE);
+    CHECK(cfg->budget == 0 || cfg->tracer == NULL);
     CHECK(msg->kind == EVM_CALL || msg->kind == EVM_CREATE || msg->kind == EVM_STATICCALL);
     CHECK(msg->gas >= 0);
     CHECK(vm->top ==

@@ -102,6 +102,7 @@ struct evm_result {
     int64_t gas_refund; /* EIP-3529 counter, uncapped; 0 unless status is SUCCESS */
     bytes output;       /* return or revert data; borrowed from the evm until its next run */
     addr20 created;     /* kind EVM_CREATE and SUCCESS */
+    bool over_budget;   /* stopped by evm_config.budget: nothing else here says anything */
 };
 
 /* Code of an account as the host hands it out; `code` stays valid until the transaction ends.
@@ -245,6 +246,11 @@ struct evm_config {
      * code costly for its gas lie behind calls. */
     bool (*expired)(void *ctx);
     void *expired_ctx;
+    /* Outside of consensus too: a run that would use more gas than this is stopped, its changes are
+     * undone and its result is void (over_budget). Code cannot see it: what it does within the
+     * budget is what it does without one. Precompiles are counted before they run, what the chain
+     * itself answers afterwards. 0: none. Not with a tracer. */
+    int64_t budget;
 };
 
 /* Runs the message: snapshot, value transfer, precompile or code, creation's code deposit; on

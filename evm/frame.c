@@ -96,12 +96,23 @@ static int64_t refund_so_far(const struct evm *vm) {
     return vm->top != NULL ? vm->top->refund : 0;
 }
 
+/* How much of the gas of the message in vm->call the run's budget does not cover. A caller that has
+ * given more than it could show is below 0 by that. */
+static int64_t beyond_budget(const struct evm *vm) {
+    int64_t budget = vm->cfg->budget, gas = vm->call.gas;
+    if (vm->top != NULL)
+        return vm->top->gas < 0 ? -vm->top->gas : 0;
+    return budget > 0 && gas > budget ? gas - budget : 0;
+}
+
 static struct frame *push_frame(struct evm *vm, uint32_t snapshot) {
     const struct call *c = &vm->call;
     struct frame *below = vm->top;
     struct frame *f = below == NULL ? vm->frames : below + 1;
     CHECK(c->depth <= EVM_CALL_DEPTH_MAX);
-    f->gas = f->gas_start = c->gas;
+    f->held = beyond_budget(vm);
+    f->gas_start = c->gas;
+    f->gas = c->gas - f->held;
     f->ip = NULL;
     f->pc = 0;
     f->stack = below == NULL ? vm->stacks : below->sp;
@@ -158,7 +169,8 @@ static bool load_code(struct evm *vm, struct frame *f, const struct evm_code_ref
     return frame_decode(vm, f, DECODED_START);
 }
 
-/* Answers what needs no frame: the chain's own addresses and precompiles. */
+/* Answers what needs no frame: the chain's own addresses and precompiles. A precompile that the
+ * budget does not cover sets over_budget instead. */
 static bool run_native(struct evm *vm, struct outcome *o) {
     const struct call *c = &vm->call;
     if (!c->delegated && vm->ops->system_call != NULL) {
@@ -187,6 +199,10 @@ static bool run_native(struct evm *vm, struct outcome *o) {
         return true;
     }
     o->gas_left = c->gas - (int64_t)price;
+    if (o->gas_left < beyond_budget(vm)) {
+        vm->out->over_budget = true;
+        return true;
+    }
     arena_reset(&vm->scratch);
     o->status = precompile_run(vm->cfg->revision, id, &vm->scratch, c->input, &o->output);
     return true;
@@ -209,6 +225,13 @@ static void give_up(struct evm *vm, uint32_t snapshot) {
     vm->top = NULL;
     vm->return_data = bytes_of(vm->ret_base, 0);
     *vm->out = (struct evm_result){.status = EVM_INTERNAL_ERROR, .output = vm->return_data};
+}
+
+/* The budget is used up: nothing of the run stays. */
+static void stop_over_budget(struct evm *vm, uint32_t snapshot) {
+    give_up(vm, snapshot);
+    vm->out->status = EVM_OUT_OF_GAS;
+    vm->out->over_budget = true;
 }
 
 /* Only a running frame checks this: the sender of a transaction has paid before. */
@@ -252,6 +275,10 @@ bool enter_call(struct evm *vm) {
     struct outcome o = {.status = EVM_SUCCESS, .gas_left = c->gas, .refund = refund_so_far(vm)};
     bool native = run_native(vm, &o);
     if (native || c->code.code.len == 0) {
+        if (vm->out->over_budget) {
+            stop_over_budget(vm, snapshot);
+            return true;
+        }
         if (o.status == EVM_INTERNAL_ERROR) {
             give_up(vm, snapshot);
             return true;
@@ -316,7 +343,7 @@ static void deposit_code(struct evm *vm, struct frame *f) {
         f->status = EVM_CODE_TOO_LARGE;
     } else if (code.len > 0 && code.ptr[0] == 0xef) {
         f->status = EVM_INVALID_CODE_PREFIX;
-    } else if (cost > f->gas) {
+    } else if (cost > f->gas + f->held) {
         f->status = EVM_CODE_DEPOSIT_GAS;
     } else {
         f->gas -= cost;
@@ -332,7 +359,11 @@ void frame_finish(struct evm *vm) {
         give_up(vm, f->snapshot);
         return;
     }
-    struct outcome o = {f->status, f->gas, f->refund, f->output, f->gas_start};
+    if (f->status == EVM_OUT_OF_GAS && f->held > 0) {
+        stop_over_budget(vm, f->snapshot);
+        return;
+    }
+    struct outcome o = {f->status, f->gas + f->held, f->refund, f->output, f->gas_start};
     settle(vm, &o, f->snapshot);
     trace_exit(vm, &o, f->depth);
     if (f->heats)

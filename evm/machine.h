@@ -111,8 +111,8 @@ const void *const *fast_labels(void);
 
 struct frame {
     /* Machine registers, saved while the frame does not run. */
-    u256 *sp; /* one past the top */
-    int64_t gas;
+    u256 *sp;              /* one past the top */
+    int64_t gas;           /* without `held`; below 0 while a call is given more than that */
     const struct insn *ip; /* fast tier */
     uint32_t pc;           /* reference tier */
 
@@ -140,6 +140,9 @@ struct frame {
     uint32_t depth; /* 0: top level */
     uint32_t snapshot;
     int64_t gas_start;
+    /* Gas that the frame has and must not use: what a run's budget does not cover. Constant; 0
+     * where there is no budget or it covers the frame. Whatever tells gas to code adds it. */
+    int64_t held;
 
     enum evm_status status; /* after a halt */
     bytes output;           /* after a halt: in this frame's memory, or a copy elsewhere */
@@ -163,6 +166,7 @@ struct call {
     struct evm_code_ref code;
     int precompile; /* id, or -1 */
     uint64_t ret_off, ret_len;
+    int64_t owed; /* part of `gas` that the caller's shown gas did not cover; taken when entering */
 };
 
 struct evm {

@@ -43,11 +43,15 @@ static void set_parties(struct call *c, const struct frame *f, enum evm_call_kin
 
 /* EIP-150: no more than 63/64 of what is left can be given along; a value carries a stipend for
  * free. */
-static int64_t give_gas(struct call *c, const u256 *requested, bool with_stipend, int64_t gas) {
-    int64_t most = gas - gas / 64;
+static int64_t give_gas(struct call *c, const struct frame *f, const u256 *requested,
+                        bool with_stipend, int64_t gas) {
+    int64_t all = gas + f->held;
+    int64_t most = all - all / 64;
     uint64_t want = u256_sat_u64(requested);
     c->gas = want < (uint64_t)most ? (int64_t)want : most;
-    gas -= c->gas;
+    int64_t now = c->gas < gas ? c->gas : gas;
+    c->owed = c->gas - now;
+    gas -= now;
     if (with_stipend)
         c->gas += GAS_CALL_STIPEND;
     return gas;
@@ -87,13 +91,14 @@ int64_t op_call_charge(struct evm *vm, struct frame *f, enum evm_call_kind kind,
     gas = resolve_code(vm, c, gas);
     if (gas < 0)
         return gas;
-    return give_gas(c, &sp[-1], moves_value, gas);
+    return give_gas(c, f, &sp[-1], moves_value, gas);
 }
 
 bool op_call_enter(struct evm *vm, struct frame *f) {
     const struct call *c = &vm->call;
     bool takes_value = c->kind == EVM_CALL || c->kind == EVM_CALLCODE;
     f->sp -= takes_value ? 7 : 6;
+    f->gas -= c->owed;
     f->ret_off = c->ret_off;
     f->ret_len = c->ret_len;
     return enter_call(vm);

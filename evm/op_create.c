@@ -40,7 +40,8 @@ bool op_create_enter(struct evm *vm, struct frame *f) {
         f->sp -= 3;
     }
     c->code_addr = c->recipient;
-    c->gas = f->gas - f->gas / 64;
+    int64_t all = f->gas + f->held;
+    c->gas = all - all / 64;
     f->gas -= c->gas;
     f->ret_len = 0;
     return enter_create(vm);

@@ -4,7 +4,7 @@
 int64_t op_sstore_charge(struct evm *vm, struct frame *f, const u256 *sp, int64_t gas) {
     if (f->is_static)
         return gas_fail(EVM_STATIC_VIOLATION);
-    if (gas <= GAS_SSTORE_SENTRY)
+    if (gas + f->held <= GAS_SSTORE_SENTRY)
         return gas_fail(EVM_OUT_OF_GAS);
     u256 original, current;
     if (vm->ops->sstore_peek(vm->ctx, &original, &current, &f->self, &sp[-1]))

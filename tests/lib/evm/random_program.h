@@ -20,6 +20,9 @@ size_t random_program(struct rng *r, uint8_t out[PROGRAM_BYTES_MAX]);
 struct program_verdict {
     hash32 digest;
     size_t output_len;
+    int64_t gas_used;
+    bool over_budget;
+    bool stopped; /* the run that was given a budget was over it */
     char text[256];
 };
 
@@ -35,7 +38,8 @@ struct tier_pair;
 struct tier_pair *tier_pair_new(void);
 void tier_pair_free(struct tier_pair *p);
 /* Runs the case in both tiers, each over a fresh world. The fast tier decodes at `heat` gas per
- * byte. True if they agree. */
+ * byte. True if they agree, and if each does the same within a budget of gas or is stopped by it;
+ * else what differs is in the verdicts. */
 bool tier_pair_agree(struct tier_pair *p, const struct program_case *c, uint32_t heat,
                      struct program_verdict *fast, struct program_verdict *reference);
 

@@ -106,6 +106,44 @@ Test(evm, top_level_static_precompile_and_delegation) {
     trial_close(&t);
 }
 
+Test(evm, a_budget_stops_and_is_not_seen) {
+    struct trial t;
+    trial_open(&t);
+    static const struct {
+        const char *code;
+        int64_t budget;
+        bool stops;
+    } cases[] = {
+        {"GAS PUSH0 MSTORE PUSH1 20 PUSH0 RETURN", 15, false},
+        {"GAS PUSH0 MSTORE PUSH1 20 PUSH0 RETURN", 14, true},
+        {"JUMPDEST PUSH0 JUMP", 1000000, true},
+        {"PUSH0 PUSH0 PUSH0 PUSH0 PUSH0 ADDRESS GAS CALL", 5000, true}, /* itself, without end */
+        {"PUSH1 01 PUSH0 SSTORE PUSH0 PUSH0 REVERT", 30000, false},
+        /* Millions of gas in one precompile: a pairing of 400 pairs. */
+        {"PUSH0 PUSH0 PUSH3 012c00 PUSH0 PUSH1 08 GAS STATICCALL", 60000, true},
+        {"PUSH0 PUSH0 PUSH0 PUSH0 PUSH1 08 GAS STATICCALL", 60000, false},
+        {"INVALID", 1, false},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        BOTH_TIERS(&t) {
+            t.cfg.budget = 0;
+            struct evm_result whole = trial_run(&t, cases[i].code);
+            u256 word = whole.output.len == 32 ? output_word(&whole, 0) : U256_ZERO;
+            cr_expect_not(whole.over_budget);
+            t.cfg.budget = cases[i].budget;
+            struct evm_result r = trial_run(&t, cases[i].code);
+            cr_expect_eq(r.over_budget, cases[i].stops, "%s", cases[i].code);
+            if (cases[i].stops)
+                continue;
+            cr_expect_eq(r.status, whole.status, "%s", cases[i].code);
+            cr_expect_eq(r.gas_left, whole.gas_left, "%s", cases[i].code);
+            cr_expect_eq(r.output.len, whole.output.len, "%s", cases[i].code);
+            u256 same = r.output.len == 32 ? output_word(&r, 0) : U256_ZERO;
+            cr_expect(u256_eq(&word, &same), "%s", cases[i].code);
+        }
+    trial_close(&t);
+}
+
 Test(evm, status_texts_are_there) {
     for (int s = EVM_INTERNAL_ERROR; s <= EVM_NONCE_OVERFLOW; s++)
         cr_expect(s == EVM_SUCCESS || strlen(evm_status_text((enum evm_status)s)) > 5, "%d", s);

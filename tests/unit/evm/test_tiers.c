@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The fast tier against the reference tier on random programs: {success, revert, failure}, gas,
- * refund, output, logs, state and warm marks must be equal. SEED chooses another series, ROUNDS
+ * refund, output, logs, state and warm marks must be equal, with a budget too if it is not used up.
+ * SEED chooses another series, ROUNDS
  * another length. */
 #include "tests/lib/evm/random_program.h"
 
@@ -27,7 +28,7 @@ Test(tiers, random_programs_agree, .timeout = 600) {
     uint64_t seed = rng_seed(0x7135);
     struct rng r = {seed};
     struct tier_pair *p = tier_pair_new();
-    unsigned count[3] = {0};
+    unsigned count[3] = {0}, stopped = 0;
     unsigned n = rounds(6000);
     for (unsigned i = 0; i < n; i++) {
         static uint8_t code[PROGRAM_CONTRACTS][PROGRAM_BYTES_MAX];
@@ -49,11 +50,14 @@ Test(tiers, random_programs_agree, .timeout = 600) {
         bool same = tier_pair_agree(p, &c, heats[rng_below(&r, ARRAY_LEN(heats))], &fast, &ref);
         cr_assert(same, "program %u, SEED=%llu\n fast %s\n ref  %s", i, (unsigned long long)seed,
                   fast.text, ref.text);
+        stopped += fast.stopped + ref.stopped;
         count[ref.text[0] == ',' ? 0 : ref.text[0] == 'e' ? 1 : 2]++;
     }
     /* The generator is worth its name only if enough programs get through. */
     cr_expect_gt(count[0], n / 10, "%u of %u succeed", count[0], n);
     cr_expect_gt(count[1], n / 100, "%u of %u revert", count[1], n);
+    cr_expect(stopped > n / 5 && stopped < 2 * n - n / 5, "a budget stops %u of %u runs", stopped,
+              2 * n);
     cr_log_info("%u succeed, %u revert, %u fail", count[0], count[1], count[2]);
     tier_pair_free(p);
 }
