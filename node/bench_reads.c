@@ -186,11 +186,15 @@ static enum err shoot(struct shot *out, struct reads *s, bool peer, enum read_ki
     return e;
 }
 
+static bool is_wanted(const struct bench_report *r, size_t kind) {
+    return r->only == NULL || strstr(kind_names[kind], r->only) != NULL;
+}
+
 static enum err measure(struct bench_report *r, struct reads *s, struct err_ctx *ec) {
     size_t count = r->count != 0 ? r->count : COUNT_DEFAULT;
     for (size_t run = 0; run < r->runs; run++)
         for (size_t k = 0; k < READ_KINDS; k++)
-            for (size_t m = 0; m < MODES; m++) {
+            for (size_t m = 0; is_wanted(r, k) && m < MODES; m++) {
                 struct shot a, b = {0};
                 size_t n = k == READ_FILTERED_LOGS ? count / SLOW_PART : count;
                 size_t least =
@@ -232,7 +236,7 @@ static enum err run(struct bench_report *r, struct reads *s, struct err_ctx *ec)
         TRY(check_logs(s, true, ec));
     TRY(measure(r, s, ec));
     for (size_t k = 0; k < READ_KINDS; k++)
-        for (size_t m = 0; m < MODES; m++) {
+        for (size_t m = 0; is_wanted(r, k) && m < MODES; m++) {
             add(r, s, k, m, "", true, &s->per_s[k][m]);
             add(r, s, k, m, ", p50", false, &s->p50[k][m]);
             add(r, s, k, m, ", p99", false, &s->p99[k][m]);

@@ -131,7 +131,7 @@ static void usage(FILE *f) {
             "  --peer PROGRAM   Anvil's program, measured in the same runs (latency: or its URL)\n"
             "  --cores WHICH    one: node on core 0, load on core 1; both: all of them for both\n"
             "  --accounts N     accounts in the state that load runs on (1000000)\n"
-            "  --only TEXT      kinds of load that have TEXT in their name (durable)\n"
+            "  --only TEXT      kinds of load that have TEXT in their name (durable, reads)\n"
             "  --long           larger sizes too\n\n");
     for (size_t i = 0; i < ARRAY_LEN(benches); i++)
         fprintf(f, "  %-12s %s\n", benches[i].name, benches[i].help);

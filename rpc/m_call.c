@@ -16,7 +16,25 @@ enum {
     CALL_STIPEND = 2300,
     ESTIMATE_SLACK_NUM = 15, /* the search ends when the interval is below 1.5 % */
     ESTIMATE_SLACK_DEN = 1000,
+    BRIEF_DATA_MAX_BYTES = 8192, /* of a call that may run on the event loop */
 };
+
+/* What may take long whatever the budget of gas: the state of older blocks, overrides, lists whose
+ * entries are looked up or recovered before the code runs. */
+static bool is_brief(const struct rpc_call *c) {
+    const json_t *tx = param_at(c, 0), *block = param_at(c, 1);
+    const char *tag = block == NULL ? "latest" : json_string_value(block);
+    return tag != NULL && (strcmp(tag, "latest") == 0 || strcmp(tag, "pending") == 0) &&
+           param_at(c, 2) == NULL && param_at(c, 3) == NULL &&
+           json_object_get(tx, "accessList") == NULL &&
+           json_object_get(tx, "authorizationList") == NULL && json_object_get(tx, "to") != NULL;
+}
+
+/* Whether the run says all that the answer needs: why code failed is found by running it again. */
+static bool is_told(const struct call_result *r) {
+    return !r->over_budget && r->verdict == TX_OK &&
+           (r->status == EVM_SUCCESS || r->status == EVM_REVERT);
+}
 
 void rpc_eth_call(struct rpc_call *c) {
     struct tx_args t;
@@ -24,17 +42,30 @@ void rpc_eth_call(struct rpc_call *c) {
     struct index_head head;
     struct call_overrides o;
     struct call_result r;
+    bool on_loop = c->budget_gas > 0;
+    if (on_loop && !is_brief(c)) {
+        rpc_over_budget(c);
+        return;
+    }
     if (!param_tx(c, 0, &t, rpc_arena(c)) || !param_block(c, 1, &ref, true) ||
         !param_overrides(c, 2, 3, &o, rpc_arena(c)) || !rpc_need_block(c, &ref, &head))
         return;
     rpc_cap_gas(c, &t);
+    if (on_loop && (node_interface_is(&t) || t.tx.data.len > BRIEF_DATA_MAX_BYTES)) {
+        rpc_over_budget(c);
+        return;
+    }
     if (node_interface_is(&t)) {
         node_interface_call(c, &t, &head, &o);
         return;
     }
-    struct simulation s = {.tx = &t.tx, .head = &head, .overrides = &o};
+    struct simulation s = {.tx = &t.tx, .head = &head, .overrides = &o, .budget = c->budget_gas};
     if (!rpc_simulate(c, &s, &r))
         return;
+    if (on_loop && !is_told(&r)) {
+        rpc_over_budget(c);
+        return;
+    }
     if (r.verdict != TX_OK || r.status != EVM_SUCCESS) {
         rpc_fail_run(c, &s, &r);
         return;

@@ -30,6 +30,7 @@ bool rpc_simulate(struct rpc_call *c, const struct simulation *s, struct call_re
                                .overrides = s->overrides,
                                .watch = s->watch,
                                .run_redeems = s->run_redeems,
+                               .budget = (int64_t)s->budget,
                                .expired = expired,
                                .expired_ctx = &limit};
     struct err_ctx ec;

@@ -16,6 +16,7 @@ struct simulation {
     const struct call_overrides *overrides; /* NULL: none */
     const struct exec_watch *watch;         /* NULL: nobody */
     bool run_redeems;                       /* retries that it schedules too */
+    uint64_t budget;                        /* as struct call_request has it; 0: none */
 };
 
 /* Runs the message. False with the error set; a bad verdict or a failure of the code is no error

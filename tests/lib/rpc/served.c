@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "base/hex.h"
 #include "index/record.h"
+#include "rpc/engine.h"
 
 #include <criterion/criterion.h>
 #include <ftw.h>
@@ -233,36 +234,62 @@ static json_t *parse(const char *text) {
     return v;
 }
 
-static json_t *call(struct served *s, const char *name, const char *params_text) {
-    struct rpc_call c;
-    rpc_call_init(&c, &s->cx);
-    c.method = rpc_method_find(name, strlen(name), true);
-    cr_assert_not_null(c.method, "%s", name);
-    c.params = parse(params_text);
-    c.phase = RPC_PHASE_RUN;
-    if (c.method->cost != RPC_COST_INLINE && c.method->cost != RPC_COST_SUBMIT)
-        rpc_reader_run(s->reader, &c, 1);
-    else
-        c.method->run(&c);
+/* The reply of a call that has run. */
+static json_t *reply_of(const struct rpc_call *c) {
     json_t *out = json_object();
     json_error_t je;
-    if (c.code != 0) {
-        json_t *e = json_pack("{s:i, s:s%}", "code", c.code, "message", (const char *)c.text.ptr,
-                              c.text.len);
+    if (c->code != 0) {
+        json_t *e = json_pack("{s:i, s:s%}", "code", c->code, "message", (const char *)c->text.ptr,
+                              c->text.len);
         cr_assert_not_null(e);
-        if (c.data.len != 0)
+        if (c->data.len != 0)
             json_object_set_new(
-                e, "data", json_loadb((const char *)c.data.ptr, c.data.len, JSON_DECODE_ANY, &je));
+                e, "data",
+                json_loadb((const char *)c->data.ptr, c->data.len, JSON_DECODE_ANY, &je));
         json_object_set_new(out, "error", e);
     } else {
-        json_t *r = json_loadb((const char *)c.result.ptr, c.result.len,
+        json_t *r = json_loadb((const char *)c->result.ptr, c->result.len,
                                JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &je);
-        cr_assert_not_null(r, "%s: %s: %.*s", name, je.text, (int)c.result.len,
-                           (const char *)c.result.ptr);
+        cr_assert_not_null(r, "%s: %s: %.*s", c->method->name, je.text, (int)c->result.len,
+                           (const char *)c->result.ptr);
         json_object_set_new(out, "result", r);
     }
-    json_decref(c.params);
+    return out;
+}
+
+/* One run; NULL: over the budget, which is 0 for none. */
+static json_t *run(struct served *s, const struct rpc_method *m, json_t *params, uint64_t budget) {
+    struct rpc_call c;
+    rpc_call_init(&c, &s->cx);
+    c.method = m;
+    c.params = params;
+    c.phase = RPC_PHASE_RUN;
+    c.budget_gas = budget;
+    if (m->cost != RPC_COST_INLINE && m->cost != RPC_COST_SUBMIT)
+        rpc_reader_run(s->reader, &c, 1);
+    else
+        m->run(&c);
+    cr_assert(budget > 0 || !c.over_budget);
+    json_t *out = c.over_budget ? NULL : reply_of(&c);
     rpc_call_clear(&c);
+    return out;
+}
+
+static json_t *call(struct served *s, const char *name, const char *params_text) {
+    const struct rpc_method *m = rpc_method_find(name, strlen(name), true);
+    cr_assert_not_null(m, "%s", name);
+    json_t *params = parse(params_text), *brief = NULL;
+    if (m->cost == RPC_COST_BRIEF)
+        brief = run(s, m, params, RPC_LOOP_GAS);
+    s->was_brief = brief != NULL;
+    json_t *out = run(s, m, params, 0);
+    if (brief != NULL) {
+        char *shown = json_dumps(brief, JSON_ENCODE_ANY);
+        cr_expect(json_equal(brief, out), "with a budget %s %s: %s", name, params_text, shown);
+        free(shown);
+        json_decref(brief);
+    }
+    json_decref(params);
     return out;
 }
 
