@@ -17,9 +17,11 @@ struct level {
 
 static void put_string(struct buf *out, bytes payload) {
 #ifdef FUZZ_PLANT_BUG
-    /* The bug that a search must find: one length of the short form is written in the long one. */
-    if (payload.len == 40) {
-        buf_append(out, "\xb8\x28", 2);
+    /* The bug that a search must find: the longer strings of the short form are written in the long
+     * one. */
+    if (payload.len >= 8 && payload.len < 56) {
+        const uint8_t head[] = {0xb8, (uint8_t)payload.len};
+        buf_append(out, head, sizeof(head));
         buf_append(out, payload.ptr, payload.len);
         return;
     }
