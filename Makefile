@@ -123,8 +123,8 @@ BENCH_ALL = $(if $(NAMES),,all)
 # Anvil, measured beside ours, is there after `scripts/setup test`; PEER= leaves it out.
 PEER ?= $(wildcard tests/func/node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil)
 RUNS ?= 5
-bench: all ## measurements, as a table (NAMES=, RUNS=, PEER=, ARGS=--json); mint: 10,000 items by API on an L3
-	$(Q)$(if $(BENCH_NAMES)$(BENCH_ALL),build/callipter bench $(BENCH_NAMES) --runs $(RUNS) $(if $(PEER),--peer $(PEER)) $(ARGS))
+bench: all ## measurements, as a table (NAMES=, RUNS=, PEER=, ARGS=--json; node/bench/README.md); mint: 10,000 items by API on an L3
+	$(Q)$(if $(BENCH_NAMES)$(BENCH_ALL),CORPORA=$$(scripts/corpora || true) build/callipter bench $(BENCH_NAMES) --runs $(RUNS) $(if $(PEER),--peer $(PEER)) $(ARGS))
 	$(Q)$(if $(filter mint,$(NAMES))$(BENCH_ALL),scripts/setup l3 && node scripts/l3/bench.mjs $(filter --json,$(ARGS)))
 
 # abort_on_error: Criterion would otherwise pass a test whose leak is found at exit.

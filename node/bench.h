@@ -21,8 +21,10 @@ struct bench_report {
     size_t count;     /* of what a bench counts; 0: its own choice */
     size_t runs;      /* medians are of so many */
     size_t accounts;  /* in the state that load runs on; 0: the bench's own choice */
+    size_t seconds;   /* of the load of bench memory; 0: its own choice */
     bool both_cores;  /* node and load share all cores; else one each */
-    bool large;       /* sizes that take long too */
+    bool large;       /* sizes and kinds that take long too */
+    struct bench_folders *folders; /* what benches leave for those after them; or NULL */
 };
 enum { BENCH_RUNS_MAX = 99 };
 
@@ -55,7 +57,7 @@ void bench_series_add(struct bench_series *s, double ours, double peers);
 void bench_add_series(struct bench_report *r, const struct bench_row *row,
                       const struct bench_series *s);
 
-#define BENCH(name, help)                                                                          \
+#define BENCH(name, asked, help)                                                                   \
     enum err bench_##name(struct bench_report *r, struct err_ctx *ec) MUST_USE;
 #include "node/benches.def"
 #undef BENCH

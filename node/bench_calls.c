@@ -13,7 +13,7 @@
 #include <stdlib.h>
 
 enum { CALLS_MIN = 5, CALLS_MAX = 400, PROGRAMS_MAX = 64, PATH_BYTES = DATADIR_PATH_MAX + 512 };
-static const double TIME_PER_PROGRAM_NS = 0.5e9;
+static const double TIME_PER_RUN_NS = 0.1e9;
 
 struct caller {
     struct bench_node node;
@@ -74,16 +74,16 @@ static enum err call_once(double *ns, json_t **out, struct caller *c, bytes body
     return bench_client_result(out, answer, ec);
 }
 
-static enum err measure(struct bench_report *r, const char *name, struct caller *ours,
-                        struct caller *peer, bytes body, struct err_ctx *ec) {
+/* Medians of calls by turns. */
+static enum err one_run(double us[2], const char *name, struct caller *ours, struct caller *peer,
+                        bytes body, struct err_ctx *ec) {
     double ns[2][CALLS_MAX], total = 0;
     size_t n = 0;
-    bool with_peer = r->peer != NULL;
-    for (; n < CALLS_MAX && (n < CALLS_MIN || total < TIME_PER_PROGRAM_NS); n++) {
+    for (; n < CALLS_MAX && (n < CALLS_MIN || total < TIME_PER_RUN_NS); n++) {
         json_t *a = NULL, *b = NULL;
         TRY(call_once(&ns[0][n], &a, ours, body, ec));
-        enum err e = with_peer ? call_once(&ns[1][n], &b, peer, body, ec) : ERR_OK;
-        bool same = !with_peer || (e == ERR_OK && json_equal(a, b));
+        enum err e = peer != NULL ? call_once(&ns[1][n], &b, peer, body, ec) : ERR_OK;
+        bool same = peer == NULL || (e == ERR_OK && json_equal(a, b));
         json_decref(a);
         json_decref(b);
         if (e != ERR_OK)
@@ -92,12 +92,25 @@ static enum err measure(struct bench_report *r, const char *name, struct caller 
             FAIL(ec, ERR_MISMATCH, "%s: the peer gives another result", name);
         total += ns[0][n];
     }
-    bench_add(r, &(struct bench_row){.name = name,
-                                     .value = bench_median(ns[0], n) / 1e3,
-                                     .unit = "us",
-                                     .peer = with_peer ? "Anvil" : NULL,
-                                     .peer_value = with_peer ? bench_median(ns[1], n) / 1e3 : 0,
-                                     .smaller_is_better = true});
+    us[0] = bench_median(ns[0], n) / 1e3;
+    us[1] = peer != NULL ? bench_median(ns[1], n) / 1e3 : 0;
+    return ERR_OK;
+}
+
+static enum err measure(struct bench_report *r, const char *name, struct caller *ours,
+                        struct caller *peer, bytes body, struct err_ctx *ec) {
+    struct bench_series series = {0};
+    for (size_t run = 0; run < r->runs; run++) {
+        double us[2] = {0};
+        TRY(one_run(us, name, ours, r->peer != NULL ? peer : NULL, body, ec));
+        bench_series_add(&series, us[0], us[1]);
+    }
+    bench_add_series(r,
+                     &(struct bench_row){.name = name,
+                                         .unit = "us",
+                                         .peer = r->peer != NULL ? "Anvil" : NULL,
+                                         .smaller_is_better = true},
+                     &series);
     return ERR_OK;
 }
 
@@ -114,6 +127,8 @@ static enum err run_test(struct bench_report *r, const char *name, const json_t 
         char label[128];
         const char *input = json_string_value(json_array_get(data, i));
         snprintf(label, sizeof label, "%.80s %zu", name, i);
+        if (r->only != NULL && strstr(label, r->only) == NULL)
+            continue;
         if (to == NULL || input == NULL) {
             e = err_set(ec, ERR_PARSE, __FILE__, __LINE__, "%s is no call", label);
             break;

@@ -266,20 +266,34 @@ static enum err sign(struct bench_tx *out, struct bench_chain *c, struct arena *
     return ERR_OK;
 }
 
+/* The address that BENCH_CROWD's code makes of a number. */
+static addr20 crowd_addr(uint64_t i) {
+    uint8_t word[WORD] = {0};
+    hash32 h;
+    addr20 a;
+    be64_store(word + WORD - 8, i);
+    keccak256(&h, word, WORD);
+    memcpy(a.b, h.b + 12, sizeof a.b);
+    return a;
+}
+
 enum err bench_chain_sign(struct bench_tx *out, struct bench_chain *c, struct arena *a,
                           enum bench_work w, struct err_ctx *ec) {
     struct buf data;
     struct tx tx = {.gas_limit = works[w].gas};
+    CHECK(!c->far || c->crowd > 0);
+    uint64_t recipient = bench_random(&c->rng) % (c->far ? c->crowd : c->count);
     *out = (struct bench_tx){.work = w,
                              .sender = (uint32_t)(c->next++ % c->count),
-                             .recipient = (uint32_t)(bench_random(&c->rng) % c->count)};
-    const addr20 *to = &c->recipients[out->recipient].addr;
+                             .recipient = (uint32_t)recipient,
+                             .far = c->far};
+    addr20 to = c->far ? crowd_addr(recipient) : c->recipients[recipient].addr;
     buf_init(&data, DEPLOY_DATA_MAX);
-    put_data(&data, w, to, out->recipient);
+    put_data(&data, w, &to, out->recipient);
     CHECK(!data.overflow);
     tx.data = buf_bytes(&data);
     tx.is_create = w == BENCH_DEPLOY;
-    tx.to = w == BENCH_TRANSFER ? *to : addr_of(w == BENCH_ERC20 ? BENCH_COIN : BENCH_ITEMS);
+    tx.to = w == BENCH_TRANSFER ? to : addr_of(w == BENCH_ERC20 ? BENCH_COIN : BENCH_ITEMS);
     if (w == BENCH_TRANSFER)
         tx.value = U256_ONE;
     enum err e = sign(out, c, a, &tx, ec);
@@ -375,7 +389,7 @@ static enum err take_receipt(struct bench_chain *c, const struct bench_tx *t, co
         s->balance = u256_sub(&s->balance, &U256_ONE);
     if (t->work == BENCH_ERC20)
         s->coins++;
-    if (t->work < BENCH_WORK_COUNT)
+    if (t->work < BENCH_WORK_COUNT && !t->far)
         c->recipients[t->recipient].got[t->work]++;
     return ERR_OK;
 }
@@ -588,6 +602,34 @@ enum err bench_chain_check_balances(struct bench_chain *c, struct bench_client *
     }
     checks_end(&k);
     free(asked);
+    return e;
+}
+
+enum err bench_chain_check_nonces(const struct bench_chain *c, struct bench_client *client,
+                                  struct err_ctx *ec) {
+    struct checks k = {.client = client};
+    enum err e = ERR_OK;
+    buf_init(&k.body, BENCH_CLIENT_ANSWER_MAX);
+    for (size_t first = 0; e == ERR_OK && first < c->count; first += CHECK_BATCH) {
+        checks_begin(&k);
+        for (size_t i = first; i < c->count && i < first + CHECK_BATCH; i++) {
+            char who[41] = {0}, params[64];
+            hex_encode(who, c->senders[i].addr.b, 20);
+            snprintf(params, sizeof params, "[\"0x%s\",\"latest\"]", who);
+            checks_add(&k, "eth_getTransactionCount", params);
+        }
+        e = checks_ask(&k, ec);
+        for (size_t i = 0; e == ERR_OK && i < k.n; i++) {
+            char want[24];
+            const char *have = json_string_value(k.results[i]);
+            snprintf(want, sizeof want, "0x%" PRIx64, c->senders[first + i].nonce);
+            if (have == NULL || strcmp(have, want) != 0)
+                e = err_set(ec, ERR_MISMATCH, __FILE__, __LINE__,
+                            "%s: sender %zu has nonce %.20s, and %s were sent", client->addr,
+                            first + i, have != NULL ? have : "none", want);
+        }
+    }
+    checks_end(&k);
     return e;
 }
 

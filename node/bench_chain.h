@@ -48,6 +48,10 @@ struct bench_chain {
     size_t next;            /* transaction: its sender is next % count */
     uint64_t checked_block; /* the newest whose receipts were looked at, or do not count */
     uint64_t rng;
+    /* Accounts that BENCH_CROWD made; and whether transactions go to them instead of the
+     * recipients, which then get nothing. */
+    uint64_t crowd;
+    bool far;
 };
 
 void bench_chain_new(struct bench_chain *c, size_t count);
@@ -65,6 +69,7 @@ struct bench_tx {
     hash32 hash;
     enum bench_work work;
     uint32_t sender, recipient;
+    bool far; /* the recipient is one of the crowd */
 };
 /* Signs the next transaction. ERR_SIGNATURE. */
 enum err bench_chain_sign(struct bench_tx *out, struct bench_chain *c, struct arena *a,
@@ -86,6 +91,9 @@ enum err bench_chain_crowd(uint64_t *out, struct bench_client *client, struct er
 enum err bench_chain_check_receipts(struct bench_chain *c, struct bench_client *client,
                                     const struct bench_tx *txs, size_t n, uint64_t *out_gas,
                                     struct err_ctx *ec) MUST_USE;
+/* Compares the nonce of every sender with what was signed. ERR_MISMATCH. */
+enum err bench_chain_check_nonces(const struct bench_chain *c, struct bench_client *client,
+                                  struct err_ctx *ec) MUST_USE;
 /* Compares every sender's and recipient's balances, in ether, coins and items, with what they must
  * be. ERR_MISMATCH. */
 enum err bench_chain_check_balances(struct bench_chain *c, struct bench_client *client,

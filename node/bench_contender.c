@@ -18,6 +18,7 @@ enum {
     CROWD_CONNECTIONS = 4,
     CROWD_DEPTH = 4,
     MINE_MAX = 1000,
+    FOLDERS_MAX = 3,
     BROTLI_QUALITY = 6,
 };
 
@@ -83,15 +84,14 @@ static enum err make_crowd(struct bench_contender *c, uint64_t accounts, struct 
     if (made != accounts)
         FAIL(ec, ERR_MISMATCH, "%llu accounts of %llu were made", (unsigned long long)made,
              (unsigned long long)accounts);
+    c->chain.crowd = made;
     return ERR_OK;
 }
 
-enum err bench_contender_prepare(struct bench_contender *c, const struct bench_report *r,
-                                 size_t senders, struct err_ctx *ec) {
+static enum err make_folder(struct bench_contender *c, uint64_t accounts, struct err_ctx *ec) {
     static const char *const args[] = {"--block-gap-ms", "0", NULL};
     char genesis[PATH_BYTES];
-    uint64_t accounts = r->accounts != 0 ? r->accounts : BENCH_ACCOUNTS;
-    size_t own = accounts < 2 * senders ? (size_t)(accounts + 1) / 2 : senders;
+    size_t own = accounts < 2 * BENCH_SENDERS ? (size_t)(accounts + 1) / 2 : BENCH_SENDERS;
     bench_chain_new(&c->chain, own);
     TRY(bench_node_folder(&c->node, ec));
     genesis_path(genesis, c);
@@ -106,13 +106,62 @@ enum err bench_contender_prepare(struct bench_contender *c, const struct bench_r
     return ERR_OK;
 }
 
+struct bench_folders {
+    struct folder {
+        uint64_t accounts; /* 0: none yet */
+        struct bench_contender made;
+    } all[FOLDERS_MAX];
+    size_t next; /* the one that is replaced by a new one */
+};
+
+void bench_folders_free(struct bench_folders *f) {
+    for (size_t i = 0; f != NULL && i < FOLDERS_MAX; i++)
+        if (f->all[i].accounts != 0)
+            bench_contender_stop(&f->all[i].made);
+    free(f);
+}
+
+static enum err folder_of(const struct bench_contender **out, struct bench_report *r,
+                          uint64_t accounts, struct err_ctx *ec) {
+    if (r->folders == NULL)
+        r->folders = calloc(1, sizeof *r->folders);
+    CHECK(r->folders != NULL);
+    for (size_t i = 0; i < FOLDERS_MAX; i++) {
+        *out = &r->folders->all[i].made;
+        if (r->folders->all[i].accounts == accounts)
+            return ERR_OK;
+    }
+    struct folder *f = &r->folders->all[r->folders->next++ % FOLDERS_MAX];
+    if (f->accounts != 0)
+        bench_contender_stop(&f->made);
+    *f = (struct folder){0};
+    bench_contender_init(&f->made);
+    bench_pin(BENCH_ALL_CORES);
+    enum err e = make_folder(&f->made, accounts, ec);
+    if (e != ERR_OK) {
+        bench_contender_stop(&f->made);
+        return e;
+    }
+    f->accounts = accounts;
+    *out = &f->made;
+    return ERR_OK;
+}
+
+enum err bench_contender_prepare(struct bench_contender *c, struct bench_report *r, size_t senders,
+                                 struct err_ctx *ec) {
+    const struct bench_contender *made = NULL;
+    uint64_t accounts = r->accounts != 0 ? r->accounts : BENCH_ACCOUNTS;
+    CHECK(senders <= BENCH_SENDERS);
+    TRY(folder_of(&made, r, accounts, ec));
+    TRY(bench_contender_fork(c, made, ec));
+    c->chain.count = c->chain.count < senders ? c->chain.count : senders;
+    return ERR_OK;
+}
+
 enum err bench_contender_fork(struct bench_contender *out, const struct bench_contender *c,
                               struct err_ctx *ec) {
-    char genesis[PATH_BYTES];
     bench_chain_clone(&out->chain, &c->chain);
     TRY(bench_node_folder(&out->node, ec));
-    genesis_path(genesis, out);
-    TRY(bench_chain_write_genesis(&out->chain, genesis, false, ec));
     return bench_node_copy(&out->node, &c->node, ec);
 }
 

@@ -35,10 +35,14 @@ void bench_contender_stop(struct bench_contender *c);
 /* Ends the process; the folder stays, for bench_contender_serve. */
 void bench_contender_end(struct bench_contender *c);
 
-/* Makes a folder with block 0 and, by transactions, all the accounts that are wanted, `senders` of
- * them ours to send from; the node is not running afterwards. */
-enum err bench_contender_prepare(struct bench_contender *c, const struct bench_report *r,
-                                 size_t senders, struct err_ctx *ec) MUST_USE;
+/* A folder with block 0 and, by transactions, all the accounts that are wanted, `senders` of them
+ * ours to send from, at most BENCH_SENDERS; the node is not running afterwards. Such a folder is
+ * made once per number of accounts and then copied: r->folders, the caller's of the benches to
+ * free. */
+enum err bench_contender_prepare(struct bench_contender *c, struct bench_report *r, size_t senders,
+                                 struct err_ctx *ec) MUST_USE;
+/* NULL is allowed. */
+void bench_folders_free(struct bench_folders *f);
 /* Another one from the same folder, copied. */
 enum err bench_contender_fork(struct bench_contender *out, const struct bench_contender *c,
                               struct err_ctx *ec) MUST_USE;

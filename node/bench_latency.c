@@ -173,10 +173,10 @@ static enum err sync_one(struct disk *d, double *out_us, struct err_ctx *ec) {
 }
 
 /* --- the run ------------------------------------------------------------------------------- */
-static enum err measure(struct target *node, struct target *peer, struct disk *d, size_t count,
-                        struct err_ctx *ec) {
-    for (size_t i = 0; i < WARM_UP + count; i++) {
-        size_t slot = i < WARM_UP ? 0 : i - WARM_UP;
+static enum err measure(struct target *node, struct target *peer, struct disk *d, size_t warm_up,
+                        size_t count, struct err_ctx *ec) {
+    for (size_t i = 0; i < warm_up + count; i++) {
+        size_t slot = i < warm_up ? 0 : i - warm_up;
         TRY(send_one(node, &node->us[slot], ec));
         pause_a_little();
         TRY(sync_one(d, &d->us[slot], ec));
@@ -189,9 +189,23 @@ static enum err measure(struct target *node, struct target *peer, struct disk *d
     return ERR_OK;
 }
 
-static void report(struct bench_report *r, struct target *node, struct target *peer, struct disk *d,
-                   size_t count) {
-    static const double quantiles[] = {0.5, 0.9, 0.99, 1};
+static const double quantiles[] = {0.5, 0.9, 0.99, 1};
+struct latencies {
+    struct bench_series node[ARRAY_LEN(quantiles)], disk[ARRAY_LEN(quantiles)];
+};
+
+/* The node's quantiles beside the peer's, or the disk's where there is no peer. */
+static void take(struct latencies *l, struct target *node, struct target *peer, struct disk *d,
+                 size_t count) {
+    for (size_t i = 0; i < ARRAY_LEN(quantiles); i++) {
+        double disk = bench_quantile(d->us, count, quantiles[i]);
+        double beside = peer != NULL ? bench_quantile(peer->us, count, quantiles[i]) : disk;
+        bench_series_add(&l->node[i], bench_quantile(node->us, count, quantiles[i]), beside);
+        bench_series_add(&l->disk[i], disk, 0);
+    }
+}
+
+static void report(struct bench_report *r, const struct latencies *l, const char *peer) {
     static const char *const names[][2] = {
         {"transaction to durable receipt, p50", "fdatasync of 4 KiB, p50"},
         {"transaction to durable receipt, p90", "fdatasync of 4 KiB, p90"},
@@ -199,23 +213,20 @@ static void report(struct bench_report *r, struct target *node, struct target *p
         {"transaction to durable receipt, longest", "fdatasync of 4 KiB, longest"},
     };
     for (size_t i = 0; i < ARRAY_LEN(quantiles); i++)
-        bench_add(r, &(struct bench_row){.name = names[i][0],
-                                         .value = bench_quantile(node->us, count, quantiles[i]),
-                                         .unit = "us",
-                                         .peer = peer != NULL ? peer->name : "fdatasync alone",
-                                         .peer_value = bench_quantile(
-                                             peer != NULL ? peer->us : d->us, count, quantiles[i]),
-                                         .smaller_is_better = true});
+        bench_add_series(
+            r,
+            &(struct bench_row){
+                .name = names[i][0], .unit = "us", .peer = peer, .smaller_is_better = true},
+            &l->node[i]);
     for (size_t i = 0; i < ARRAY_LEN(quantiles); i++)
-        bench_add(r, &(struct bench_row){.name = names[i][1],
-                                         .value = bench_quantile(d->us, count, quantiles[i]),
-                                         .unit = "us"});
+        bench_add_series(r, &(struct bench_row){.name = names[i][1], .unit = "us"}, &l->disk[i]);
 }
 
 enum err bench_latency(struct bench_report *r, struct err_ctx *ec) {
     struct bench_node process = {0}, peer_process = {0};
     struct target node = {.client.fd = -1}, peer = {.client.fd = -1};
     struct disk d = {.fd = -1};
+    struct latencies l = {0};
     size_t count = r->count != 0 ? r->count : COUNT_DEFAULT;
     bool with_peer = r->peer != NULL;
     node.us = calloc(count, sizeof(double));
@@ -231,10 +242,13 @@ enum err bench_latency(struct bench_report *r, struct err_ctx *ec) {
         e = peer_open(&peer, &peer_process, r->peer, ec);
     if (e == ERR_OK)
         e = disk_open(&d, process.dir, ec);
+    for (size_t run = 0; e == ERR_OK && run < r->runs; run++) {
+        e = measure(&node, with_peer ? &peer : NULL, &d, run == 0 ? WARM_UP : 0, count, ec);
+        if (e == ERR_OK)
+            take(&l, &node, with_peer ? &peer : NULL, &d, count);
+    }
     if (e == ERR_OK)
-        e = measure(&node, with_peer ? &peer : NULL, &d, count, ec);
-    if (e == ERR_OK)
-        report(r, &node, with_peer ? &peer : NULL, &d, count);
+        report(r, &l, with_peer ? peer.name : "fdatasync alone");
     target_close(&node);
     target_close(&peer);
     if (d.fd >= 0)

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
@@ -25,6 +26,7 @@ enum {
     PATH_BYTES = DATADIR_PATH_MAX + 16,
     PEER_WAIT_MS = 60000,
     POLL_MS = 20,
+    BLOCK_BYTES = 512, /* of getrusage(2) */
 };
 #define RAMFS_MAGIC_NUMBER 0x858458f6u
 
@@ -88,18 +90,20 @@ double bench_node_cpu_s(const struct bench_node *n) {
     return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
 }
 
-double bench_node_memory(const struct bench_node *n) {
+struct bench_memory bench_node_memory(const struct bench_node *n) {
+    struct bench_memory m = {0};
     char path[64], line[LINE_MAX_BYTES];
-    double sum = 0, kib;
+    double kib;
     snprintf(path, sizeof path, "/proc/%d/smaps_rollup", (int)n->pid);
     FILE *f = fopen(path, "r");
     while (f != NULL && fgets(line, sizeof line, f) != NULL)
-        if (sscanf(line, "Private_Clean: %lf kB", &kib) == 1 ||
-            sscanf(line, "Private_Dirty: %lf kB", &kib) == 1)
-            sum += kib * 1024;
+        if (sscanf(line, "Private_Dirty: %lf kB", &kib) == 1)
+            m.dirty = kib * 1024;
+        else if (sscanf(line, "Anonymous: %lf kB", &kib) == 1)
+            m.anonymous = kib * 1024;
     if (f != NULL)
         fclose(f);
-    return sum;
+    return m;
 }
 
 /* --- processes ----------------------------------------------------------------------------- */
@@ -238,10 +242,12 @@ enum err bench_peer_run(struct bench_node *n, const char *path, const char *cons
 
 bool bench_node_end(struct bench_node *n) {
     int status = 0;
+    struct rusage used = {0};
     if (n->pid > 0) {
         kill(n->pid, SIGTERM);
-        while (waitpid(n->pid, &status, 0) < 0 && errno == EINTR) {
+        while (wait4(n->pid, &status, 0, &used) < 0 && errno == EINTR) {
         }
+        n->written = BLOCK_BYTES * (double)used.ru_oublock;
     }
     n->pid = 0;
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
@@ -261,16 +267,22 @@ void bench_node_stop(struct bench_node *n) {
 }
 
 enum err bench_node_copy(struct bench_node *to, const struct bench_node *from, struct err_ctx *ec) {
-    char source[PATH_BYTES], target[PATH_BYTES];
+    char source[PATH_BYTES];
     struct bench_node cp = {0};
     int status = 0;
-    snprintf(source, sizeof source, "%s/data", from->dir);
-    snprintf(target, sizeof target, "%s/", to->dir);
-    char *const argv[] = {"/bin/cp", "-r", source, target, NULL};
+    snprintf(source, sizeof source, "%s/.", from->dir);
+    char *const argv[] = {"/bin/cp", "-r", source, to->dir, NULL};
     TRY(spawn(&cp, argv, NULL, BENCH_ALL_CORES, -1, ec));
     while (waitpid(cp.pid, &status, 0) < 0 && errno == EINTR) {
     }
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
         FAIL(ec, ERR_IO, "%s cannot be copied", source);
+    /* Else the kernel writes it back while something is measured. */
+    int dir = open(to->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int failed = dir < 0 ? -1 : syncfs(dir);
+    if (dir >= 0)
+        close(dir);
+    if (failed != 0)
+        FAIL(ec, ERR_IO, "%s cannot be synced", to->dir);
     return ERR_OK;
 }

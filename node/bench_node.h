@@ -14,6 +14,7 @@ struct bench_node {
     pid_t pid;                  /* 0: none */
     char dir[DATADIR_PATH_MAX]; /* its temporary folder; "" before there is one */
     char url[64];
+    double written; /* bytes that the process that ended last wrote to files */
 };
 enum { BENCH_NODE_ARGS_MAX = 24, BENCH_ALL_CORES = -1 };
 
@@ -40,10 +41,16 @@ void bench_node_stop(struct bench_node *n);
 /* The calling thread, and what it starts, on one core or all of them. Where there is one core only,
  * nothing happens. */
 void bench_pin(int core);
-/* Processor time of the process so far, in seconds; its private memory in bytes. */
+/* Processor time of the process so far, in seconds. */
 double bench_node_cpu_s(const struct bench_node *n);
-double bench_node_memory(const struct bench_node *n);
-/* Copies folder "data" of one that does not run. */
+/* Its memory in bytes, as the kernel counts it. */
+struct bench_memory {
+    double anonymous; /* private: nobody can drop it but the process */
+    double dirty;     /* with pages of the mapped store that were written and are not on disk yet,
+                         which are the page cache's: for a moment after each checkpoint */
+};
+struct bench_memory bench_node_memory(const struct bench_node *n);
+/* Copies the folder of one that does not run, and syncs it. */
 enum err bench_node_copy(struct bench_node *to, const struct bench_node *from,
                          struct err_ctx *ec) MUST_USE;
 

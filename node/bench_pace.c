@@ -11,8 +11,8 @@
 enum {
     IDLE_RATE = 100,
     LOAD_RATE = 5000,
-    IDLE_COUNT = 500,
-    LOAD_COUNT = 25000,
+    IDLE_COUNT = 300,
+    LOAD_COUNT = 15000,
     CONNECTIONS = 64,
     DEPTH = 16,
     NAME_MAX_BYTES = 96,

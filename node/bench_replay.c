@@ -60,7 +60,9 @@ static enum err run(struct bench_report *r, struct bench_contender *c, struct er
     size_t count = r->count != 0 ? r->count : COUNT_DEFAULT;
     small.accounts = 2 * BENCH_SENDERS + 2; /* nothing but the mix is in the log */
     small.both_cores = true;
-    TRY(bench_contender_prepare(c, &small, BENCH_SENDERS, ec));
+    enum err e = bench_contender_prepare(c, &small, BENCH_SENDERS, ec);
+    r->folders = small.folders;
+    TRY(e);
     TRY(bench_contender_serve(c, &small, "callipter", plain, ec));
     TRY(make_log(c, count, ec));
     bench_contender_end(c);

@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Random updates of existing accounts, branches in RAM: of one million of them in steps of ten, and
- * how that grows from 10^5 to 10^6 and, with --long, 10^7. */
+/* Random updates of existing accounts, branches in RAM, on one core: of one million of them in
+ * steps of ten, and how that grows from 10^5 to 10^6 and, with --long, 10^7. */
 #include "node/bench.h"
 
 #include "base/check.h"
 #include "base/cpu.h"
 #include "base/keccak.h"
 #include "node/bench_accounts.h"
+#include "node/bench_node.h"
 #include "state/trie.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { ACCOUNTS = 1000000, BUILD_STEP = 100000, ROUNDS = 40 };
+enum { ACCOUNTS = 1000000, BUILD_STEP = 100000, ROUNDS = 40, ROUNDS_FEW = 8 };
 static const uint64_t sizes[] = {ACCOUNTS / 10, ACCOUNTS, ACCOUNTS *UINT64_C(10)};
 
 /* The flat accounts as the trie's source sees them: sorted by hash, those below `built` are in. */
@@ -133,78 +135,101 @@ static double one_root(struct state_trie *t, const struct flat *f, size_t update
     return took;
 }
 
-static double median_root(struct state_trie *t, const struct flat *f, size_t updates,
+/* Microseconds, the median of `rounds`. */
+static double median_root(struct state_trie *t, const struct flat *f, size_t updates, size_t rounds,
                           struct row_count *rows) {
     double ns[ROUNDS];
     uint64_t rng = updates;
     *rows = (struct row_count){0, 0};
-    for (size_t i = 0; i < ROUNDS; i++)
+    for (size_t i = 0; i < rounds; i++)
         ns[i] = one_root(t, f, updates, &rng, rows);
-    rows->rows /= ROUNDS;
-    rows->bytes /= ROUNDS;
-    return bench_median(ns, ROUNDS);
+    rows->rows /= rounds;
+    rows->bytes /= rounds;
+    return bench_median(ns, rounds) / 1e3;
 }
 
-static void report(struct bench_report *r, struct state_trie *t, const struct flat *f,
-                   size_t updates) {
-    struct row_count rows;
-    char name[64];
-    cpu_choose(CPU_PORTABLE);
-    double portable = median_root(t, f, updates, &rows);
-    cpu_choose(CPU_BEST);
-    double ns = median_root(t, f, updates, &rows);
-    snprintf(name, sizeof name, "%zu updates of 1M accounts", updates);
-    bench_add(r, &(struct bench_row){.name = name,
-                                     .value = ns / 1e3,
-                                     .unit = "us",
-                                     .peer = "portable keccak",
-                                     .peer_value = portable / 1e3,
-                                     .smaller_is_better = true});
-    snprintf(name, sizeof name, "%zu updates: hashes", updates);
-    bench_add(
-        r, &(struct bench_row){.name = name, .value = (double)(rows.rows + updates), .unit = ""});
-    snprintf(name, sizeof name, "%zu updates: branch rows", updates);
-    bench_add(r, &(struct bench_row){.name = name, .value = (double)rows.bytes, .unit = "bytes"});
+__attribute__((format(printf, 4, 5))) static void add(struct bench_report *r, const char *unit,
+                                                      double value, const char *form, ...) {
+    char name[96];
+    va_list args;
+    va_start(args, form);
+    vsnprintf(name, sizeof name, form, args);
+    va_end(args);
+    bench_add(r, &(struct bench_row){.name = name, .value = value, .unit = unit});
 }
 
-/* One size; *out_us is the root of 2,000 updates. */
-static void run_size(struct bench_report *r, uint64_t accounts, double *out_us) {
-    char name[64];
+/* One million accounts: this machine's variant of Keccak beside the portable one. */
+static void by_variant(struct bench_report *r, struct state_trie *t, const struct flat *f,
+                       size_t updates) {
+    struct bench_series us = {0};
     struct row_count rows;
-    struct flat f;
-    flat_init(&f, accounts);
-    struct state_trie *t = state_trie_new((struct trie_source){&FLAT_OPS, &f}, SIZE_MAX);
-    CHECK(t != NULL);
-    build(t, &f);
-    *out_us = median_root(t, &f, 2000, &rows) / 1e3;
-    if (accounts == ACCOUNTS) {
-        report(r, t, &f, 20);
-        report(r, t, &f, 200);
-        report(r, t, &f, 2000);
-        report(r, t, &f, 20000);
+    char name[64];
+    size_t rounds = updates > 2000 ? ROUNDS_FEW : ROUNDS;
+    for (size_t run = 0; run < r->runs; run++) {
+        cpu_choose(CPU_PORTABLE);
+        double portable = median_root(t, f, updates, rounds, &rows);
+        cpu_choose(CPU_BEST);
+        bench_series_add(&us, median_root(t, f, updates, rounds, &rows), portable);
     }
-    snprintf(name, sizeof name, "memory of %llu accounts", (unsigned long long)accounts);
-    bench_add(r, &(struct bench_row){
-                     .name = name, .value = (double)state_trie_bytes(t) / 1e6, .unit = "MB"});
-    state_trie_free(t);
-    buf_clear(&f.body);
-    free(f.rows);
+    snprintf(name, sizeof name, "%zu updates of 1M accounts", updates);
+    bench_add_series(
+        r,
+        &(struct bench_row){
+            .name = name, .unit = "us", .peer = "portable keccak", .smaller_is_better = true},
+        &us);
+    add(r, "", (double)(rows.rows + updates), "%zu updates: hashes", updates);
+    add(r, "bytes", (double)rows.bytes, "%zu updates: branch rows", updates);
+}
+
+/* How the same number of updates grows with the accounts. */
+static void by_size(struct bench_report *r, struct state_trie *const *tries,
+                    const struct flat *flats, size_t n, size_t updates) {
+    struct bench_series us[ARRAY_LEN(sizes)] = {0};
+    for (size_t run = 0; run < r->runs; run++) {
+        double first = 0;
+        for (size_t i = 0; i < n; i++) {
+            struct row_count rows;
+            double own = median_root(tries[i], &flats[i], updates, ROUNDS, &rows);
+            first = i == 0 ? own : first;
+            bench_series_add(&us[i], own, first);
+        }
+    }
+    for (size_t i = 0; i < n; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "%zu updates of %llu accounts", updates,
+                 (unsigned long long)sizes[i]);
+        bench_add_series(r,
+                         &(struct bench_row){.name = name,
+                                             .unit = "us",
+                                             .peer = i > 0 ? "100000 accounts" : NULL,
+                                             .smaller_is_better = true},
+                         &us[i]);
+    }
 }
 
 enum err bench_root(struct bench_report *r, struct err_ctx *ec) {
-    double us[ARRAY_LEN(sizes)];
+    struct state_trie *tries[ARRAY_LEN(sizes)] = {NULL};
+    struct flat flats[ARRAY_LEN(sizes)];
+    size_t n = r->large ? ARRAY_LEN(sizes) : ARRAY_LEN(sizes) - 1;
     (void)ec;
-    for (size_t i = 0; i < (r->large ? 3 : 2); i++)
-        run_size(r, sizes[i], &us[i]);
-    for (size_t i = 1; i < (r->large ? 3 : 2); i++) {
-        char name[64];
-        snprintf(name, sizeof name, "2000 updates of %llu accounts", (unsigned long long)sizes[i]);
-        bench_add(r, &(struct bench_row){.name = name,
-                                         .value = us[i],
-                                         .unit = "us",
-                                         .peer = "100000 accounts",
-                                         .peer_value = us[0],
-                                         .smaller_is_better = true});
+    bench_pin(0);
+    for (size_t i = 0; i < n; i++) {
+        flat_init(&flats[i], sizes[i]);
+        tries[i] = state_trie_new((struct trie_source){&FLAT_OPS, &flats[i]}, SIZE_MAX);
+        CHECK(tries[i] != NULL);
+        build(tries[i], &flats[i]);
+        add(r, "MB", (double)state_trie_bytes(tries[i]) / 1e6, "memory of %llu accounts",
+            (unsigned long long)sizes[i]);
     }
+    for (size_t updates = 20; updates <= 20000; updates *= 10)
+        by_variant(r, tries[1], &flats[1], updates);
+    by_size(r, tries, flats, n, 200);
+    by_size(r, tries, flats, n, 2000);
+    for (size_t i = 0; i < n; i++) {
+        state_trie_free(tries[i]);
+        buf_clear(&flats[i].body);
+        free(flats[i].rows);
+    }
+    bench_pin(BENCH_ALL_CORES);
     return ERR_OK;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "node/args.h"
-#include "node/bench.h"
+#include "node/bench_contender.h"
 #include "node/commands.h"
 
 #include "base/check.h"
@@ -11,15 +11,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
-enum { BENCH_COUNT_MAX = 10000000 };
+enum { BENCH_COUNT_MAX = 10000000, BENCH_SECONDS_MAX = 86400 };
 
 static const struct bench_entry {
     const char *name;
     enum err (*run)(struct bench_report *r, struct err_ctx *ec);
     const char *help;
+    bool asked; /* runs only when it is named */
 } benches[] = {
-#define BENCH(name, help) {#name, bench_##name, help},
+#define BENCH(name, asked, help) {#name, bench_##name, help, asked},
 #include "node/benches.def"
 #undef BENCH
 };
@@ -125,23 +127,27 @@ static void usage(FILE *f) {
     fprintf(f,
             "usage: callipter bench [NAME...] [--json] [--runs N] [--count N] [--peer PROGRAM]\n"
             "                       [--cores one|both] [--accounts N] [--long]\n"
-            "                       [--only TEXT]\n\n"
+            "                       [--only TEXT] [--seconds N]\n\n"
             "  --runs N         runs that a median is taken of (1)\n"
             "  --count N        of what a bench counts: transactions, requests\n"
             "  --peer PROGRAM   Anvil's program, measured in the same runs (latency: or its URL)\n"
             "  --cores WHICH    one: node on core 0, load on core 1; both: all of them for both\n"
             "  --accounts N     accounts in the state that load runs on (1000000)\n"
-            "  --only TEXT      kinds of load that have TEXT in their name (durable, reads)\n"
-            "  --long           larger sizes too\n\n");
+            "  --only TEXT      kinds of load, or programs, that have TEXT in their name\n"
+            "  --seconds N      of load (memory: 600)\n"
+            "  --long           larger sizes and all transports too\n\n"
+            "With --runs 5 a bench takes one to four minutes. Those marked * run only when\n"
+            "they are named. node/bench/README.md says how to read the figures.\n\n");
     for (size_t i = 0; i < ARRAY_LEN(benches); i++)
-        fprintf(f, "  %-12s %s\n", benches[i].name, benches[i].help);
+        fprintf(f, "  %-10s %s %s\n", benches[i].name, benches[i].asked ? "*" : " ",
+                benches[i].help);
 }
 
-static bool wanted(const char *name, char **names, int count) {
+static bool wanted(const struct bench_entry *b, char **names, int count) {
     for (int i = 0; i < count; i++)
-        if (strcmp(names[i], name) == 0)
+        if (strcmp(names[i], b->name) == 0)
             return true;
-    return count == 0;
+    return count == 0 && !b->asked;
 }
 
 static bool known(const char *name) {
@@ -155,7 +161,7 @@ static int run_all(struct bench_report *r, char **names, int name_count) {
     int failed = 0;
     for (size_t i = 0; i < ARRAY_LEN(benches); i++) {
         struct err_ctx ec = {0};
-        if (!wanted(benches[i].name, names, name_count))
+        if (!wanted(&benches[i], names, name_count))
             continue;
         r->bench = benches[i].name;
         if (benches[i].run(r, &ec) != ERR_OK) {
@@ -173,6 +179,7 @@ static const struct number_option {
     {"--count", offsetof(struct bench_report, count), BENCH_COUNT_MAX},
     {"--runs", offsetof(struct bench_report, runs), BENCH_RUNS_MAX},
     {"--accounts", offsetof(struct bench_report, accounts), BENCH_COUNT_MAX},
+    {"--seconds", offsetof(struct bench_report, seconds), BENCH_SECONDS_MAX},
 };
 
 static const struct number_option *number_option(const char *name) {
@@ -227,15 +234,19 @@ int cmd_bench(int argc, char **argv) {
         usage(stderr);
         return 2;
     }
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
     machine_name(machine, sizeof machine);
     buf_init(&r.text, 1 << 20);
     if (!r.json)
-        printf("machine: %s; %s; commit %s\n", machine, cpu_describe(), callipter_commit());
+        printf("machine: %s, %ld cores; %s; commit %s\n", machine, cores, cpu_describe(),
+               callipter_commit());
     int failed = run_all(&r, argv + 1, name_count);
     if (r.json)
-        printf("{\"machine\":\"%s\",\"variants\":\"%s\",\"commit\":\"%s\",\"rows\":[%.*s]}\n",
-               machine, cpu_describe(), callipter_commit(), (int)r.text.len,
+        printf("{\"machine\":\"%s\",\"cores\":%ld,\"variants\":\"%s\",\"commit\":\"%s\",\"rows\":[%"
+               ".*s]}\n",
+               machine, cores, cpu_describe(), callipter_commit(), (int)r.text.len,
                (const char *)r.text.ptr);
+    bench_folders_free(r.folders);
     buf_clear(&r.text);
     return failed;
 }
