@@ -36,6 +36,17 @@ void rpc_call_clear(struct rpc_call *c) {
         c->state_free(c->state);
 }
 
+void rpc_call_reset(struct rpc_call *c) {
+    c->phase = RPC_PHASE_NEW;
+    c->code = 0;
+    c->over_budget = false;
+    c->try_later = false;
+    buf_reset(&c->result);
+    buf_reset(&c->text);
+    buf_reset(&c->data);
+    buf_reset(&c->envelope);
+}
+
 static void fail_text(struct rpc_call *c, int code, const char *text) {
     if (c->code != 0)
         return;

@@ -107,6 +107,7 @@ void rpc_wake_up(struct rpc_wake w);
 
 struct api_origin;
 struct rpc_reader;
+struct rpc_scan;
 struct rpc_call {
     const struct rpc_method *method; /* NULL: the request was invalid and has failed already */
     const struct rpc_context *cx;
@@ -115,6 +116,7 @@ struct rpc_call {
     uint64_t tag;              /* of the request in the transport: who asked */
     bool notification;
     json_t *params;                  /* borrowed array, or NULL for none */
+    struct rpc_scan *scan;           /* or the arguments as scanned; borrowed; else NULL */
     const struct api_origin *origin; /* never NULL */
     enum rpc_phase phase;
 
@@ -149,6 +151,8 @@ struct rpc_call {
 
 void rpc_call_init(struct rpc_call *c, const struct rpc_context *cx);
 void rpc_call_clear(struct rpc_call *c);
+/* Drops what the handler has left (and keeps the buffers' storage), so that it can run anew. */
+void rpc_call_reset(struct rpc_call *c);
 
 /* The handler of a BRIEF method, when budget_gas > 0 and the call needs more, or anything that
  * takes long: it calls this and returns. What it has written is dropped, and it runs once more from

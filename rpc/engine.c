@@ -7,7 +7,9 @@
 #include "rpc/api.h"
 #include "rpc/json_writer.h"
 #include "rpc/metrics.h"
+#include "rpc/params.h"
 #include "rpc/reader.h"
+#include "rpc/scan.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -49,6 +51,7 @@ struct rpc_engine {
     void *reply_ctx;
     struct rpc_readers *readers;
     struct rpc_reader *here; /* of the loop */
+    struct rpc_call quick;   /* of rpc_engine_answer */
     int64_t purse_us;        /* rpc/engine.h; may be below 0 */
     uint64_t purse_ns;       /* when it was last filled */
     struct job **jobs;       /* by slot */
@@ -449,12 +452,7 @@ static bool run_here(struct rpc_engine *e, struct rpc_call *c) {
     c->budget_gas = 0;
     if (!c->over_budget)
         return true;
-    c->over_budget = false;
-    c->phase = RPC_PHASE_NEW;
-    c->code = 0;
-    buf_clear(&c->result);
-    buf_clear(&c->text);
-    buf_clear(&c->data);
+    rpc_call_reset(c);
     return false;
 }
 
@@ -561,9 +559,9 @@ static bool id_ok(const json_t *id) {
 }
 
 static void check_arity(struct rpc_call *c) {
-    size_t n = json_array_size(c->params);
+    size_t n = param_count(c);
     for (size_t i = 0; i < c->method->min_args; i++) {
-        if (i < n && !json_is_null(json_array_get(c->params, i)))
+        if (!param_is_null(c, i))
             continue;
         rpc_fail(c, RPC_INVALID_PARAMS, "missing value for required argument %zu", i);
         return;
@@ -732,6 +730,44 @@ void rpc_engine_run(struct rpc_engine *e, struct buf *body, uint64_t tag,
         advance(j);
 }
 
+bool rpc_engine_answer(struct rpc_engine *e, struct buf *out, bytes body) {
+    struct rpc_call *c = &e->quick;
+    struct rpc_scan scan;
+    if (!rpc_scan_request(&scan, body))
+        return false;
+    const struct rpc_method *m =
+        rpc_method_find((const char *)scan.method.ptr, scan.method.len, e->o.context->dev);
+    if (m == NULL || (m->cost != RPC_COST_FLAT && (m->cost != RPC_COST_INLINE || m->max_args > 0)))
+        return false;
+    uint64_t begun_ns = clock_monotonic_ns(clock_posix());
+    if (!loop_has_time(e, begun_ns))
+        return false;
+    rpc_call_reset(c);
+    c->result.max = e->o.context->reply_bytes_max;
+    c->method = m;
+    c->scan = &scan;
+    check_arity(c);
+    c->phase = RPC_PHASE_RUN;
+    if (m->cost == RPC_COST_FLAT && !rpc_failed(c))
+        rpc_reader_run(e->here, c, 1);
+    else if (!rpc_failed(c))
+        c->method->run(c);
+    c->scan = NULL;
+    uint64_t us = (clock_monotonic_ns(clock_posix()) - begun_ns) / 1000;
+    charge_loop(e, us);
+    size_t len = sizeof("{'jsonrpc':'2.0','id':,'result':}") + scan.id.len + c->result.len;
+    if (rpc_failed(c) || scan.unfit || c->result.overflow || len > e->o.context->reply_bytes_max)
+        return false;
+    buf_append_str(out, "{\"jsonrpc\":\"2.0\",\"id\":");
+    buf_append(out, scan.id.ptr, scan.id.len);
+    buf_append_str(out, ",\"result\":");
+    buf_append(out, c->result.ptr, c->result.len);
+    buf_append_byte(out, '}');
+    rpc_metric_call(m);
+    metric_observe(&rpc_request_us, us);
+    return true;
+}
+
 /* The arguments of a REST call besides those of its path; NULL with the sentence. */
 static json_t *rest_args(const struct api_route *r, json_t *path, bytes query,
                          const struct buf *body, const char **out_text) {
@@ -822,6 +858,7 @@ struct rpc_engine *rpc_engine_new(const struct rpc_engine_options *o, rpc_reply_
     e->wake_fd = -1;
     e->last = &e->first;
     pthread_mutex_init(&e->lock, NULL);
+    rpc_call_init(&e->quick, o->context);
     e->jobs = calloc(o->jobs_max, sizeof(struct job *));
     e->generations = calloc(o->jobs_max, sizeof(uint32_t));
     e->free_slots = calloc(o->jobs_max, sizeof(uint32_t));
@@ -844,6 +881,7 @@ void rpc_engine_free(struct rpc_engine *e) {
         return;
     rpc_readers_free(e->readers);
     rpc_reader_free(e->here);
+    rpc_call_clear(&e->quick);
     for (size_t i = 0; e->jobs != NULL && i < e->o.jobs_max; i++)
         if (e->jobs[i] != NULL)
             job_free(e->jobs[i]);

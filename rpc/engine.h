@@ -53,6 +53,10 @@ typedef void (*rpc_reply_fn)(void *ctx, uint64_t tag, struct rpc_reply *reply);
 struct rpc_engine;
 struct rpc_engine *rpc_engine_new(const struct rpc_engine_options *o, rpc_reply_fn reply, void *ctx,
                                   struct err_ctx *ec) MUST_USE;
+/* Answers a request of the usual shape (rpc/scan.h) for a method that runs on the loop, from nobody
+ * in particular, and without an error: appends the reply to `out` and gives true. False: nothing
+ * has happened, and rpc_engine_run is to be asked. */
+bool rpc_engine_answer(struct rpc_engine *e, struct buf *out, bytes body);
 /* Takes the body's storage; `from` is copied, NULL: nobody. */
 void rpc_engine_run(struct rpc_engine *e, struct buf *body, uint64_t tag,
                     const struct api_origin *from);

@@ -23,8 +23,25 @@ enum part {
     PART_TRAILERS
 };
 
+/* The connection's last head that was parsed. Clients send the same one again and again but for the
+ * length of the body: a head that is equal to it byte for byte means the same, and is not parsed.
+ */
+struct known_head {
+    uint8_t *raw;
+    size_t len;
+    size_t length_at, length_len; /* the digits of Content-Length */
+    struct buf values;            /* what `request` points into */
+    struct http_request request;
+    uint32_t number; /* counts the heads that were known before it, from 1 */
+};
+
 struct http_reader {
     http_parser parser;
+    struct known_head known;
+    bool fresh;    /* nothing of the next request has been parsed */
+    bool is_same;  /* the complete request has the known head, and was not parsed */
+    bool is_known; /* it has the known head */
+    bytes view;    /* its body, in the input */
     enum part part;
     uint64_t chunk_left; /* bytes of the present chunk's data still to come */
     char trailer[20];    /* name of the trailer being read, as far as it fits */
@@ -308,8 +325,94 @@ static const http_parser_settings parser_settings = {
     .on_message_complete = on_complete,
 };
 
+/* --- known heads --------------------------------------------------------------------------- */
+enum { KNOWN_HEAD_MAX = 1024, LENGTH_DIGITS_MAX = 9 };
+
+static void forget_head(struct known_head *k) {
+    free(k->raw);
+    buf_clear(&k->values);
+    *k = (struct known_head){.number = k->number};
+}
+
+/* The only header line that begins with `name` (with its colon): where its value begins. */
+static bool find_value(size_t *out, const uint8_t *raw, size_t len, const char *name) {
+    size_t n = strlen(name);
+    for (size_t i = 0; i + n + 1 < len; i++)
+        if (raw[i] == '\n' && strncasecmp((const char *)raw + i + 1, name, n) == 0) {
+            i += 1 + n;
+            while (raw[i] == ' ')
+                i++;
+            *out = i;
+            return true;
+        }
+    return false;
+}
+
+/* Remembers the head of the request that `raw` (head and body) was parsed into, if it is a plain
+ * one. */
+static void remember_head(struct http_reader *r, bytes raw) {
+    struct known_head *k = &r->known;
+    const struct http_request *q = &r->request;
+    size_t at = 0, digits = 0, head_len = raw.len - r->body.len;
+    forget_head(k);
+    if (q->verb != HTTP_VERB_POST || r->seen_chunked || q->expects_continue || !q->keep_alive ||
+        q->fields[HTTP_FIELD_UPGRADE].ptr != NULL || r->body.len == 0 ||
+        head_len > KNOWN_HEAD_MAX || !find_value(&at, raw.ptr, head_len, "content-length:"))
+        return;
+    while (raw.ptr[at + digits] >= '0' && raw.ptr[at + digits] <= '9')
+        digits++;
+    if (digits == 0 || raw.ptr[at] == '0' || raw.ptr[at + digits] != '\r')
+        return;
+    k->raw = malloc(head_len);
+    buf_init(&k->values, HTTP_HEAD_BYTES_MAX);
+    buf_append(&k->values, r->head.ptr, r->head.len);
+    if (k->raw == NULL || k->values.overflow) {
+        forget_head(k);
+        return;
+    }
+    r->is_known = true;
+    k->number++;
+    memcpy(k->raw, raw.ptr, head_len);
+    k->len = head_len;
+    k->length_at = at;
+    k->length_len = digits;
+    k->request = *q;
+    k->request.target = bytes_of(k->values.ptr, q->target.len);
+    for (size_t f = 0; f < HTTP_FIELD_COUNT; f++)
+        if (q->fields[f].ptr != NULL)
+            k->request.fields[f].ptr = k->values.ptr + (q->fields[f].ptr - r->head.ptr);
+}
+
+/* Takes a whole request with the known head; 0 when this is none. */
+static size_t take_known(struct http_reader *r, bytes in) {
+    const struct known_head *k = &r->known;
+    size_t digits = 0, len = 0, at = k->length_at;
+    if (k->raw == NULL || in.len < k->len || memcmp(in.ptr, k->raw, at) != 0)
+        return 0;
+    for (; digits <= LENGTH_DIGITS_MAX && at + digits < in.len; digits++) {
+        uint8_t c = in.ptr[at + digits];
+        if (c < '0' || c > '9')
+            break;
+        len = len * 10 + (size_t)(c - '0');
+    }
+    size_t rest = k->len - at - k->length_len, head_len = at + digits + rest;
+    if (digits == 0 || digits > LENGTH_DIGITS_MAX || in.ptr[at] == '0' || len > r->body_max ||
+        in.len < head_len + len ||
+        memcmp(in.ptr + at + digits, k->raw + at + k->length_len, rest) != 0)
+        return 0;
+    r->is_same = r->is_known = r->complete = true;
+    r->view = bytes_of(in.ptr + head_len, len);
+    return head_len + len;
+}
+
 /* --- interface ----------------------------------------------------------------------------- */
 static void reset_request(struct http_reader *r) {
+    r->is_known = false;
+    if (r->is_same) { /* nothing was parsed */
+        r->is_same = r->complete = false;
+        return;
+    }
+    r->fresh = true;
     memset(&r->request, 0, sizeof(r->request));
     memset(r->fields, 0, sizeof(r->fields));
     buf_reset(&r->head);
@@ -329,6 +432,7 @@ struct http_reader *http_reader_new(size_t body_max) {
     http_parser_init(&r->parser, HTTP_REQUEST);
     r->parser.data = r;
     r->body_max = body_max;
+    r->fresh = true;
     buf_init(&r->head, HTTP_HEAD_BYTES_MAX);
     buf_init(&r->body, body_max);
     return r;
@@ -337,6 +441,7 @@ struct http_reader *http_reader_new(size_t body_max) {
 void http_reader_free(struct http_reader *r) {
     if (r == NULL)
         return;
+    forget_head(&r->known);
     buf_clear(&r->head);
     buf_clear(&r->body);
     free(r);
@@ -431,6 +536,10 @@ enum http_progress http_reader_feed(struct http_reader *r, bytes in, size_t *con
     *consumed = 0;
     if (r->error_code != 0)
         return HTTP_BROKEN;
+    bool fresh = r->fresh;
+    if (fresh && (*consumed = take_known(r, in)) > 0)
+        return HTTP_HAS_REQUEST;
+    r->fresh = r->fresh && in.len == 0;
     while (*consumed < in.len) {
         const uint8_t *at = in.ptr + *consumed;
         size_t want = scan(r, bytes_of(at, in.len - *consumed));
@@ -438,8 +547,12 @@ enum http_progress http_reader_feed(struct http_reader *r, bytes in, size_t *con
             return HTTP_BROKEN;
         size_t n = http_parser_execute(&r->parser, &parser_settings, (const char *)at, want);
         *consumed += n < want ? n : want;
-        if (r->complete)
+        if (r->complete && fresh)
+            remember_head(r, bytes_of(in.ptr, *consumed));
+        if (r->complete) {
+            r->view = buf_bytes(&r->body);
             return HTTP_HAS_REQUEST;
+        }
         enum http_errno e = HTTP_PARSER_ERRNO(&r->parser);
         if (e != HPE_OK) {
             (void)refuse(r, 400, http_errno_description(e));
@@ -456,10 +569,21 @@ enum http_progress http_reader_feed(struct http_reader *r, bytes in, size_t *con
 }
 
 const struct http_request *http_reader_request(const struct http_reader *r) {
-    return &r->request;
+    return r->is_same ? &r->known.request : &r->request;
+}
+
+uint32_t http_reader_head(const struct http_reader *r) {
+    return r->is_known ? r->known.number : 0;
+}
+
+bytes http_reader_body(const struct http_reader *r) {
+    CHECK(r->complete);
+    return r->view;
 }
 
 void http_reader_take_body(struct http_reader *r, struct buf *out) {
+    if (r->is_same)
+        buf_append(&r->body, r->view.ptr, r->view.len);
     *out = r->body;
     buf_init(&r->body, r->body_max);
 }
@@ -470,8 +594,9 @@ size_t http_reader_body_bytes(const struct http_reader *r) {
 
 void http_reader_next(struct http_reader *r) {
     CHECK(r->complete);
+    if (!r->is_same)
+        http_parser_pause(&r->parser, 0);
     reset_request(r);
-    http_parser_pause(&r->parser, 0);
 }
 
 int http_reader_error_code(const struct http_reader *r) {

@@ -5,7 +5,9 @@
  * HTTP/1.0, folded headers, lines that do not end in CRLF, control bytes in headers and chunk
  * extensions, a chunk without its CRLF, framing in trailers (which are dropped), a missing Host in
  * HTTP/1.1. An Upgrade header does not end the reading of requests: what follows stays unread until
- * http_reader_next. The third-party parser is seen nowhere else. */
+ * http_reader_next. A head that is byte for byte the connection's last one, but for the digits of
+ * Content-Length, is not parsed again: it means what it meant. The third-party parser is seen
+ * nowhere else. */
 #ifndef RPC_HTTP_H
 #define RPC_HTTP_H
 
@@ -73,7 +75,14 @@ void http_reader_free(struct http_reader *r);
 enum http_progress http_reader_feed(struct http_reader *r, bytes in, size_t *consumed);
 /* The request, after HTTP_HAS_HEAD or HTTP_HAS_REQUEST; valid until http_reader_next. */
 const struct http_request *http_reader_request(const struct http_reader *r);
-/* Moves the body (after HTTP_HAS_REQUEST) to `out`, which is a cleared or fresh buffer. */
+/* After HTTP_HAS_REQUEST: a number of the request's head, 0 when it has none. Requests with the
+ * same number differ in their bodies alone. */
+uint32_t http_reader_head(const struct http_reader *r);
+/* The body, after HTTP_HAS_REQUEST; valid as long as the input of http_reader_feed and until the
+ * next call of anything else here. */
+bytes http_reader_body(const struct http_reader *r);
+/* Moves the body (after HTTP_HAS_REQUEST) to `out`, which is a cleared or fresh buffer. The input
+ * of http_reader_feed must be there still. */
 void http_reader_take_body(struct http_reader *r, struct buf *out);
 /* Bytes of the body that have come so far. */
 size_t http_reader_body_bytes(const struct http_reader *r);

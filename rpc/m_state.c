@@ -13,37 +13,46 @@ enum {
     PROOF_TRIES = 3, /* a checkpoint may move the rows on while a proof is read */
 };
 
-/* The block that argument `idx` names (latest without it). */
-static bool state_block(struct rpc_call *c, size_t idx, struct index_head *out,
-                        struct block_ref *out_ref) {
-    return param_block(c, idx, out_ref, true) && rpc_need_block(c, out_ref, out);
+/* Number of the block that argument `idx` names (latest without it), which is there. */
+static bool state_block(struct rpc_call *c, size_t idx, uint64_t *out, struct block_ref *out_ref) {
+    struct index_head h;
+    if (!param_block(c, idx, out_ref, true))
+        return false;
+    if (out_ref->kind == BLOCK_REF_LATEST || out_ref->kind == BLOCK_REF_PENDING) {
+        *out = rpc_head_number(c);
+        return true;
+    }
+    if (!rpc_need_block(c, out_ref, &h))
+        return false;
+    *out = h.header.number;
+    return true;
 }
 
 static bool account_at(struct rpc_call *c, size_t block_idx, addr20 *out_addr, struct account *out,
-                       struct index_head *out_head, struct block_ref *out_ref) {
-    return param_addr(c, 0, out_addr) && state_block(c, block_idx, out_head, out_ref) &&
-           rpc_account(c, out_head->header.number, out_addr, out);
+                       uint64_t *out_number, struct block_ref *out_ref) {
+    return param_addr(c, 0, out_addr) && state_block(c, block_idx, out_number, out_ref) &&
+           rpc_account(c, *out_number, out_addr, out);
 }
 
 void rpc_eth_get_balance(struct rpc_call *c) {
     addr20 a;
     struct account acc;
-    struct index_head h;
+    uint64_t number;
     struct block_ref ref;
     struct json_writer w;
     jw_init(&w, &c->result);
-    if (account_at(c, 1, &a, &acc, &h, &ref))
+    if (account_at(c, 1, &a, &acc, &number, &ref))
         jw_u256(&w, &acc.balance);
 }
 
 void rpc_eth_get_tx_count(struct rpc_call *c) {
     addr20 a;
     struct account acc;
-    struct index_head h;
+    uint64_t number;
     struct block_ref ref;
     struct json_writer w;
     jw_init(&w, &c->result);
-    if (!account_at(c, 1, &a, &acc, &h, &ref) ||
+    if (!account_at(c, 1, &a, &acc, &number, &ref) ||
         (ref.kind == BLOCK_REF_PENDING && !rpc_pending_nonce(c, &a, &acc.nonce)))
         return;
     jw_u64(&w, acc.nonce);
@@ -52,14 +61,14 @@ void rpc_eth_get_tx_count(struct rpc_call *c) {
 void rpc_eth_get_code(struct rpc_call *c) {
     addr20 a;
     struct account acc;
-    struct index_head h;
+    uint64_t number;
     struct block_ref ref;
     struct json_writer w;
     jw_init(&w, &c->result);
-    if (!account_at(c, 1, &a, &acc, &h, &ref))
+    if (!account_at(c, 1, &a, &acc, &number, &ref))
         return;
     bytes code = {0};
-    struct state_reader reader = store_state_reader(rpc_state_view(c, h.header.number));
+    struct state_reader reader = store_state_reader(rpc_state_view(c, number));
     if (!hash32_eq(&acc.code_hash, &KECCAK_EMPTY) &&
         !reader.ops->code(reader.ctx, &code, &acc.code_hash))
         rpc_fail_err(c, ERR_CORRUPT, NULL);
@@ -84,15 +93,15 @@ void rpc_eth_get_storage_at(struct rpc_call *c) {
     addr20 a;
     u256 slot;
     struct account acc;
-    struct index_head h;
+    uint64_t number;
     struct block_ref ref;
     struct json_writer w;
     jw_init(&w, &c->result);
-    if (!param_storage_key(c, 1, param_at(c, 1), &slot) || !account_at(c, 2, &a, &acc, &h, &ref))
+    if (!param_storage_key(c, 1, &slot) || !account_at(c, 2, &a, &acc, &number, &ref))
         return;
     hash32 slot_hash;
     uint8_t word[32];
-    u256 value = storage_value(c, h.header.number, &acc, &slot, &slot_hash);
+    u256 value = storage_value(c, number, &acc, &slot, &slot_hash);
     u256_to_be32(word, &value);
     jw_data(&w, word, sizeof(word));
 }
@@ -196,7 +205,7 @@ static bool proof_keys(struct rpc_call *c, struct proof_request *q) {
         const json_t *v = json_array_get(keys, i);
         const char *s = json_string_value(v);
         size_t digits = json_string_length(v);
-        if (!param_storage_key(c, 1, json_array_get(keys, i), &q->keys[i].slot))
+        if (!param_value_storage_key(c, v, &q->keys[i].slot))
             return false;
         if (digits >= 2 && s[0] == '0' && (s[1] == 'x' || s[1] == 'X'))
             digits -= 2;
@@ -220,7 +229,9 @@ static enum err prove(struct rpc_call *c, const struct proof_request *q) {
 void rpc_eth_get_proof(struct rpc_call *c) {
     struct proof_request q = {0};
     struct block_ref ref;
-    if (!proof_keys(c, &q) || !account_at(c, 2, &q.addr, &q.account, &q.head, &ref))
+    if (!proof_keys(c, &q) || !param_addr(c, 0, &q.addr) || !param_block(c, 2, &ref, true) ||
+        !rpc_need_block(c, &ref, &q.head) ||
+        !rpc_account(c, q.head.header.number, &q.addr, &q.account))
         return;
     keccak256(&q.addr_hash, q.addr.b, 20);
     enum err e = ERR_MISMATCH;

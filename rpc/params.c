@@ -2,21 +2,56 @@
 #include "rpc/params.h"
 
 #include "base/hex.h"
+#include "rpc/scan.h"
 
 json_t *param_at(const struct rpc_call *c, size_t idx) {
+    if (c->scan != NULL) {
+        c->scan->unfit = true;
+        return NULL;
+    }
     json_t *v = c->params == NULL ? NULL : json_array_get(c->params, idx);
     return json_is_null(v) ? NULL : v;
 }
 
+size_t param_count(const struct rpc_call *c) {
+    return c->scan != NULL ? c->scan->arg_count : json_array_size(c->params);
+}
+
+bool param_is_null(const struct rpc_call *c, size_t idx) {
+    return idx >= param_count(c) || (c->scan == NULL && param_at(c, idx) == NULL);
+}
+
+/* A JSON string; s NULL: something else, or nothing. */
+struct text {
+    const char *s; /* ended by a NUL only where it comes from a parsed value */
+    size_t len;
+};
+
+static struct text text_of(const json_t *v) {
+    return (struct text){json_string_value(v), json_string_length(v)};
+}
+
+static struct text text_at(const struct rpc_call *c, size_t idx) {
+    if (c->scan == NULL)
+        return text_of(param_at(c, idx));
+    if (idx >= c->scan->arg_count)
+        return (struct text){0};
+    return (struct text){(const char *)c->scan->args[idx].ptr, c->scan->args[idx].len};
+}
+
+static bool text_is(struct text t, const char *s) {
+    return t.s != NULL && t.len == strlen(s) && memcmp(t.s, s, t.len) == 0;
+}
+
 /* The text of a JSON string that begins with 0x; NULL after an error. */
-static const char *hex_text(struct rpc_call *c, size_t idx, const json_t *v, const char *type,
+static const char *hex_text(struct rpc_call *c, size_t idx, struct text t, const char *type,
                             size_t *out_len) {
-    if (!json_is_string(v)) {
+    if (t.s == NULL) {
         rpc_fail_arg(c, idx, "json: cannot unmarshal non-string into Go value of type %s", type);
         return NULL;
     }
-    const char *s = json_string_value(v);
-    *out_len = json_string_length(v);
+    const char *s = t.s;
+    *out_len = t.len;
     if (*out_len == 0) {
         rpc_fail_arg(c, idx, "empty hex string");
         return NULL;
@@ -28,10 +63,10 @@ static const char *hex_text(struct rpc_call *c, size_t idx, const json_t *v, con
     return s;
 }
 
-static bool fixed_of(struct rpc_call *c, size_t idx, const json_t *v, const char *type,
-                     uint8_t *out, size_t want) {
+static bool fixed_text(struct rpc_call *c, size_t idx, struct text t, const char *type,
+                       uint8_t *out, size_t want) {
     size_t len = 0, got = 0;
-    const char *s = hex_text(c, idx, v, type, &len);
+    const char *s = hex_text(c, idx, t, type, &len);
     if (s == NULL)
         return false;
     if (len - 2 != want * 2) {
@@ -45,13 +80,14 @@ static bool fixed_of(struct rpc_call *c, size_t idx, const json_t *v, const char
     return true;
 }
 
-static bool u64_of(struct rpc_call *c, size_t idx, const json_t *v, uint64_t *out) {
-    if (json_is_integer(v) && json_integer_value(v) >= 0) {
-        *out = (uint64_t)json_integer_value(v);
-        return true;
-    }
+static bool fixed_of(struct rpc_call *c, size_t idx, const json_t *v, const char *type,
+                     uint8_t *out, size_t want) {
+    return fixed_text(c, idx, text_of(v), type, out, want);
+}
+
+static bool u64_text(struct rpc_call *c, size_t idx, struct text t, uint64_t *out) {
     size_t len = 0;
-    const char *s = hex_text(c, idx, v, "hexutil.Uint64", &len);
+    const char *s = hex_text(c, idx, t, "hexutil.Uint64", &len);
     if (s == NULL)
         return false;
     enum err e = hex_parse_u64(out, s, len, true);
@@ -61,13 +97,21 @@ static bool u64_of(struct rpc_call *c, size_t idx, const json_t *v, uint64_t *ou
     return e == ERR_OK;
 }
 
+static bool u64_of(struct rpc_call *c, size_t idx, const json_t *v, uint64_t *out) {
+    if (json_is_integer(v) && json_integer_value(v) >= 0) {
+        *out = (uint64_t)json_integer_value(v);
+        return true;
+    }
+    return u64_text(c, idx, text_of(v), out);
+}
+
 static bool u256_of(struct rpc_call *c, size_t idx, const json_t *v, u256 *out) {
     if (json_is_integer(v) && json_integer_value(v) >= 0) {
         *out = u256_from_u64((uint64_t)json_integer_value(v));
         return true;
     }
     size_t len = 0;
-    const char *s = hex_text(c, idx, v, "*hexutil.Big", &len);
+    const char *s = hex_text(c, idx, text_of(v), "*hexutil.Big", &len);
     if (s == NULL)
         return false;
     enum err e = hex_parse_u256(out, s, len, true);
@@ -80,7 +124,7 @@ static bool u256_of(struct rpc_call *c, size_t idx, const json_t *v, u256 *out) 
 /* Data into memory of the arena. */
 static bool data_of(struct rpc_call *c, size_t idx, const json_t *v, struct arena *a, bytes *out) {
     size_t len = 0, got = 0;
-    const char *s = hex_text(c, idx, v, "hexutil.Bytes", &len);
+    const char *s = hex_text(c, idx, text_of(v), "hexutil.Bytes", &len);
     if (s == NULL)
         return false;
     uint8_t *p = arena_try_alloc(a, len / 2 + 1);
@@ -119,11 +163,11 @@ bool param_value_data(struct rpc_call *c, size_t idx, const json_t *v, struct ar
 }
 
 bool param_addr(struct rpc_call *c, size_t idx, addr20 *out) {
-    return fixed_of(c, idx, param_at(c, idx), "common.Address", out->b, 20);
+    return fixed_text(c, idx, text_at(c, idx), "common.Address", out->b, 20);
 }
 
 bool param_hash(struct rpc_call *c, size_t idx, hash32 *out) {
-    return fixed_of(c, idx, param_at(c, idx), "common.Hash", out->b, 32);
+    return fixed_text(c, idx, text_at(c, idx), "common.Hash", out->b, 32);
 }
 
 bool param_bool(struct rpc_call *c, size_t idx, bool *out) {
@@ -139,13 +183,15 @@ bool param_bool(struct rpc_call *c, size_t idx, bool *out) {
 }
 
 bool param_u64(struct rpc_call *c, size_t idx, uint64_t *out) {
+    if (c->scan != NULL)
+        return param_is_null(c, idx) || u64_text(c, idx, text_at(c, idx), out);
     json_t *v = param_at(c, idx);
     return v == NULL || u64_of(c, idx, v, out);
 }
 
 bool param_data(struct rpc_call *c, size_t idx, struct buf *out) {
     size_t len = 0;
-    const char *s = hex_text(c, idx, param_at(c, idx), "hexutil.Bytes", &len);
+    const char *s = hex_text(c, idx, text_at(c, idx), "hexutil.Bytes", &len);
     if (s == NULL)
         return false;
     if (hex_decode_buf(out, s, len) != ERR_OK || out->overflow) {
@@ -156,22 +202,21 @@ bool param_data(struct rpc_call *c, size_t idx, struct buf *out) {
     return true;
 }
 
-bool param_storage_key(struct rpc_call *c, size_t idx, json_t *v, u256 *out) {
-    (void)idx;
-    const char *s = json_is_string(v) ? json_string_value(v) : NULL;
-    if (s == NULL) {
+static bool storage_key(struct rpc_call *c, struct text t, u256 *out) {
+    if (t.s == NULL) {
         rpc_fail(c, RPC_INVALID_PARAMS, "invalid hex in storage key: \"\"");
         return false;
     }
-    size_t digits = strlen(s);
-    const char *d = s;
-    if (digits >= 2 && s[0] == '0' && (s[1] == 'x' || s[1] == 'X')) {
+    size_t digits = strnlen(t.s, t.len);
+    const char *d = t.s;
+    int shown = digits < 80 ? (int)digits : 80;
+    if (digits >= 2 && d[0] == '0' && (d[1] == 'x' || d[1] == 'X')) {
         d += 2;
         digits -= 2;
     }
     if (digits > 64) {
-        rpc_fail(c, RPC_INVALID_PARAMS, "storage key too long (want at most 32 bytes): \"%.80s\"",
-                 s);
+        rpc_fail(c, RPC_INVALID_PARAMS, "storage key too long (want at most 32 bytes): \"%.*s\"",
+                 shown, t.s);
         return false;
     }
     char padded[65];
@@ -180,35 +225,44 @@ bool param_storage_key(struct rpc_call *c, size_t idx, json_t *v, u256 *out) {
     padded[64] = '\0';
     memcpy(padded + 64 - digits, d, digits);
     if (hex_decode_fixed(word, sizeof(word), padded) != ERR_OK) {
-        rpc_fail(c, RPC_INVALID_PARAMS, "invalid hex in storage key: \"%.80s\"", s);
+        rpc_fail(c, RPC_INVALID_PARAMS, "invalid hex in storage key: \"%.*s\"", shown, t.s);
         return false;
     }
     *out = u256_from_be32(word);
     return true;
 }
 
+bool param_storage_key(struct rpc_call *c, size_t idx, u256 *out) {
+    return storage_key(c, text_at(c, idx), out);
+}
+
+bool param_value_storage_key(struct rpc_call *c, const json_t *v, u256 *out) {
+    return storage_key(c, text_of(v), out);
+}
+
 /* --- blocks -------------------------------------------------------------------------------- */
+static bool block_text(struct rpc_call *c, size_t idx, struct text t, struct block_ref *out) {
+    *out = (struct block_ref){.kind = BLOCK_REF_LATEST};
+    if (text_is(t, "latest"))
+        return true;
+    if (text_is(t, "pending")) {
+        out->kind = BLOCK_REF_PENDING;
+        return true;
+    }
+    if (text_is(t, "safe") || text_is(t, "finalized")) {
+        out->kind = t.s[0] == 's' ? BLOCK_REF_SAFE : BLOCK_REF_FINALIZED;
+        return true;
+    }
+    out->kind = BLOCK_REF_NUMBER;
+    return text_is(t, "earliest") || u64_text(c, idx, t, &out->number);
+}
+
 bool param_block_tag(struct rpc_call *c, size_t idx, json_t *v, struct block_ref *out) {
     *out = (struct block_ref){.kind = BLOCK_REF_LATEST};
     if (v == NULL || json_is_null(v))
         return true;
-    if (json_is_string(v)) {
-        const char *s = json_string_value(v);
-        if (strcmp(s, "latest") == 0)
-            return true;
-        if (strcmp(s, "pending") == 0) {
-            out->kind = BLOCK_REF_PENDING;
-            return true;
-        }
-        if (strcmp(s, "safe") == 0 || strcmp(s, "finalized") == 0) {
-            out->kind = s[0] == 's' ? BLOCK_REF_SAFE : BLOCK_REF_FINALIZED;
-            return true;
-        }
-        if (strcmp(s, "earliest") == 0) {
-            out->kind = BLOCK_REF_NUMBER;
-            return true;
-        }
-    }
+    if (json_is_string(v))
+        return block_text(c, idx, text_of(v), out);
     out->kind = BLOCK_REF_NUMBER;
     return u64_of(c, idx, v, &out->number);
 }
@@ -232,13 +286,19 @@ static bool block_object(struct rpc_call *c, size_t idx, json_t *v, struct block
 }
 
 bool param_block(struct rpc_call *c, size_t idx, struct block_ref *out, bool allow_object) {
+    struct text t = text_at(c, idx);
+    *out = (struct block_ref){.kind = BLOCK_REF_LATEST};
+    if (param_is_null(c, idx))
+        return true;
+    if (t.s != NULL && allow_object && t.len == 66) {
+        out->kind = BLOCK_REF_HASH;
+        return fixed_text(c, idx, t, "common.Hash", out->hash.b, 32);
+    }
+    if (t.s != NULL)
+        return block_text(c, idx, t, out);
     json_t *v = param_at(c, idx);
     if (allow_object && json_is_object(v))
         return block_object(c, idx, v, out);
-    if (allow_object && json_is_string(v) && json_string_length(v) == 66) {
-        out->kind = BLOCK_REF_HASH;
-        return fixed_of(c, idx, v, "common.Hash", out->hash.b, 32);
-    }
     return param_block_tag(c, idx, v, out);
 }
 

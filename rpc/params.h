@@ -9,7 +9,12 @@
 #include "index/index.h"
 #include "rpc/call.h"
 
-/* The argument, NULL when absent or null. */
+/* How many were given. */
+size_t param_count(const struct rpc_call *c);
+/* Whether it is absent or null. */
+bool param_is_null(const struct rpc_call *c, size_t idx);
+/* The argument, NULL when absent or null. A call whose arguments were scanned is done again with
+ * parsed ones when its handler asks for this. */
 json_t *param_at(const struct rpc_call *c, size_t idx);
 
 bool param_addr(struct rpc_call *c, size_t idx, addr20 *out);
@@ -20,11 +25,12 @@ bool param_u64(struct rpc_call *c, size_t idx, uint64_t *out);
 /* Data appended to `out`. */
 bool param_data(struct rpc_call *c, size_t idx, struct buf *out);
 /* A storage key of up to 32 bytes, short ones padded on the left. */
-bool param_storage_key(struct rpc_call *c, size_t idx, json_t *v, u256 *out);
+bool param_storage_key(struct rpc_call *c, size_t idx, u256 *out);
 
 /* The same of a value inside argument `idx`; never absent. */
 bool param_value_addr(struct rpc_call *c, size_t idx, const json_t *v, addr20 *out);
 bool param_value_hash(struct rpc_call *c, size_t idx, const json_t *v, hash32 *out);
+bool param_value_storage_key(struct rpc_call *c, const json_t *v, u256 *out);
 bool param_value_u64(struct rpc_call *c, size_t idx, const json_t *v, uint64_t *out);
 bool param_value_u256(struct rpc_call *c, size_t idx, const json_t *v, u256 *out);
 bool param_value_data(struct rpc_call *c, size_t idx, const json_t *v, struct arena *a, bytes *out);

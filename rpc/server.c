@@ -15,6 +15,7 @@
 #include "rpc/live.h"
 #include "rpc/tag.h"
 #include "rpc/tls.h"
+#include "rpc/wire.h"
 #include "rpc/ws.h"
 #include "rpc/ws_handshake.h"
 #include "rpc/metrics.h"
@@ -47,10 +48,21 @@ struct slot {
     struct buf body;
 };
 
+/* What follows from the head of a connection's requests, for those that rpc_engine_answer may take.
+ */
+struct known {
+    uint32_t head, policy; /* its number (rpc/http.h), and that of the policy then; 0: none */
+    bool ok;
+    bool gzip_ok;
+    char allow_origin[256];
+    char tail[768]; /* of the answer's head, from the end of its length on */
+    size_t tail_len;
+};
+
 struct conn {
     struct rpc_server *server;
     uint32_t index, generation;
-    struct bufferevent *bev;
+    struct rpc_wire wire;
     struct http_reader *reader;
     struct slot slots[RPC_PIPELINE_MAX]; /* a ring of the requests in work, oldest at `first` */
     size_t first, used;
@@ -62,6 +74,7 @@ struct conn {
     struct api_origin origin; /* of the WebSocket to be */
     struct api_stream stream; /* the connection's last request is answered with a stream */
     bool processing;          /* inside pump */
+    struct known *known;      /* NULL: nothing yet */
     uint64_t request_ms;      /* when the present request began; 0: between requests */
     uint64_t moved_ms;        /* last byte in or out */
     size_t unread;            /* bytes of a body that is still coming */
@@ -80,6 +93,10 @@ struct rpc_server {
     struct rpc_ws *ws;
     struct rpc_gzip *gzip;
     struct rpc_tls *tls; /* NULL: plain sockets */
+    struct rpc_wire_hub wires;
+    uint32_t policy;  /* changes with what `access` allows */
+    struct buf reply; /* of rpc_engine_answer */
+    struct buf round; /* answers of the connection inside pump, to be sent at once */
     char *tls_cert, *tls_key;
     struct event_base *base;
     struct evconnlistener *listener;
@@ -96,9 +113,9 @@ struct rpc_server {
 
 enum {
     TICK_MS = 250,
-    INPUT_BYTES_MAX = 256 << 10, /* read ahead of the parser */
     METRICS_BYTES_MAX = 1 << 20,
     DOCUMENT_BYTES_MAX = 1 << 20,
+    ROUND_BYTES = 64 << 10, /* answers that are sent before further requests are read */
 };
 
 static const char PROBLEM_TYPE[] = "application/problem+json";
@@ -111,7 +128,7 @@ static void pump(struct conn *c);
 
 /* --- connections --------------------------------------------------------------------------- */
 static void note_unsent(struct conn *c) {
-    size_t now = evbuffer_get_length(bufferevent_get_output(c->bev));
+    size_t now = evbuffer_get_length(rpc_wire_output(&c->wire));
     c->server->unsent += now - c->unsent;
     c->unsent = now;
 }
@@ -132,18 +149,19 @@ static void on_moved(struct evbuffer *out, const struct evbuffer_cb_info *info, 
 
 /* Its bufferevent is no longer this connection's. */
 static void let_go(struct conn *c) {
-    evbuffer_remove_cb(bufferevent_get_output(c->bev), on_moved, c);
+    evbuffer_remove_cb(rpc_wire_output(&c->wire), on_moved, c);
 }
 
 static void conn_free(struct conn *c) {
     struct rpc_server *s = c->server;
     s->unsent -= c->unsent;
     s->unread -= c->unread;
-    if (c->bev != NULL) {
+    if (c->wire.bev != NULL) {
         let_go(c);
-        bufferevent_free(c->bev); /* closes the socket */
+        rpc_wire_close(&c->wire);
     }
     http_reader_free(c->reader);
+    free(c->known);
     api_stream_end(&c->stream);
     for (size_t i = 0; i < c->used; i++)
         buf_clear(&c->slots[(c->first + i) % RPC_PIPELINE_MAX].body);
@@ -161,9 +179,9 @@ static void finish_conn(struct conn *c) {
         return;
     c->lingering = true;
     c->moved_ms = rpc_now_ms();
-    rpc_tls_finish(c->bev);
-    bufferevent_disable(c->bev, EV_WRITE);
-    bufferevent_enable(c->bev, EV_READ);
+    rpc_wire_drop_input(&c->wire);
+    rpc_wire_finish(&c->wire);
+    rpc_wire_read(&c->wire, true);
 }
 
 /* --- replies ------------------------------------------------------------------------------- */
@@ -181,6 +199,8 @@ static void free_body(const void *data, size_t len, void *ctx) {
     (void)len;
     free(ctx);
 }
+
+static const char quick_begin[] = "HTTP/1.1 200 OK\r\nContent-Length: ";
 
 static void write_head(struct evbuffer *out, const struct slot *s) {
     evbuffer_add_printf(out, "HTTP/1.1 %d %s\r\nContent-Length: %zu\r\n", s->status,
@@ -241,10 +261,23 @@ static void write_slot(struct evbuffer *out, struct slot *s) {
         free(storage);
 }
 
+/* Sends the answers of this round. */
+static void send_round(struct conn *c) {
+    struct buf *round = &c->server->round;
+    if (round->len == 0)
+        return;
+    CHECK(!round->overflow);
+    rpc_wire_send(&c->wire, buf_bytes(round));
+    buf_reset(round);
+    c->moved_ms = rpc_now_ms();
+    note_unsent(c);
+}
+
 /* Writes the replies whose turn it is. */
 static void write_replies(struct conn *c) {
-    struct evbuffer *out = bufferevent_get_output(c->bev);
+    struct evbuffer *out = rpc_wire_output(&c->wire);
     bool close_after = false;
+    send_round(c);
     while (c->used > 0 && c->slots[c->first].ready && !close_after) {
         struct slot *s = &c->slots[c->first];
         close_after = s->close_after;
@@ -309,7 +342,7 @@ static void stream_ask(struct conn *c) {
 /* A page is there. What is no success before the first page is an ordinary answer; after it the
  * stream ends, and the client comes again with the last id. */
 static void stream_reply(struct conn *c, struct slot *t, struct rpc_reply *reply) {
-    struct evbuffer *out = bufferevent_get_output(c->bev);
+    struct evbuffer *out = rpc_wire_output(&c->wire);
     struct buf frames;
     bool ok = reply->status == 200 && !c->closing;
     buf_init(&frames, SIZE_MAX / 2);
@@ -549,13 +582,13 @@ static void handle_upgrade(struct conn *c, struct slot *t, const struct http_req
         answer(t, 403, "text/plain", "origin not allowed (see --http-cors)\n", q->keep_alive);
     } else if (!ws_handshake_accept(q, key, &status, &why)) {
         answer(t, status, "text/plain", why, q->keep_alive);
-    } else if (c->used > 1 || evbuffer_get_length(bufferevent_get_output(c->bev)) > 0) {
+    } else if (c->used > 1 || evbuffer_get_length(rpc_wire_output(&c->wire)) > 0) {
         answer(t, 400, "text/plain", "requests are still in work\n", q->keep_alive);
     } else {
         memcpy(c->origin.slug, slug, sizeof(slug));
         c->used = 0;
         c->closing = c->upgraded = true;
-        evbuffer_add_printf(bufferevent_get_output(c->bev),
+        evbuffer_add_printf(rpc_wire_output(&c->wire),
                             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
                             "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n",
                             key);
@@ -591,6 +624,93 @@ static void handle_request(struct conn *c) {
     }
 }
 
+/* --- the usual requests -------------------------------------------------------------------- */
+/* Whether requests with this head are plain calls of JSON-RPC that anybody may make, and what their
+ * answers begin with. */
+static void learn_head(struct conn *c, struct known *k, const struct http_request *q) {
+    struct rpc_server *s = c->server;
+    static const enum http_field personal[] = {HTTP_FIELD_AUTHORIZATION, HTTP_FIELD_API_KEY,
+                                               HTTP_FIELD_IDEMPOTENCY_KEY,
+                                               HTTP_FIELD_X_IDEMPOTENCY_KEY, HTTP_FIELD_UPGRADE};
+    k->ok = q->verb == HTTP_VERB_POST && q->keep_alive && path_is(q, "/") &&
+            rpc_access_host_ok(&s->access, q->fields[HTTP_FIELD_HOST]) &&
+            content_type_ok(q->fields[HTTP_FIELD_CONTENT_TYPE]);
+    for (size_t i = 0; i < ARRAY_LEN(personal); i++)
+        k->ok = k->ok && q->fields[personal[i]].ptr == NULL;
+    k->gzip_ok = rpc_gzip_accepted(q->fields[HTTP_FIELD_ACCEPT_ENCODING]);
+    rpc_access_origin(&s->access, q->fields[HTTP_FIELD_ORIGIN], k->allow_origin,
+                      sizeof(k->allow_origin));
+    struct slot t = {.status = 200, .type = "application/json", .body = {.len = 1}};
+    memcpy(t.allow_origin, k->allow_origin, sizeof(t.allow_origin));
+    struct evbuffer *head = evbuffer_new();
+    char text[sizeof(k->tail) + sizeof(quick_begin)] = "";
+    CHECK(head != NULL);
+    write_head(head, &t);
+    size_t len = evbuffer_get_length(head), skip = sizeof(quick_begin) - 1 + 1;
+    if (len > skip && len < sizeof(text) && evbuffer_remove(head, text, len) == (int)len &&
+        memcmp(text, quick_begin, skip - 1) == 0) {
+        k->tail_len = len - skip;
+        memcpy(k->tail, text + skip, k->tail_len);
+    } else {
+        k->ok = false;
+    }
+    evbuffer_free(head);
+}
+
+static bool is_usual(struct conn *c) {
+    struct rpc_server *s = c->server;
+    uint32_t head = http_reader_head(c->reader);
+    if (head == 0 || s->draining || s->unsent > RPC_UNSENT_MAX_BYTES)
+        return false;
+    if (c->known == NULL && (c->known = calloc(1, sizeof(*c->known))) == NULL)
+        return false;
+    if (c->known->head != head || c->known->policy != s->policy) {
+        learn_head(c, c->known, http_reader_request(c->reader));
+        c->known->head = head;
+        c->known->policy = s->policy;
+    }
+    return c->known->ok;
+}
+
+static void append_number(struct buf *out, size_t n) {
+    char digits[24];
+    size_t at = sizeof(digits);
+    do {
+        digits[--at] = (char)('0' + n % 10);
+        n /= 10;
+    } while (n > 0);
+    buf_append(out, digits + at, sizeof(digits) - at);
+}
+
+/* Answers the request if that can be done here and now; false: nothing has happened. */
+static bool answer_usual(struct conn *c) {
+    struct rpc_server *s = c->server;
+    if (c->used > 0)
+        write_replies(c);
+    if (c->used > 0 || c->closing || !is_usual(c))
+        return false;
+    buf_reset(&s->reply);
+    s->reply.max = s->cx.reply_bytes_max;
+    if (!rpc_engine_answer(s->engine, &s->reply, http_reader_body(c->reader)))
+        return false;
+    metric_add(&rpc_http_requests, 1);
+    if (c->known->gzip_ok && s->reply.len > RPC_GZIP_MIN_BYTES) {
+        struct slot *t = slot_add(c);
+        memcpy(t->allow_origin, c->known->allow_origin, sizeof(t->allow_origin));
+        t->status = 200;
+        rpc_gzip_run(s->gzip, tag_of(c, (size_t)(t - c->slots)), &s->reply);
+        buf_init(&s->reply, s->cx.reply_bytes_max);
+        return true;
+    }
+    buf_append(&s->round, quick_begin, sizeof(quick_begin) - 1);
+    append_number(&s->round, s->reply.len);
+    buf_append(&s->round, c->known->tail, c->known->tail_len);
+    buf_append(&s->round, s->reply.ptr, s->reply.len);
+    if (s->round.len > ROUND_BYTES)
+        send_round(c);
+    return true;
+}
+
 /* Many bodies at once, none of them complete, must not fill the memory. */
 static void handle_crowd(struct conn *c) {
     answer(slot_add(c), 503, "text/plain", "too many requests are being sent, try again\n", false);
@@ -610,15 +730,14 @@ static bool must_pause(const struct conn *c) {
 }
 
 /* Feeds what has come to the reader, request by request. */
-static void read_requests(struct conn *c, struct evbuffer *in) {
+static void read_requests(struct conn *c) {
     while (!c->closing) {
         c->paused = must_pause(c);
-        size_t len = evbuffer_get_contiguous_space(in), consumed = 0;
-        if (len == 0 || c->paused)
+        bytes in = rpc_wire_input(&c->wire);
+        size_t consumed = 0;
+        if (in.len == 0 || c->paused)
             break;
-        uint8_t *data = evbuffer_pullup(in, (ev_ssize_t)len);
-        enum http_progress p = http_reader_feed(c->reader, bytes_of(data, len), &consumed);
-        evbuffer_drain(in, consumed);
+        enum http_progress p = http_reader_feed(c->reader, in, &consumed);
         if (c->request_ms == 0 && http_reader_in_request(c->reader))
             c->request_ms = rpc_now_ms();
         if (p == HTTP_HAS_HEAD)
@@ -628,9 +747,13 @@ static void read_requests(struct conn *c, struct evbuffer *in) {
         if (p == HTTP_HAS_REQUEST) {
             c->continue_due = false;
             c->request_ms = 0;
-            handle_request(c);
+            if (!answer_usual(c)) {
+                send_round(c);
+                handle_request(c);
+            }
             http_reader_next(c->reader);
         }
+        rpc_wire_consume(&c->wire, consumed);
         note_unread(c);
         if ((p == HTTP_NEEDS_MORE || p == HTTP_HAS_HEAD) && c->unread > RPC_UNREAD_FREE_BYTES &&
             c->server->unread > RPC_UNREAD_MAX_BYTES)
@@ -641,48 +764,48 @@ static void read_requests(struct conn *c, struct evbuffer *in) {
 /* The socket goes on as a WebSocket; this connection ends. */
 static void hand_over(struct conn *c) {
     let_go(c);
-    if (rpc_ws_adopt(c->server->ws, c->bev, &c->origin))
-        c->bev = NULL;
+    struct bufferevent *bev = rpc_wire_release(&c->wire);
+    if (!rpc_ws_adopt(c->server->ws, bev, &c->origin))
+        bufferevent_free(bev);
     conn_free(c);
 }
 
 /* Takes up requests and sends replies until nothing moves. Does nothing when called from within
  * itself: a reply that is ready at once is sent by the round that asked for it. */
 static void pump(struct conn *c) {
-    struct evbuffer *in = bufferevent_get_input(c->bev);
     if (c->processing || c->lingering)
         return;
     c->processing = true;
     do {
-        read_requests(c, in);
+        read_requests(c);
         write_replies(c);
+        if (c->server->wires.busy == &c->wire && !c->upgraded)
+            rpc_wire_flush(&c->wire);
+        note_unsent(c);
     } while (c->paused && !must_pause(c) && !c->closing);
     c->processing = false;
+    if (!c->upgraded)
+        rpc_wire_flush_later(&c->wire);
     if (c->upgraded)
         hand_over(c);
     else if (c->closing && c->used == 0 && c->unsent == 0)
         finish_conn(c);
-    else if (c->closing || c->paused)
-        bufferevent_disable(c->bev, EV_READ);
     else
-        bufferevent_enable(c->bev, EV_READ);
+        rpc_wire_read(&c->wire, !c->closing && !c->paused);
 }
 
 /* --- events -------------------------------------------------------------------------------- */
-static void on_readable(struct bufferevent *bev, void *ctx) {
+static void on_input(void *ctx) {
     struct conn *c = ctx;
     c->moved_ms = rpc_now_ms();
-    if (c->lingering) {
-        struct evbuffer *in = bufferevent_get_input(bev);
-        evbuffer_drain(in, evbuffer_get_length(in));
-        return;
-    }
-    pump(c);
+    if (c->lingering)
+        rpc_wire_drop_input(&c->wire);
+    else
+        pump(c);
 }
 
-static void on_written(struct bufferevent *bev, void *ctx) {
+static void on_written(void *ctx) {
     struct conn *c = ctx;
-    (void)bev;
     c->moved_ms = rpc_now_ms();
     note_unsent(c);
     if (c->stream.on)
@@ -690,20 +813,18 @@ static void on_written(struct bufferevent *bev, void *ctx) {
     pump(c);
 }
 
-static void on_event(struct bufferevent *bev, short what, void *ctx) {
+static void on_gone(void *ctx, bool eof) {
     struct conn *c = ctx;
-    (void)bev;
-    if (what == BEV_EVENT_CONNECTED)
-        return; /* TLS is agreed on */
-    if ((what & BEV_EVENT_EOF) != 0 && !c->lingering && (c->used > 0 || c->unsent > 0)) {
+    if (eof && !c->lingering && (c->used > 0 || c->unsent > 0)) {
         /* The client has sent all it wants to and may still read: answer what is in work, then
          * close. */
         c->closing = true;
-        bufferevent_disable(c->bev, EV_READ);
         return;
     }
     conn_free(c);
 }
+
+static const struct rpc_wire_events wire_events = {on_input, on_written, on_gone};
 
 /* Deadlines of one connection. */
 static void check_conn(struct conn *c, uint64_t now) {
@@ -764,11 +885,12 @@ static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct socka
         return;
     }
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-    c->bev = rpc_tls_accept(s->tls, s->base, fd);
+    struct bufferevent *bev = rpc_tls_accept(s->tls, s->base, fd);
     c->reader = http_reader_new(LIMIT_RPC_BODY_BYTES);
-    if (c->bev == NULL || c->reader == NULL) {
-        if (c->bev != NULL)
-            bufferevent_free(c->bev);
+    if (bev == NULL || c->reader == NULL ||
+        !rpc_wire_open(&c->wire, &s->wires, bev, &wire_events, c)) {
+        if (bev != NULL)
+            bufferevent_free(bev);
         else
             evutil_closesocket(fd);
         http_reader_free(c->reader);
@@ -781,11 +903,9 @@ static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct socka
     c->moved_ms = rpc_now_ms();
     s->conns[c->index] = c;
     s->conn_count++;
-    bufferevent_setcb(c->bev, on_readable, on_written, on_event, c);
-    if (evbuffer_add_cb(bufferevent_get_output(c->bev), on_moved, c) == NULL)
+    if (evbuffer_add_cb(rpc_wire_output(&c->wire), on_moved, c) == NULL)
         CHECK(false);
-    bufferevent_setwatermark(c->bev, EV_READ, 0, INPUT_BYTES_MAX);
-    bufferevent_enable(c->bev, EV_READ | EV_WRITE);
+    rpc_wire_read(&c->wire, true);
 }
 
 /* --- life ---------------------------------------------------------------------------------- */
@@ -911,6 +1031,8 @@ static enum err start_server(struct rpc_server *s, const struct rpc_options *o,
     s->conns = calloc(s->conn_max, sizeof(struct conn *));
     s->generations = calloc(s->conn_max, sizeof(uint32_t));
     s->free_idx = calloc(s->conn_max, sizeof(uint32_t));
+    if (!rpc_wire_hub_init(&s->wires, s->base))
+        FAIL(ec, ERR_NOMEM, "out of memory");
     s->tick = event_new(s->base, -1, EV_PERSIST, on_tick, s);
     struct timeval every = {.tv_usec = TICK_MS * 1000};
     if (s->conns == NULL || s->generations == NULL || s->free_idx == NULL || s->tick == NULL ||
@@ -941,6 +1063,9 @@ enum err rpc_server_open(struct rpc_server **out, const struct rpc_options *o, s
     if (s == NULL)
         FAIL(ec, ERR_NOMEM, "out of memory");
     s->base = o->base;
+    s->policy = 1;
+    buf_init(&s->reply, o->policy.reply_bytes_max);
+    buf_init(&s->round, SIZE_MAX / 2);
     pthread_mutex_init(&s->dev_nonces.lock, NULL);
     enum err e = start_server(s, o, ec);
     if (e != ERR_OK) {
@@ -968,6 +1093,7 @@ enum err rpc_server_set_policy(struct rpc_server *s, const struct rpc_policy *p,
     s->tls = tls;
     rpc_access_clear(&s->access);
     s->access = access;
+    s->policy++;
     s->cx.call_gas_cap = p->call_gas_cap;
     s->cx.call_time_ms = p->call_time_ms;
     s->cx.reply_bytes_max = p->reply_bytes_max;
@@ -989,12 +1115,12 @@ void rpc_server_drain(struct rpc_server *s) {
         struct conn *c = s->conns[i];
         if (c == NULL)
             continue;
-        if (c->used == 0 && evbuffer_get_length(bufferevent_get_output(c->bev)) == 0) {
+        if (c->used == 0 && evbuffer_get_length(rpc_wire_output(&c->wire)) == 0) {
             conn_free(c);
             continue;
         }
         c->closing = true; /* after the replies in work */
-        bufferevent_disable(c->bev, EV_READ);
+        rpc_wire_read(&c->wire, false);
     }
     rpc_ws_drain(s->ws);
     if (s->waiters != NULL)
@@ -1021,6 +1147,9 @@ void rpc_server_close(struct rpc_server *s) {
     for (size_t i = 0; s->conns != NULL && i < s->conn_max; i++)
         if (s->conns[i] != NULL)
             conn_free(s->conns[i]);
+    rpc_wire_hub_clear(&s->wires);
+    buf_clear(&s->reply);
+    buf_clear(&s->round);
     if (s->tick != NULL)
         event_free(s->tick);
     rpc_live_clear(&s->live);

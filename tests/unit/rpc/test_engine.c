@@ -4,6 +4,7 @@
  * Covers: engine.c methods.c m_basic.c m_submit.c */
 #include "base/hex.h"
 #include "rpc/engine.h"
+#include "tests/lib/rpc/served.h"
 
 #include <criterion/criterion.h>
 #include <pthread.h>
@@ -283,4 +284,104 @@ Test(engine, every_method_is_found) {
     }
     cr_expect_null(rpc_method_find("eth_chainI", 10, true));
     cr_expect_null(rpc_method_find("", 0, true));
+}
+
+/* --- on the loop --------------------------------------------------------------------------- */
+struct answers {
+    struct buf body;
+    size_t count;
+};
+
+static void on_answer(void *ctx, uint64_t tag, struct rpc_reply *reply) {
+    struct answers *a = ctx;
+    (void)tag;
+    buf_clear(&a->body);
+    a->body = reply->body;
+    a->count++;
+}
+
+static struct rpc_engine *engine_over(struct event_base *base, struct served *s,
+                                      struct answers *a) {
+    struct rpc_engine_options o = {
+        .base = base, .context = &s->cx, .readers = 1, .read_queue_max = 4, .jobs_max = 4};
+    struct err_ctx ec;
+    struct rpc_engine *e = rpc_engine_new(&o, on_answer, a, &ec);
+    cr_assert_not_null(e);
+    return e;
+}
+
+static void ask(struct rpc_engine *e, struct event_base *base, struct answers *a,
+                const char *text) {
+    struct buf body;
+    size_t before = a->count;
+    buf_init(&body, 1 << 20);
+    buf_append_str(&body, text);
+    rpc_engine_run(e, &body, 0, NULL);
+    while (a->count == before)
+        event_base_loop(base, EVLOOP_ONCE);
+}
+
+/* Point reads and constants are answered at once from scanned arguments, and as they are from
+ * parsed ones; whatever fails is left to the latter. */
+Test(engine, usual_requests_are_answered_alike) {
+    static const struct {
+        const char *method, *params;
+        bool here;
+    } cases[] = {
+        {"eth_chainId", "[]", true},
+        {"eth_blockNumber", "[]", true},
+        {"eth_gasPrice", "[]", true},
+        {"eth_getBalance", "[\"%s\",\"latest\"]", true},
+        {"eth_getBalance", "[\"%s\"]", true},
+        {"eth_getBalance", "[\"%s\",\"0x1\"]", true},
+        {"eth_getBalance", "[\"%s\",\"earliest\"]", true},
+        {"eth_getBalance", "[\"%s\",\"finalized\"]", true},
+        {"eth_getBalance", "[\"%s\",\"0x77\"]", false},
+        {"eth_getBalance", "[\"%s\",\"newest\"]", false},
+        {"eth_getBalance", "[\"0x12\",\"latest\"]", false},
+        {"eth_getBalance", "[]", false},
+        {"eth_getBalance", "[\"%s\",\"latest\",\"x\"]", false},
+        {"eth_getTransactionCount", "[\"%s\",\"latest\"]", true},
+        {"eth_getCode", "[\"%s\",\"latest\"]", true},
+        {"eth_getStorageAt", "[\"%s\",\"0x0\",\"latest\"]", true},
+        {"eth_getStorageAt", "[\"%s\",\"0xzz\",\"latest\"]", false},
+        {"eth_getBlockTransactionCountByNumber", "[\"latest\"]", true},
+        {"eth_getHeaderByNumber", "[\"0x1\"]", true},
+        {"eth_getBlockByNumber", "[\"latest\",\"x\"]", false},
+        {"eth_call", "[\"x\"]", false},
+        {"web3_sha3", "[\"0x00\"]", false},
+        {"eth_sendTransaction", "[\"0x00\"]", false},
+        {"nope", "[]", false},
+    };
+    struct served s;
+    struct answers a = {0};
+    served_open(&s);
+    addr20 code = served_deploy(&s, "6001600155");
+    struct event_base *base = event_base_new();
+    struct rpc_engine *e = engine_over(base, &s, &a);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char text[512];
+        struct buf out;
+        int n = snprintf(text, sizeof(text),
+                         "{\"jsonrpc\":\"2.0\",\"id\":\"a %zu\",\"method\":\"%s\",\"params\":", i,
+                         cases[i].method);
+        const char *mark = strstr(cases[i].params, "%s");
+        size_t head = mark != NULL ? (size_t)(mark - cases[i].params) : strlen(cases[i].params);
+        snprintf(text + n, sizeof(text) - (size_t)n, "%.*s%s%s}", (int)head, cases[i].params,
+                 mark != NULL ? served_addr(&code) : "", mark != NULL ? mark + 2 : "");
+        buf_init(&out, 1 << 20);
+        bool here = rpc_engine_answer(e, &out, bytes_of(text, strlen(text)));
+        cr_expect_eq(here, cases[i].here, "%s", text);
+        cr_expect(here || out.len == 0);
+        ask(e, base, &a, text);
+        cr_expect(!here || (a.body.len == out.len && memcmp(a.body.ptr, out.ptr, out.len) == 0),
+                  "%s: %.*s and %.*s", text, (int)out.len, (const char *)out.ptr, (int)a.body.len,
+                  (const char *)a.body.ptr);
+        cr_expect_eq(memmem(a.body.ptr, a.body.len, "\"error\"", 7) == NULL || !here, true);
+        buf_clear(&out);
+    }
+    rpc_engine_free(e);
+    event_base_free(base);
+    buf_clear(&a.body);
+    served_close(&s);
 }

@@ -209,3 +209,94 @@ Test(http, a_chunked_body_is_bounded) {
     cr_expect_eq(http_reader_error_code(r), 413);
     http_reader_free(r);
 }
+
+/* One after the other from one buffer, as a client that pipelines sends them. */
+static void take(struct http_reader *r, const char *text, size_t *at, const char *want_body,
+                 uint32_t want_head) {
+    size_t consumed = 0, len = strlen(text);
+    struct buf body;
+    cr_assert_eq(http_reader_feed(r, bytes_of(text + *at, len - *at), &consumed), HTTP_HAS_REQUEST,
+                 "%s", text + *at);
+    cr_expect_eq(http_reader_head(r), want_head, "%u at %s", http_reader_head(r), text + *at);
+    bytes b = http_reader_body(r);
+    cr_expect(b.len == strlen(want_body) && memcmp(b.ptr, want_body, b.len) == 0);
+    http_reader_take_body(r, &body);
+    cr_expect(body.len == strlen(want_body) && memcmp(body.ptr, want_body, body.len) == 0);
+    buf_clear(&body);
+    const struct http_request *q = http_reader_request(r);
+    cr_expect_eq(q->fields[HTTP_FIELD_HOST].len, 1);
+    cr_expect_eq(q->fields[HTTP_FIELD_HOST].ptr[0], 'h');
+    cr_expect_eq(q->target.len, 1);
+    http_reader_next(r);
+    cr_expect_not(http_reader_in_request(r));
+    *at += consumed;
+}
+
+#define HEAD(length) "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: " length "\r\nA: b\r\n\r\n"
+
+Test(http, equal_heads_are_known) {
+    static const char text[] = HEAD("2") "ab" HEAD("3") "abc" HEAD("10") "0123456789" HEAD(
+        "2") "xy"
+             "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nA: c\r\n\r\nz" HEAD("1") "w" HEAD(
+                 "1") "v";
+    struct http_reader *r = http_reader_new(BODY_MAX);
+    size_t at = 0;
+    take(r, text, &at, "ab", 1);
+    take(r, text, &at, "abc", 1);
+    take(r, text, &at, "0123456789", 1);
+    take(r, text, &at, "xy", 1);
+    take(r, text, &at, "z", 2);
+    take(r, text, &at, "w", 3);
+    take(r, text, &at, "v", 3);
+    cr_expect_eq(at, sizeof(text) - 1);
+    http_reader_free(r);
+}
+
+/* What looks like the known head but for its length is judged like any other. */
+Test(http, known_heads_forgive_nothing) {
+    static const struct {
+        const char *second;
+        int code;
+    } cases[] = {
+        {HEAD("1001") "a", 413},
+        {HEAD("99999999999999999999") "a", 400},
+        {HEAD("") "a", 400},
+        {HEAD("-1") "a", 400},
+        {HEAD("1, 1") "a", 400},
+        {HEAD("0x1") "a", 400},
+        {"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\nA: b\r\n\r\na", 400},
+        {"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Length: 1\r\nA: b\r\n\r\na",
+         400},
+        {"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\na",
+         400},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct http_reader *r = http_reader_new(BODY_MAX);
+        size_t at = 0, taken = 0;
+        take(r, HEAD("2") "ab", &at, "ab", 1);
+        cr_expect_eq(feed(r, cases[i].second, strlen(cases[i].second), 4096, &taken, NULL),
+                     HTTP_BROKEN, "case %zu", i);
+        cr_expect_eq(http_reader_error_code(r), cases[i].code, "case %zu: %d", i,
+                     http_reader_error_code(r));
+        http_reader_free(r);
+    }
+}
+
+/* A request that is not here as a whole is read in pieces, and in the end known none the less. */
+Test(http, known_heads_in_pieces) {
+    for (size_t step = 1; step < 80; step++) {
+        struct http_reader *r = http_reader_new(BODY_MAX);
+        size_t at = 0, taken = 0;
+        struct buf body;
+        take(r, HEAD("2") "ab", &at, "ab", 1);
+        cr_assert_eq(feed(r, HEAD("4") "body", strlen(HEAD("4") "body"), step, &taken, NULL),
+                     HTTP_HAS_REQUEST, "step %zu", step);
+        http_reader_take_body(r, &body);
+        cr_expect(body.len == 4 && memcmp(body.ptr, "body", 4) == 0, "step %zu", step);
+        buf_clear(&body);
+        http_reader_next(r);
+        at = 0;
+        take(r, HEAD("2") "ab", &at, "ab", 1);
+        http_reader_free(r);
+    }
+}

@@ -142,7 +142,7 @@ Test(params, storage_keys) {
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct rpc_call c = call_with(cases[i].json);
         u256 v;
-        bool ok = param_storage_key(&c, 0, json_array_get(c.params, 0), &v);
+        bool ok = param_storage_key(&c, 0, &v);
         cr_expect_eq(ok, cases[i].error == NULL, "case %zu", i);
         if (cases[i].error != NULL)
             expect_error(&c, -32602, cases[i].error);

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "rpc/scan.h"
+
+#include <string.h>
+
+struct cursor {
+    const uint8_t *at, *end;
+};
+
+static void skip_space(struct cursor *c) {
+    while (c->at < c->end && (*c->at == ' ' || *c->at == '\n' || *c->at == '\r' || *c->at == '\t'))
+        c->at++;
+}
+
+static bool take(struct cursor *c, uint8_t ch) {
+    skip_space(c);
+    if (c->at == c->end || *c->at != ch)
+        return false;
+    c->at++;
+    return true;
+}
+
+static bool take_string(struct cursor *c, bytes *out) {
+    if (!take(c, '"'))
+        return false;
+    const uint8_t *from = c->at;
+    while (c->at < c->end && *c->at >= 0x20 && *c->at < 0x7f && *c->at != '"' && *c->at != '\\')
+        c->at++;
+    if (c->at == c->end || *c->at != '"')
+        return false;
+    *out = bytes_of(from, (size_t)(c->at - from));
+    c->at++;
+    return true;
+}
+
+static bool take_id(struct cursor *c, bytes *out) {
+    skip_space(c);
+    const uint8_t *from = c->at;
+    bytes text;
+    if (take_string(c, &text)) {
+        *out = bytes_of(from, text.len + 2);
+        return text.len <= SCAN_ID_LEN_MAX;
+    }
+    c->at = from;
+    while (c->at < c->end && *c->at >= '0' && *c->at <= '9')
+        c->at++;
+    size_t len = (size_t)(c->at - from);
+    *out = bytes_of(from, len);
+    /* A fraction or an exponent is met by whoever looks for the comma. */
+    return len > 0 && len <= SCAN_ID_DIGITS_MAX && (from[0] != '0' || len == 1);
+}
+
+static bool take_args(struct cursor *c, struct rpc_scan *out) {
+    if (!take(c, '['))
+        return false;
+    if (take(c, ']'))
+        return true;
+    do {
+        if (out->arg_count == SCAN_ARGS_MAX || !take_string(c, &out->args[out->arg_count++]))
+            return false;
+    } while (take(c, ','));
+    return take(c, ']');
+}
+
+static bool text_is(bytes t, const char *s) {
+    return t.len == strlen(s) && memcmp(t.ptr, s, t.len) == 0;
+}
+
+bool rpc_scan_request(struct rpc_scan *out, bytes text) {
+    struct cursor c = {text.ptr, text.ptr + text.len};
+    bool has_version = false, has_params = false;
+    bytes key, version;
+    *out = (struct rpc_scan){0};
+    if (text.len == 0 || !take(&c, '{'))
+        return false;
+    do {
+        bool ok = take_string(&c, &key) && take(&c, ':');
+        if (!ok)
+            return false;
+        if (text_is(key, "params") && !has_params) {
+            has_params = true;
+            ok = take_args(&c, out);
+        } else if (text_is(key, "method") && out->method.ptr == NULL) {
+            ok = take_string(&c, &out->method);
+        } else if (text_is(key, "id") && out->id.ptr == NULL) {
+            ok = take_id(&c, &out->id);
+        } else if (text_is(key, "jsonrpc") && !has_version) {
+            has_version = true;
+            ok = take_string(&c, &version) && text_is(version, "2.0");
+        } else {
+            ok = false;
+        }
+        if (!ok)
+            return false;
+    } while (take(&c, ','));
+    if (!take(&c, '}'))
+        return false;
+    skip_space(&c);
+    return c.at == c.end && out->id.ptr != NULL && out->method.ptr != NULL;
+}

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Goal: what the scanner takes, the JSON library reads the same way; and it takes what clients
+ * send. Method: requests put together from parts, good and bad, and then damaged at random; the
+ * library is the oracle. */
+#include "rpc/scan.h"
+
+#include "base/buf.h"
+
+#include <criterion/criterion.h>
+#include <jansson.h>
+#include <stdlib.h>
+
+enum { TEXT_MAX = 512, DAMAGED = 200000 };
+
+static bool is_text(const json_t *v, bytes t) {
+    return json_is_string(v) && json_string_length(v) == t.len &&
+           memcmp(json_string_value(v), t.ptr, t.len) == 0;
+}
+
+/* Whether the scanner takes the text; what it takes is compared. */
+static bool scan(const char *text, size_t len) {
+    struct rpc_scan s;
+    json_error_t error;
+    /* At the end of its memory: reading on would be seen under AddressSanitizer. */
+    char *exact = malloc(len + 1);
+    memcpy(exact, text, len);
+    bool ok = rpc_scan_request(&s, bytes_of(exact, len));
+    json_t *v = json_loadb(exact, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+    if (ok) {
+        cr_assert_not_null(v, "%s: %.*s", error.text, (int)len, text);
+        json_t *id = json_object_get(v, "id"), *params = json_object_get(v, "params");
+        json_t *version = json_object_get(v, "jsonrpc");
+        char *shown = json_dumps(id, JSON_ENCODE_ANY | JSON_COMPACT);
+        cr_assert_not_null(shown, "%.*s", (int)len, text);
+        cr_assert(strlen(shown) == s.id.len && memcmp(shown, s.id.ptr, s.id.len) == 0,
+                  "id %s of %.*s", shown, (int)len, text);
+        free(shown);
+        cr_assert(json_is_string(id) || json_is_integer(id));
+        cr_assert(is_text(json_object_get(v, "method"), s.method), "%.*s", (int)len, text);
+        cr_assert(version == NULL || is_text(version, bytes_of("2.0", 3)));
+        cr_assert(params == NULL || json_is_array(params));
+        cr_assert_eq(json_array_size(params), s.arg_count, "%.*s", (int)len, text);
+        for (size_t i = 0; i < s.arg_count; i++)
+            cr_assert(is_text(json_array_get(params, i), s.args[i]), "%.*s", (int)len, text);
+        size_t members = 2u + (version != NULL) + (params != NULL);
+        cr_assert_eq(json_object_size(v), members, "%.*s", (int)len, text);
+        cr_assert_not(s.unfit);
+    }
+    json_decref(v);
+    free(exact);
+    return ok;
+}
+
+static bool scan_text(const char *text) {
+    return scan(text, strlen(text));
+}
+
+Test(scan, takes_what_clients_send) {
+    static const char *const texts[] = {
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"eth_getBalance\",\"params\":[\"0xab\","
+        "\"latest\"]}",
+        "{\"method\":\"eth_chainId\",\"params\":[],\"id\":42,\"jsonrpc\":\"2.0\"}",
+        "{\"jsonrpc\": \"2.0\", \"method\": \"eth_blockNumber\", \"params\": [], \"id\": 0}",
+        " {\n\t\"id\" : \"a-b\" ,\r\"method\":\"x\" } \n",
+        "{\"id\":999999999999999,\"method\":\"\"}",
+        "{\"id\":1,\"method\":\"m\",\"params\":[\"1\",\"2\",\"3\",\"4\"]}",
+    };
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+        cr_expect(scan_text(texts[i]), "%s", texts[i]);
+}
+
+Test(scan, leaves_the_rest) {
+    static const char *const texts[] = {
+        "",
+        " ",
+        "{",
+        "{}",
+        "[]",
+        "{\"id\":1}",
+        "{\"method\":\"m\"}",
+        "{\"id\":null,\"method\":\"m\"}",
+        "{\"id\":01,\"method\":\"m\"}",
+        "{\"id\":-1,\"method\":\"m\"}",
+        "{\"id\":1.0,\"method\":\"m\"}",
+        "{\"id\":1e3,\"method\":\"m\"}",
+        "{\"id\":1000000000000000,\"method\":\"m\"}",
+        "{\"id\":1,\"method\":\"m\",}",
+        "{\"id\":1,\"method\":\"m\"}x",
+        "{\"id\":1,\"method\":\"m\"",
+        "{\"id\":1,\"id\":1,\"method\":\"m\"}",
+        "{\"id\":1,\"method\":\"m\",\"method\":\"m\"}",
+        "{\"id\":1,\"method\":\"m\",\"params\":[],\"params\":[]}",
+        "{\"jsonrpc\":\"2.0\",\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\"}",
+        "{\"jsonrpc\":\"1.0\",\"id\":1,\"method\":\"m\"}",
+        "{\"jsonrpc\":2,\"id\":1,\"method\":\"m\"}",
+        "{\"id\":1,\"method\":\"m\",\"more\":1}",
+        "{\"id\":1,\"method\":\"\\u006d\"}",
+        "{\"id\":1,\"method\":\"\xc3\xa4\"}",
+        "{\"id\":1,\"method\":\"m\",\"params\":{}}",
+        "{\"id\":1,\"method\":\"m\",\"params\":null}",
+        "{\"id\":1,\"method\":\"m\",\"params\":[true]}",
+        "{\"id\":1,\"method\":\"m\",\"params\":[\"a\",]}",
+        "{\"id\":1,\"method\":\"m\",\"params\":[\"a\" \"b\"]}",
+        "{\"id\":1,\"method\":\"m\",\"params\":[\"1\",\"2\",\"3\",\"4\",\"5\"]}",
+        "{\"id\":1,\"method\":\"m\",\"params\":[[\"a\"]]}",
+        "{\"id\":1 \"method\":\"m\"}",
+        "{\"id\" 1,\"method\":\"m\"}",
+    };
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+        cr_expect_not(scan_text(texts[i]), "%s", texts[i]);
+    cr_expect_not(scan("{\"id\":1,\"method\":\"\0\"}", 22));
+}
+
+static uint64_t next(uint64_t *state) {
+    *state = *state * 6364136223846793005u + 1442695040888963407u;
+    return *state >> 33;
+}
+
+static const char *pick(uint64_t *state, const char *const *of, size_t count) {
+    return of[next(state) % count];
+}
+
+static size_t make(char out[TEXT_MAX], uint64_t *r) {
+    static const char *const members[] = {"\"jsonrpc\":\"2.0\"",
+                                          "\"jsonrpc\" : \"2.0\"",
+                                          "\"id\":7",
+                                          "\"id\":\"x y\"",
+                                          "\"id\":12345678901234",
+                                          "\"id\":0",
+                                          "\"method\":\"eth_x\"",
+                                          "\"method\": \"\"",
+                                          "\"params\":[]",
+                                          "\"params\":[\"0x1\"]",
+                                          "\"params\":[\"a\", \"b\"]",
+                                          "\"params\" :[ \"\" ,\"~ /\"]",
+                                          "\"id\":1.5",
+                                          "\"params\":[1]",
+                                          "\"other\":\"\""};
+    static const char *const gaps[] = {"", "", "", " ", "\n", "\r\n\t"};
+    size_t count = 2 + next(r) % 4, len = 0;
+    len += (size_t)snprintf(out, TEXT_MAX, "%s{", pick(r, gaps, ARRAY_LEN(gaps)));
+    for (size_t i = 0; i < count; i++)
+        len +=
+            (size_t)snprintf(out + len, TEXT_MAX - len, "%s%s%s", i > 0 ? "," : "",
+                             pick(r, members, ARRAY_LEN(members)), pick(r, gaps, ARRAY_LEN(gaps)));
+    return len + (size_t)snprintf(out + len, TEXT_MAX - len, "}%s", pick(r, gaps, ARRAY_LEN(gaps)));
+}
+
+Test(scan, agrees_with_the_library, .timeout = 120) {
+    static const char bytes_in[] = "{}[]:,\"\\ \n0e-.\x7f\x80\x01\0";
+    const char *seed = getenv("SEED");
+    uint64_t r = seed != NULL ? strtoull(seed, NULL, 10) : 1;
+    size_t taken = 0, taken_damaged = 0;
+    for (size_t i = 0; i < DAMAGED; i++) {
+        char text[TEXT_MAX + 1];
+        size_t len = make(text, &r);
+        taken += scan(text, len);
+        for (size_t n = 1 + next(&r) % 2; n > 0 && len > 0; n--) {
+            size_t at = next(&r) % len;
+            char c = bytes_in[next(&r) % (sizeof(bytes_in) - 1)];
+            switch (next(&r) % 3) {
+            case 0:
+                text[at] = c;
+                break;
+            case 1:
+                memmove(text + at, text + at + 1, --len - at);
+                break;
+            default:
+                memmove(text + at + 1, text + at, len++ - at);
+                text[at] = c;
+                break;
+            }
+        }
+        taken_damaged += scan(text, len);
+    }
+    cr_expect_gt(taken, DAMAGED / 50, "%zu of %d", taken, DAMAGED);
+    cr_expect_gt(taken_damaged, DAMAGED / 500, "%zu of %d", taken_damaged, DAMAGED);
+}

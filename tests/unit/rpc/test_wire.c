@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Goal: bytes arrive whole and in order however slowly the other side reads, what is not consumed
+ * stays, and a connection may end within its own event. */
+#include "rpc/wire.h"
+
+#include <criterion/criterion.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { LONG = 4 << 20 };
+
+struct fixture {
+    struct event_base *base;
+    struct rpc_wire_hub hub;
+    struct rpc_wire wire;
+    int far;         /* the other side */
+    struct buf seen; /* consumed */
+    size_t take_max; /* consumed at each event */
+    size_t inputs, written;
+    bool echo, close_on_input, gone, eof;
+};
+
+static void on_input(void *ctx) {
+    struct fixture *f = ctx;
+    f->inputs++;
+    bytes in = rpc_wire_input(&f->wire);
+    size_t n = in.len < f->take_max ? in.len : f->take_max;
+    buf_append(&f->seen, in.ptr, n);
+    if (f->echo)
+        rpc_wire_send(&f->wire, bytes_of(in.ptr, n));
+    if (f->close_on_input) {
+        rpc_wire_close(&f->wire);
+        return;
+    }
+    rpc_wire_consume(&f->wire, n);
+    if (n < in.len)
+        rpc_wire_read(&f->wire, false);
+}
+
+static void on_written(void *ctx) {
+    struct fixture *f = ctx;
+    f->written++;
+}
+
+static void on_gone(void *ctx, bool eof) {
+    struct fixture *f = ctx;
+    f->gone = true;
+    f->eof = eof;
+}
+
+static const struct rpc_wire_events events = {on_input, on_written, on_gone};
+
+static void fixture_open(struct fixture *f) {
+    int ends[2];
+    *f = (struct fixture){.take_max = SIZE_MAX};
+    buf_init(&f->seen, SIZE_MAX / 2);
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
+    f->far = ends[1];
+    f->base = event_base_new();
+    cr_assert(rpc_wire_hub_init(&f->hub, f->base));
+    struct bufferevent *bev = bufferevent_socket_new(f->base, ends[0], BEV_OPT_CLOSE_ON_FREE);
+    cr_assert(rpc_wire_open(&f->wire, &f->hub, bev, &events, f));
+    rpc_wire_read(&f->wire, true);
+}
+
+static void fixture_close(struct fixture *f) {
+    if (f->wire.bev != NULL)
+        rpc_wire_close(&f->wire);
+    rpc_wire_hub_clear(&f->hub);
+    event_base_free(f->base);
+    close(f->far);
+    buf_clear(&f->seen);
+}
+
+static void turn(struct fixture *f) {
+    event_base_loop(f->base, EVLOOP_NONBLOCK);
+}
+
+static size_t far_read(struct fixture *f, uint8_t *out, size_t cap) {
+    ssize_t n = recv(f->far, out, cap, 0);
+    return n > 0 ? (size_t)n : 0;
+}
+
+Test(wire, answers_in_the_same_event) {
+    struct fixture f;
+    uint8_t back[16];
+    fixture_open(&f);
+    f.echo = true;
+    cr_assert_eq(write(f.far, "hello", 5), 5);
+    turn(&f);
+    cr_expect_eq(far_read(&f, back, sizeof(back)), 5);
+    cr_expect_arr_eq(back, "hello", 5);
+    cr_expect_eq(f.inputs, 1);
+    cr_expect_eq(f.written, 0); /* it was sent in whole */
+    fixture_close(&f);
+}
+
+Test(wire, keeps_what_is_not_consumed) {
+    struct fixture f;
+    fixture_open(&f);
+    f.take_max = 4;
+    cr_assert_eq(write(f.far, "0123456789", 10), 10);
+    turn(&f);
+    cr_assert_eq(write(f.far, "ab", 2), 2);
+    turn(&f); /* reading is off */
+    cr_expect_eq(f.seen.len, 4);
+    bytes rest = rpc_wire_input(&f.wire);
+    cr_assert_eq(rest.len, 6);
+    cr_expect_arr_eq(rest.ptr, "456789", 6);
+    rpc_wire_consume(&f.wire, 2);
+    f.take_max = SIZE_MAX;
+    rpc_wire_read(&f.wire, true); /* more comes behind the rest */
+    turn(&f);
+    cr_expect_eq(f.seen.len, 10);
+    cr_expect_arr_eq(f.seen.ptr, "01236789ab", 10);
+    cr_expect_eq(rpc_wire_input(&f.wire).len, 0);
+    fixture_close(&f);
+}
+
+Test(wire, a_slow_reader_gets_everything_in_order) {
+    struct fixture f;
+    uint8_t *data = malloc(LONG), *back = malloc(LONG + 1);
+    size_t got = 0;
+    fixture_open(&f);
+    for (size_t i = 0; i < LONG; i++)
+        data[i] = (uint8_t)(i * 2654435761u >> 13);
+    rpc_wire_send(&f.wire, bytes_of(data, LONG / 2));
+    cr_expect_gt(evbuffer_get_length(rpc_wire_output(&f.wire)), 0);
+    evbuffer_add(rpc_wire_output(&f.wire), data + LONG / 2, LONG / 4);
+    rpc_wire_flush_later(&f.wire);
+    rpc_wire_flush_later(&f.wire);
+    rpc_wire_send(&f.wire, bytes_of(data + LONG / 4 * 3, LONG / 4));
+    while (got < LONG) {
+        turn(&f);
+        got += far_read(&f, back + got, LONG + 1 - got);
+    }
+    turn(&f);
+    cr_expect_eq(got, LONG);
+    cr_expect_eq(memcmp(data, back, LONG), 0);
+    cr_expect_geq(f.written, 1);
+    cr_expect_eq(evbuffer_get_length(rpc_wire_output(&f.wire)), 0);
+    free(data);
+    free(back);
+    fixture_close(&f);
+}
+
+Test(wire, ends) {
+    struct fixture f;
+    uint8_t byte;
+    fixture_open(&f); /* within its own event */
+    f.close_on_input = true;
+    cr_assert_eq(write(f.far, "x", 1), 1);
+    turn(&f);
+    cr_expect_eq(recv(f.far, &byte, 1, 0), 0);
+    fixture_close(&f);
+    fixture_open(&f); /* by the other side, which may still read */
+    shutdown(f.far, SHUT_WR);
+    turn(&f);
+    cr_expect(f.gone);
+    cr_expect(f.eof);
+    rpc_wire_send(&f.wire, bytes_of("y", 1));
+    cr_expect_eq(far_read(&f, &byte, 1), 1);
+    fixture_close(&f);
+    fixture_open(&f); /* while something waits to be flushed */
+    evbuffer_add(rpc_wire_output(&f.wire), "z", 1);
+    rpc_wire_flush_later(&f.wire);
+    rpc_wire_close(&f.wire);
+    turn(&f);
+    fixture_close(&f);
+}
+
+Test(wire, is_given_up_with_its_bytes) {
+    struct fixture f;
+    fixture_open(&f);
+    f.take_max = 1;
+    cr_assert_eq(write(f.far, "abc", 3), 3);
+    turn(&f);
+    struct bufferevent *bev = rpc_wire_release(&f.wire);
+    struct evbuffer *in = bufferevent_get_input(bev);
+    cr_assert_eq(evbuffer_get_length(in), 2);
+    cr_expect_arr_eq(evbuffer_pullup(in, 2), "bc", 2);
+    bufferevent_enable(bev, EV_READ | EV_WRITE); /* it goes on as any other */
+    cr_assert_eq(write(f.far, "d", 1), 1);
+    turn(&f);
+    cr_expect_eq(evbuffer_get_length(in), 3);
+    bufferevent_free(bev);
+    fixture_close(&f);
+}
