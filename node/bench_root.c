@@ -63,7 +63,13 @@ static bool flat_leaf(void *ctx, uint64_t id, bytes prefix, hash32 *out_key, byt
     return true;
 }
 
-static const struct trie_source_ops FLAT_OPS = {flat_branch, flat_leaf};
+static bool flat_next_leaf(void *ctx, uint64_t id, bytes prefix, hash32 *out_key,
+                           bytes *out_value) {
+    (void)ctx, (void)id, (void)prefix, (void)out_key, (void)out_value;
+    return false;
+}
+
+static const struct trie_source_ops FLAT_OPS = {flat_branch, flat_leaf, flat_next_leaf};
 
 struct row_count {
     uint64_t rows, bytes;

@@ -313,6 +313,15 @@ void delta_put(struct delta *d, bytes key, bool indexed, uint64_t tick, bool abs
     atomic_store_explicit(&d->last_tick, tick, memory_order_release);
 }
 
+void delta_rewrite(const struct delta_version *v, bool absent, bytes value) {
+    struct delta_version *own = (struct delta_version *)v;
+    CHECK(value.len <= v->len);
+    own->absent = absent;
+    own->len = (uint32_t)value.len;
+    if (value.len > 0)
+        memmove(own->data, value.ptr, value.len);
+}
+
 void delta_pop(struct delta *d, bytes key, bool indexed, uint64_t tick) {
     struct delta_node *n = (struct delta_node *)delta_find(d, key, indexed);
     const struct delta_version *v =

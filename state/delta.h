@@ -53,6 +53,9 @@ void delta_unref(struct delta *d);
  * replaced. `indexed` must be the same for all keys of a table: false leaves the index out, for
  * keys that are rarely read by themselves. */
 void delta_put(struct delta *d, bytes key, bool indexed, uint64_t tick, bool absent, bytes value);
+/* Puts another value, no longer than the one there, in the place of a version: for a delta that
+ * nobody reads yet. */
+void delta_rewrite(const struct delta_version *v, bool absent, bytes value);
 /* Takes back the newest version of the key if it is of this tick. */
 void delta_pop(struct delta *d, bytes key, bool indexed, uint64_t tick);
 /* Takes back all versions above `tick`. */

@@ -67,34 +67,35 @@ static bytes undo_key(struct raw_key *k, const struct store *s, enum table_id ta
     return raw_key(k, TABLE_UNDO, bytes_of(b, UNDO_KEY_PREFIX + key.len));
 }
 
-/* The row was changed in this block before. When it is now as it was before the block, both the
- * change and its undo row go. */
-static bool put_back(struct store *s, enum table_id table, bytes key, bool absent, bytes value) {
-    struct raw_key k, uk;
-    bytes undo_raw = undo_key(&uk, s, table, key);
-    const struct delta_node *n = delta_find(s->active, undo_raw, false);
-    CHECK(n != NULL);
-    const struct delta_version *old = delta_at(n, s->open_tick);
-    CHECK(old != NULL && old->tick == s->open_tick && old->len > 0);
-    bool was_absent = old->data[0] == UNDO_ABSENT;
-    if (was_absent != absent ||
-        (!absent && bytes_cmp(bytes_of(old->data + 1, old->len - 1), value) != 0))
-        return false;
-    delta_pop(s->active, undo_raw, false, s->open_tick);
-    delta_pop(s->active, raw_key(&k, table, key), true, s->open_tick);
-    return true;
-}
-
-static void put_undo_row(struct store *s, enum table_id table, bytes key, bool was_absent,
-                         bytes old) {
+static void put_undo_row(struct store *s, enum table_id table, bytes key, struct undo_side old,
+                         struct undo_side row) {
     struct raw_key uk;
-    buf_reset(&s->undo);
-    buf_append_byte(&s->undo, was_absent ? UNDO_ABSENT : UNDO_ROW);
-    if (!was_absent)
-        buf_append(&s->undo, old.ptr, old.len);
+    undo_encode(&s->undo, table, old, row);
     CHECK(!s->undo.overflow);
     delta_put(s->active, undo_key(&uk, s, table, key), false, s->open_tick, false,
               buf_bytes(&s->undo));
+}
+
+/* The row was changed in this block before, to `now`. When it is to be as it was before the block,
+ * both the change and its undo row go. */
+static bool put_back(struct store *s, enum table_id table, bytes key, struct undo_side now,
+                     struct undo_side row) {
+    struct raw_key k, uk;
+    struct undo_scratch scratch;
+    bytes undo_raw = undo_key(&uk, s, table, key);
+    const struct delta_node *n = delta_find(s->active, undo_raw, false);
+    CHECK(n != NULL);
+    const struct delta_version *kept = delta_at(n, s->open_tick);
+    CHECK(kept != NULL && kept->tick == s->open_tick && kept->len > 0);
+    struct undo_side old = undo_decode(&scratch, bytes_of(kept->data, kept->len), now);
+    if (old.absent != row.absent || (!row.absent && bytes_cmp(old.row, row.row) != 0)) {
+        if (undo_has_runs(table))
+            put_undo_row(s, table, key, old, row);
+        return false;
+    }
+    delta_pop(s->active, undo_raw, false, s->open_tick);
+    delta_pop(s->active, raw_key(&k, table, key), true, s->open_tick);
+    return true;
 }
 
 static bool changed_in_block(const struct store *s, enum table_id table, bytes key) {
@@ -109,18 +110,18 @@ static bool changed_in_block(const struct store *s, enum table_id table, bytes k
  * changes. */
 static void put_tracked(struct store *s, enum table_id table, bytes key, bool absent, bytes value) {
     bool undo = table_info[table].unwind == TABLE_UNWIND_UNDO && s->open_tick > 1;
-    bytes old = {NULL, 0};
+    struct undo_side old = {.absent = false}, row = {.absent = absent, .row = value};
     pthread_mutex_lock(&s->self->lock);
     view_pin(s->self);
-    bool was_absent = !view_lookup(s->self, table, key, &old);
-    bool same = was_absent == absent && (absent || bytes_cmp(old, value) == 0);
+    old.absent = !view_lookup(s->self, table, key, &old.row);
+    bool same = old.absent == absent && (absent || bytes_cmp(old.row, value) == 0);
     bool again = !same && undo && changed_in_block(s, table, key);
     if (!same && undo && !again)
-        put_undo_row(s, table, key, was_absent, old);
+        put_undo_row(s, table, key, old, row);
+    bool back = again && put_back(s, table, key, old, row);
     pthread_mutex_unlock(&s->self->lock);
-    if (same || (again && put_back(s, table, key, absent, value)))
-        return;
-    put(s, table, key, absent, value);
+    if (!same && !back)
+        put(s, table, key, absent, value);
 }
 
 static void put_checked(struct store *s, enum table_id table, bytes key, bool absent, bytes value) {

@@ -175,7 +175,25 @@ bool view_overlay(struct store_view *v, enum table_id table);
 /* Whether a row of RANGE and HISTORY tables is of a block that the view sees. */
 bool view_sees_key(const struct store_view *v, enum table_id table, bytes key);
 
-/* --- undo rows: 0 = absent before, else 1 | row --------------------------------------------- */
-enum { UNDO_ABSENT = 0, UNDO_ROW = 1, UNDO_KEY_PREFIX = 9 };
+/* --- undo rows: what stood before a block --------------------------------------------------- */
+/* 0: absent | 1, row | 2, then {offset u16, length u16, bytes}...: the row after the block with
+ * these bytes put back. The last only in TRI_A and TRI_S, where a block changes some references of
+ * a long record, and whose rows nothing but blocks changes. */
+enum { UNDO_ABSENT = 0, UNDO_ROW = 1, UNDO_RUNS = 2, UNDO_KEY_PREFIX = 9 };
+struct undo_side {
+    bool absent;
+    bytes row;
+};
+struct undo_scratch {
+    uint8_t b[STORE_VALUE_MAX_BYTES];
+};
+static inline bool undo_has_runs(enum table_id table) {
+    return table == TABLE_TRI_A || table == TABLE_TRI_S;
+}
+/* The undo row of a change from `old` to `row`; `out` is reset first. */
+void undo_encode(struct buf *out, enum table_id table, struct undo_side old, struct undo_side row);
+/* What stood before the block, from what stands after it. Borrowed from `undo` or `s`; `row` may
+ * lie in `s`. */
+struct undo_side undo_decode(struct undo_scratch *s, bytes undo, struct undo_side row);
 
 #endif

@@ -95,18 +95,25 @@ static bytes leaf_value(struct store_view *v, uint64_t store_id, bytes row) {
     return buf_bytes(&v->row2);
 }
 
-static bool source_leaf(void *ctx, uint64_t store_id, bytes prefix, hash32 *out_key,
-                        bytes *out_value) {
-    /* Keys are packed two nibbles to a byte: an odd prefix ends in a high nibble, with the least
-     * low one behind it. */
-    uint8_t from[8 + 32] = {0};
+/* Keys are packed two nibbles to a byte: an odd prefix ends in a high nibble, with the least low
+ * one behind it. Returns the length of the store id. */
+static size_t put_leaf_prefix(uint8_t from[8 + 32], uint64_t store_id, bytes prefix) {
+    memset(from, 0, 8 + 32);
     size_t n = put_store_id(from, store_id, false);
     CHECK(prefix.len <= 64);
     for (size_t i = 0; i < prefix.len; i++)
         from[n + i / 2] |= (uint8_t)(prefix.ptr[i] << (i % 2 == 0 ? 4 : 0));
+    return n;
+}
+
+static bool source_any_leaf(struct store_view *v, uint64_t store_id, bytes prefix, bool next,
+                            hash32 *out_key, bytes *out_value) {
+    uint8_t from[8 + 32];
     bytes key, row;
-    struct store_cursor *c = source_cursor(ctx, store_id == 0 ? TABLE_ACCT : TABLE_STOR);
-    if (!store_cursor_seek(c, bytes_of(from, n + (prefix.len + 1) / 2), &key, &row))
+    size_t n = put_leaf_prefix(from, store_id, prefix);
+    struct store_cursor *c = source_cursor(v, store_id == 0 ? TABLE_ACCT : TABLE_STOR);
+    if (!(next ? store_cursor_next(c, &key, &row)
+               : store_cursor_seek(c, bytes_of(from, n + (prefix.len + 1) / 2), &key, &row)))
         return false;
     CHECK(key.len == (store_id == 0 ? 32 : 40));
     size_t whole = n + prefix.len / 2;
@@ -114,11 +121,22 @@ static bool source_leaf(void *ctx, uint64_t store_id, bytes prefix, hash32 *out_
         (prefix.len % 2 != 0 && key.ptr[whole] >> 4 != from[whole] >> 4))
         return false;
     memcpy(out_key->b, key.ptr + n, 32);
-    *out_value = leaf_value(ctx, store_id, row);
+    *out_value = leaf_value(v, store_id, row);
     return true;
 }
 
-static const struct trie_source_ops source_ops = {.branch = source_branch, .leaf = source_leaf};
+static bool source_leaf(void *ctx, uint64_t store_id, bytes prefix, hash32 *out_key,
+                        bytes *out_value) {
+    return source_any_leaf(ctx, store_id, prefix, false, out_key, out_value);
+}
+
+static bool source_next_leaf(void *ctx, uint64_t store_id, bytes prefix, hash32 *out_key,
+                             bytes *out_value) {
+    return source_any_leaf(ctx, store_id, prefix, true, out_key, out_value);
+}
+
+static const struct trie_source_ops source_ops = {
+    .branch = source_branch, .leaf = source_leaf, .next_leaf = source_next_leaf};
 
 struct trie_source store_trie_source(struct store_view *v) {
     return (struct trie_source){.ops = &source_ops, .ctx = v};

@@ -27,14 +27,29 @@ static int del_history(struct store *s, MDB_txn *txn, enum table_id changes, byt
                    bytes_of(NULL, 0));
 }
 
+/* Newest first: what stands is what stood after the undo row's block. */
+static int restore_undo(struct store *s, MDB_txn *txn, bytes undo_key, bytes undo) {
+    struct undo_scratch scratch;
+    enum table_id of = (enum table_id)undo_key.ptr[8];
+    CHECK(of < TABLE_COUNT);
+    bytes key = bytes_of(undo_key.ptr + UNDO_KEY_PREFIX, undo_key.len - UNDO_KEY_PREFIX);
+    struct undo_side row = {.absent = true};
+    if (undo_has_runs(of)) {
+        MDB_val k = mdb_of(key), v;
+        int rc = mdb_get(txn, s->dbi[of], &k, &v);
+        if (rc != 0 && rc != MDB_NOTFOUND)
+            return rc;
+        if (rc == 0)
+            row = (struct undo_side){.row = bytes_of_mdb(v)};
+    }
+    struct undo_side old = undo_decode(&scratch, undo, row);
+    return set_row(s, txn, of, key, old.absent, old.row);
+}
+
 /* Gives back what a row of CSA, CSS or UNDO has kept. */
 static int restore(struct store *s, MDB_txn *txn, enum table_id table, bytes key, bytes value) {
-    if (table == TABLE_UNDO) {
-        enum table_id of = (enum table_id)key.ptr[8];
-        CHECK(of < TABLE_COUNT);
-        return set_row(s, txn, of, bytes_of(key.ptr + UNDO_KEY_PREFIX, key.len - UNDO_KEY_PREFIX),
-                       value.ptr[0] == UNDO_ABSENT, bytes_of(value.ptr + 1, value.len - 1));
-    }
+    if (table == TABLE_UNDO)
+        return restore_undo(s, txn, key, value);
     int rc = del_history(s, txn, table, key);
     if (rc != 0)
         return rc;

@@ -252,32 +252,69 @@ static void overlay_add(struct store_view *v, enum table_id table, bytes key, bo
     v->overlay_rows++;
 }
 
-/* Walks rows of a RANGE table in blocks above the view's, oldest first; `table` UNDO: only rows of
- * `of`. */
-static void overlay_walk(struct store_view *v, enum table_id table, enum table_id of) {
+/* Walks rows of CSA or CSS in blocks above the view's, oldest first. */
+static void overlay_changes(struct store_view *v, enum table_id changes, enum table_id of) {
     MDB_cursor *c;
-    must(mdb_cursor_open(v->txn, v->store->dbi[table], &c));
-    uint8_t from[9];
+    must(mdb_cursor_open(v->txn, v->store->dbi[changes], &c));
+    uint8_t from[8];
     be64_store(from, v->tick);
-    from[8] = (uint8_t)of;
-    size_t skip = table == TABLE_UNDO ? UNDO_KEY_PREFIX : 8;
-    MDB_val k = {.mv_size = skip, .mv_data = from}, value;
+    MDB_val k = {.mv_size = sizeof from, .mv_data = from}, value;
     int rc = mdb_cursor_get(c, &k, &value, MDB_SET_RANGE);
     while (rc == 0 && v->overlay_rows <= STORE_OVERLAY_ROWS_MAX) {
-        bytes key = bytes_of_mdb(k), row = bytes_of_mdb(value);
-        CHECK(key.len > skip);
-        if (table == TABLE_UNDO && key.ptr[8] != of) {
-            /* To the rows of this table, in this block or the next. */
-            be64_store(from, be64_load(key.ptr) + (key.ptr[8] > of));
-            k = (MDB_val){.mv_size = sizeof from, .mv_data = from};
-            rc = mdb_cursor_get(c, &k, &value, MDB_SET_RANGE);
-            continue;
-        }
-        bool absent = table == TABLE_UNDO ? row.ptr[0] == UNDO_ABSENT : row.len == 0;
-        if (table == TABLE_UNDO)
-            row = bytes_of(row.ptr + 1, row.len - 1);
-        overlay_add(v, of, bytes_of(key.ptr + skip, key.len - skip), absent, row);
+        bytes key = bytes_of_mdb(k);
+        CHECK(key.len > 8);
+        overlay_add(v, of, bytes_of(key.ptr + 8, key.len - 8), value.mv_size == 0,
+                    bytes_of_mdb(value));
         rc = mdb_cursor_get(c, &k, &value, MDB_NEXT);
+    }
+    mdb_cursor_close(c);
+    CHECK(rc == 0 || rc == MDB_NOTFOUND);
+}
+
+/* One step back: the row as it was before the undo row's block. */
+static void overlay_undo(struct store_view *v, enum table_id of, bytes key, bytes undo) {
+    struct undo_scratch scratch;
+    struct raw_key k;
+    bytes raw = raw_key(&k, of, key);
+    struct undo_side row = {.absent = true};
+    const struct delta_node *n = delta_find(v->overlay, raw, true);
+    const struct delta_version *later = n == NULL ? NULL : delta_at(n, v->tick);
+    if (later != NULL)
+        row = (struct undo_side){later->absent, bytes_of(later->data, later->len)};
+    else if (undo.ptr[0] == UNDO_RUNS)
+        row.absent = !lmdb_get(v, of, key, &row.row);
+    struct undo_side old = undo_decode(&scratch, undo, row);
+    if (later != NULL && old.row.len <= later->len)
+        delta_rewrite(later, old.absent, old.row);
+    else
+        delta_put(v->overlay, raw, true, v->tick, old.absent, old.row);
+    v->overlay_rows += later == NULL;
+}
+
+/* Walks undo rows of `of` in blocks above the view's, newest first. */
+static void overlay_undos(struct store_view *v, enum table_id of) {
+    MDB_cursor *c;
+    must(mdb_cursor_open(v->txn, v->store->dbi[TABLE_UNDO], &c));
+    MDB_val k, value;
+    int rc = mdb_cursor_get(c, &k, &value, MDB_LAST);
+    while (rc == 0 && v->overlay_rows <= STORE_OVERLAY_ROWS_MAX) {
+        bytes key = bytes_of_mdb(k);
+        CHECK(key.len > UNDO_KEY_PREFIX);
+        if (be64_load(key.ptr) < v->tick)
+            break;
+        if (key.ptr[8] == of) {
+            overlay_undo(v, of, bytes_of(key.ptr + UNDO_KEY_PREFIX, key.len - UNDO_KEY_PREFIX),
+                         bytes_of_mdb(value));
+        } else {
+            /* To the first row of a later table in this block, or of this block, and back by one
+             * from there. */
+            uint8_t at[9];
+            memcpy(at, key.ptr, 8);
+            at[8] = key.ptr[8] > of ? (uint8_t)(of + 1) : 0;
+            k = (MDB_val){.mv_size = sizeof at, .mv_data = at};
+            must(mdb_cursor_get(c, &k, &value, MDB_SET_RANGE));
+        }
+        rc = mdb_cursor_get(c, &k, &value, MDB_PREV);
     }
     mdb_cursor_close(c);
     CHECK(rc == 0 || rc == MDB_NOTFOUND);
@@ -318,8 +355,10 @@ bool view_overlay(struct store_view *v, enum table_id table) {
     }
     if (history)
         overlay_history(v, table);
+    else if (rule == TABLE_UNWIND_UNDO)
+        overlay_undos(v, table);
     else
-        overlay_walk(v, rule == TABLE_UNWIND_UNDO ? TABLE_UNDO : changes_of(table), table);
+        overlay_changes(v, changes_of(table), table);
     v->overlay_tables |= bit;
     if (v->overlay_rows <= STORE_OVERLAY_ROWS_MAX)
         return true;

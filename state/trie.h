@@ -49,6 +49,9 @@ struct trie_source_ops {
     /* First leaf whose hashed key starts with `prefix`: key (32 bytes) and RLP value (account body
      * or slot). */
     bool (*leaf)(void *ctx, uint64_t store_id, bytes prefix, hash32 *out_key, bytes *out_value);
+    /* The leaf after the one that was found last, with the same arguments. */
+    bool (*next_leaf)(void *ctx, uint64_t store_id, bytes prefix, hash32 *out_key,
+                      bytes *out_value);
 };
 struct trie_source {
     const struct trie_source_ops *ops;
@@ -71,10 +74,13 @@ void state_trie_root(struct state_trie *t, hash32 *out_root);
 
 /* Branch records that changed in the last state_trie_apply, for the store's tables tri_a and tri_s;
  * `record` empty means delete. A trie with a source must be asked after each apply (CHECKed at the
- * next). A record sits at its branch's own path and is a function of the branch alone:
- *   slots present u16 | of these, nodes u16 | of these, embedded u16 (big-endian) |
- *   for each slot present, the hash of 32 bytes or the embedded RLP
+ * next). A branch has a record if more than TRIE_LOW_LEAVES leaves are below it: lower ones are
+ * made again from their leaves, which lie side by side in the flat tables. A record sits at its
+ * branch's own path and is a function of what is below it alone:
+ *   slots present u16 | of these, nodes u16 | of these, embedded u16 | leaves below u32
+ *   (big-endian) | for each slot present, the hash of 32 bytes or the embedded RLP
  * where a node is a branch with or without an extension before it, and the rest are leaves. */
+enum { TRIE_LOW_LEAVES = 32 };
 typedef void (*trie_row_fn)(void *ctx, uint64_t store_id, bytes path, bytes record);
 void state_trie_take_rows(struct state_trie *t, trie_row_fn fn, void *ctx);
 /* Drops clean nodes over the budget. Between blocks, once rows are in the store. */

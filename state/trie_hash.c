@@ -13,6 +13,16 @@ static uint32_t add_job(struct state_trie *t, const struct thash_job *job) {
     return (uint32_t)t->job_count++;
 }
 
+static void queue_row(struct state_trie *t, const struct tree *tree, struct tnode *n) {
+    bool low = n->leaves <= TRIE_LOW_LEAVES;
+    if (n->changed && !low) {
+        trie_add_row(t, tree->id, t->path, n->depth, n);
+    } else if (n->stored && low) {
+        trie_add_row(t, tree->id, t->path, n->depth, NULL);
+        n->stored = false;
+    }
+}
+
 static void queue_node(struct state_trie *t, struct tree *tree, struct tnode *n,
                        struct tnode *parent, unsigned nib) {
     struct thash_job job = {.tree = tree,
@@ -21,8 +31,8 @@ static void queue_node(struct state_trie *t, struct tree *tree, struct tnode *n,
                             .nib = (uint8_t)nib,
                             .next = t->job_head[n->depth]};
     t->job_head[n->depth] = add_job(t, &job);
-    if (n->changed && !trie_in_ram(t))
-        trie_add_row(t, tree->id, t->path, n->depth, n);
+    if (!trie_in_ram(t))
+        queue_row(t, tree, n);
     n->changed = false;
 }
 

@@ -7,6 +7,7 @@
  *   trie_update.c  changes to the structure
  *   trie_hash.c    references of what changed, level by level
  *   trie_page.c    branch records, loading, dropping
+ *   trie_low.c     branches without a record, from their leaves
  *   trie_proof.c   proofs
  *
  * Terms: a *slot* is one of a branch's sixteen places; what hangs there is a *sub*: nothing, a
@@ -26,7 +27,9 @@ enum {
     TRIE_VALUE_MAX = 128,      /* account bodies are at most 110 bytes, slots 33 */
     TRIE_LEAF_RLP_MAX = 3 + 34 + 2 + TRIE_VALUE_MAX,
     TRIE_EXT_RLP_MAX = 1 + 34 + 33,
-    TRIE_RECORD_MAX = 6 + 16 * 32,
+    TRIE_RECORD_HEAD = 10,
+    TRIE_RECORD_MAX = TRIE_RECORD_HEAD + 16 * 32,
+    TRIE_LEAVES_MAX = (1 << 27) - 1, /* a count that has come so far stays there */
     TRIE_NO_INDEX = UINT32_MAX,
 };
 
@@ -54,17 +57,18 @@ size_t node_encode_ext(uint8_t out[TRIE_EXT_RLP_MAX], const uint8_t *nibbles, si
  * begins with its list header, which tells its length; a dirty leaf's holds the index of its
  * pending leaf instead), then a pointer per slot of `kid`, then ext_len nibbles. */
 struct tnode {
-    uint16_t mask;   /* slots present */
-    uint16_t branch; /* of these, nodes; the rest are leaves */
-    uint16_t kid;    /* of these, in RAM: struct tnode, or struct tleaf without a source */
-    uint16_t emb;    /* of these, embedded */
-    uint16_t dirty;  /* of these, reference to be computed */
-    uint8_t depth;   /* of the branch itself */
-    uint8_t ext_len; /* nibbles between the slot that it hangs in and `depth` */
-    uint8_t size_class;
-    bool used;    /* since the clock hand passed */
-    bool changed; /* the record differs from the stored one */
-    bool stored;  /* a record is stored */
+    uint16_t mask;        /* slots present */
+    uint16_t branch;      /* of these, nodes; the rest are leaves */
+    uint16_t kid;         /* of these, in RAM: struct tnode, or struct tleaf without a source */
+    uint16_t emb;         /* of these, embedded */
+    uint16_t dirty;       /* of these, reference to be computed */
+    uint16_t depth : 6;   /* of the branch itself */
+    uint16_t ext_len : 6; /* nibbles between the slot that it hangs in and `depth` */
+    uint16_t used : 1;    /* since the clock hand passed */
+    uint16_t changed : 1; /* the record differs from the stored one */
+    uint16_t stored : 1;  /* a record is stored */
+    uint32_t size_class : 5;
+    uint32_t leaves : 27; /* below */
     _Alignas(8) uint8_t data[];
 };
 
@@ -137,6 +141,9 @@ struct tsub {
     struct tleaf *leaf; /* TSUB_LEAF without a source */
     uint32_t pending;   /* TSUB_LEAF: index of the pending leaf, or TRIE_NO_INDEX */
 };
+static inline uint32_t tsub_leaves(const struct tsub *s) {
+    return s->kind == TSUB_EMPTY ? 0 : s->kind == TSUB_LEAF ? 1 : s->node->leaves;
+}
 struct tsub tnode_get(const struct tnode *n, unsigned nib);
 /* Puts `s` into the slot and marks it dirty; an empty one clears the slot. The node may move. */
 struct tnode *tnode_set(struct tmem *m, struct tnode *n, unsigned nib,
@@ -149,8 +156,10 @@ struct tnode *tnode_set_ext(struct tmem *m, struct tnode *n, const uint8_t *ext,
 
 /* --- branch records ------------------------------------------------------------------------- */
 
-/* mask u16 | nodes u16 | embedded u16 (big-endian), then the references in slot order, an embedded
- * one in its own length. A function of the branch alone. */
+/* mask u16 | nodes u16 | embedded u16 | leaves u32 (big-endian), then the references in slot order,
+ * an embedded one in its own length. */
+void trecord_put_head(uint8_t out[TRIE_RECORD_HEAD], uint16_t mask, uint16_t nodes,
+                      uint16_t embedded, uint32_t leaves);
 size_t trecord_encode(uint8_t out[TRIE_RECORD_MAX], const struct tnode *n);
 /* CHECKs the form: records come from our own store. */
 struct tnode *trecord_decode(struct tmem *m, bytes record, unsigned depth, const uint8_t *ext,
@@ -208,6 +217,7 @@ struct tframe {
     struct tnode *node;
     const struct tpending *extra; /* leaf that stood where this branch is now */
     uint32_t lo, hi;              /* items to come */
+    uint32_t before;              /* leaves that were in the slot in work */
     uint8_t nib;                  /* slot in work */
 };
 
@@ -255,12 +265,18 @@ void tree_drop(struct state_trie *t, struct tree *tree);
 void tree_open(struct state_trie *t, struct tree *tree);
 void trees_init(struct state_trie *t);
 void trees_clear(struct state_trie *t);
-/* The branch under path[0..len), which the source has. */
+/* The branch under path[0..len), which the source has a record or leaves of. It may come with
+ * branches below it. */
 struct tnode *tnode_load(struct state_trie *t, uint64_t id, size_t path_len);
+void trie_free_subtree(struct state_trie *t, struct tnode *root);
 /* The only leaf under path[0..len); copied into scratch. */
 struct tpending trie_fetch_leaf(struct state_trie *t, uint64_t id, size_t path_len);
 /* Adds deletes for all stored records of a storage trie. */
 void tree_delete_rows(struct state_trie *t, uint64_t id);
+
+/* trie_low.c: what the source's leaves under path[0..len) make, when no branch there has a record:
+ * TSUB_LEAF for a single one. */
+struct tsub trie_load_low(struct state_trie *t, uint64_t id, size_t path_len);
 
 /* trie_update.c: applies items (sorted, distinct) to the tree's structure. */
 void tree_update(struct state_trie *t, struct tree *tree, const struct titem *items, size_t count);

@@ -227,6 +227,13 @@ static size_t node_bytes(unsigned refs, unsigned kids, size_t ext_len) {
            ext_len;
 }
 
+static void set_place(struct tnode *n, unsigned size_class, unsigned depth, size_t ext_len) {
+    n->size_class = size_class & 31;
+    n->depth = depth & 63;
+    n->ext_len = ext_len & 63;
+    n->used = true;
+}
+
 struct tnode *tnode_new(struct tmem *m, unsigned depth, const uint8_t *ext, size_t ext_len) {
     CHECK(depth < TRIE_NIBBLES);
     CHECK(ext_len <= depth);
@@ -234,10 +241,7 @@ struct tnode *tnode_new(struct tmem *m, unsigned depth, const uint8_t *ext, size
     unsigned c = class_of(node_bytes(2, 0, ext_len));
     struct tnode *n = tmem_take(m, c);
     memset(n, 0, sizeof *n);
-    n->size_class = (uint8_t)c;
-    n->depth = (uint8_t)depth;
-    n->ext_len = (uint8_t)ext_len;
-    n->used = true;
+    set_place(n, c, depth, ext_len);
     memcpy(node_ext(n), ext, ext_len);
     return n;
 }
@@ -284,7 +288,7 @@ static struct tnode *reshape(struct tmem *m, struct tnode *n, const struct shape
         tnode_free(m, n);
         n = tmem_take(m, c);
         memcpy(n, old, sizeof *n);
-        n->size_class = (uint8_t)c;
+        n->size_class = c & 31;
     }
     uint8_t *p = n->data;
     const uint8_t *q = old + offsetof(struct tnode, data);
@@ -294,7 +298,7 @@ static struct tnode *reshape(struct tmem *m, struct tnode *n, const struct shape
     move_array(p, q, sizeof(void *), kids, sh->add_kid, sh->del_kid);
     p += (size_t)new_kids * sizeof(void *);
     memcpy(p, ext_copy, sh->ext_len);
-    n->ext_len = (uint8_t)sh->ext_len;
+    n->ext_len = sh->ext_len & 63;
     return n;
 }
 
@@ -381,13 +385,19 @@ static uint16_t get16(const uint8_t *in) {
     return (uint16_t)(in[0] << 8 | in[1]);
 }
 
+void trecord_put_head(uint8_t out[TRIE_RECORD_HEAD], uint16_t mask, uint16_t nodes,
+                      uint16_t embedded, uint32_t leaves) {
+    put16(out, mask);
+    put16(out + 2, nodes);
+    put16(out + 4, embedded);
+    be32_store(out + 6, leaves);
+}
+
 size_t trecord_encode(uint8_t out[TRIE_RECORD_MAX], const struct tnode *n) {
     CHECK(n->dirty == 0);
     CHECK(popcount16(n->mask) >= 2);
-    put16(out, n->mask);
-    put16(out + 2, n->branch);
-    put16(out + 4, n->emb);
-    uint8_t *p = out + 6;
+    trecord_put_head(out, n->mask, n->branch, n->emb, n->leaves);
+    uint8_t *p = out + TRIE_RECORD_HEAD;
     for (unsigned left = n->mask; left != 0; left &= left - 1) {
         bytes ref = node_ref_bytes(n, (unsigned)__builtin_ctz(left));
         memcpy(p, ref.ptr, ref.len);
@@ -398,7 +408,7 @@ size_t trecord_encode(uint8_t out[TRIE_RECORD_MAX], const struct tnode *n) {
 
 struct tnode *trecord_decode(struct tmem *m, bytes record, unsigned depth, const uint8_t *ext,
                              size_t ext_len) {
-    CHECK(record.len >= 6);
+    CHECK(record.len >= TRIE_RECORD_HEAD);
     CHECK(depth < TRIE_NIBBLES);
     CHECK(ext_len <= depth);
     uint16_t mask = get16(record.ptr);
@@ -409,13 +419,13 @@ struct tnode *trecord_decode(struct tmem *m, bytes record, unsigned depth, const
     n->mask = mask;
     n->branch = get16(record.ptr + 2);
     n->emb = get16(record.ptr + 4);
-    n->depth = (uint8_t)depth;
-    n->ext_len = (uint8_t)ext_len;
-    n->size_class = (uint8_t)c;
-    n->stored = n->used = true;
+    set_place(n, c, depth, ext_len);
+    n->stored = true;
+    n->leaves = be32_load(record.ptr + 6) & TRIE_LEAVES_MAX;
     CHECK(refs >= 2);
+    CHECK(n->leaves >= refs);
     CHECK(((n->branch | n->emb) & ~mask) == 0);
-    const uint8_t *p = record.ptr + 6, *end = record.ptr + record.len;
+    const uint8_t *p = record.ptr + TRIE_RECORD_HEAD, *end = record.ptr + record.len;
     hash32 *ref = node_refs(n);
     for (unsigned left = mask; left != 0; left &= left - 1, ref++) {
         size_t len = 32;

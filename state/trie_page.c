@@ -83,7 +83,7 @@ struct tree *tree_get(struct state_trie *t, uint64_t id) {
     return tree;
 }
 
-static void free_subtree(struct state_trie *t, struct tnode *root) {
+void trie_free_subtree(struct state_trie *t, struct tnode *root) {
     struct {
         struct tnode *node;
         unsigned left;
@@ -116,7 +116,7 @@ static void free_subtree(struct state_trie *t, struct tnode *root) {
 void tree_drop(struct state_trie *t, struct tree *tree) {
     CHECK(tree != &t->accounts);
     if (tree->root.kind == TSUB_NODE && tree->root.node != NULL)
-        free_subtree(t, tree->root.node);
+        trie_free_subtree(t, tree->root.node);
     if (tree->root.kind == TSUB_LEAF && tree->root.leaf != NULL)
         tleaf_free(&t->mem, tree->root.leaf);
     if (t->hand == tree) {
@@ -135,30 +135,32 @@ void tree_drop(struct state_trie *t, struct tree *tree) {
 
 /* --- the source ----------------------------------------------------------------------------- */
 
+/* What hangs under path[0..len). */
+static struct tsub load_sub(struct state_trie *t, uint64_t id, size_t path_len) {
+    bytes path, record, prefix = bytes_of(t->path, path_len);
+    CHECK(!trie_in_ram(t));
+    if (!t->source.ops->branch(t->source.ctx, id, prefix, &path, &record))
+        return trie_load_low(t, id, path_len);
+    CHECK(path.len >= path_len);
+    CHECK(path_len == 0 || memcmp(path.ptr, t->path, path_len) == 0);
+    struct tsub s = {.kind = TSUB_NODE, .pending = TRIE_NO_INDEX};
+    s.node = trecord_decode(&t->mem, record, (unsigned)path.len, path.ptr + path_len,
+                            path.len - path_len);
+    return s;
+}
+
 void tree_open(struct state_trie *t, struct tree *tree) {
     if (tree->known)
         return;
-    bytes path, record;
-    hash32 key;
-    tree->root = (struct tsub){.kind = TSUB_EMPTY, .pending = TRIE_NO_INDEX};
-    if (t->source.ops->branch(t->source.ctx, tree->id, bytes_of(NULL, 0), &path, &record)) {
-        tree->root.kind = TSUB_NODE;
-        tree->root.node = trecord_decode(&t->mem, record, (unsigned)path.len, path.ptr, path.len);
-    } else if (t->source.ops->leaf(t->source.ctx, tree->id, bytes_of(NULL, 0), &key, &record)) {
-        tree->root.kind = TSUB_LEAF;
-    }
+    tree->root = load_sub(t, tree->id, 0);
     tree->known = true;
     tree->hashed = false;
 }
 
 struct tnode *tnode_load(struct state_trie *t, uint64_t id, size_t path_len) {
-    bytes path, record, prefix = bytes_of(t->path, path_len);
-    CHECK(!trie_in_ram(t));
-    CHECK(t->source.ops->branch(t->source.ctx, id, prefix, &path, &record));
-    CHECK(path.len >= path_len);
-    CHECK(memcmp(path.ptr, t->path, path_len) == 0);
-    return trecord_decode(&t->mem, record, (unsigned)path.len, path.ptr + path_len,
-                          path.len - path_len);
+    struct tsub s = load_sub(t, id, path_len);
+    CHECK(s.kind == TSUB_NODE);
+    return s.node;
 }
 
 struct tpending trie_fetch_leaf(struct state_trie *t, uint64_t id, size_t path_len) {
@@ -196,11 +198,10 @@ void tree_delete_rows(struct state_trie *t, uint64_t id) {
         bytes path, record;
         bool found =
             t->source.ops->branch(t->source.ctx, id, bytes_of(t->path, prefix_len), &path, &record);
-        CHECK(found || prefix_len == 0);
         if (found) {
             CHECK(path.len >= prefix_len);
             CHECK(path.len < TRIE_NIBBLES);
-            CHECK(record.len >= 6);
+            CHECK(record.len >= TRIE_RECORD_HEAD);
             memcpy(t->path, path.ptr, path.len);
             trie_add_row(t, id, t->path, path.len, NULL);
             stack[top].len = path.len;

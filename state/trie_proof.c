@@ -63,12 +63,12 @@ static void prove(struct prover *p, struct tree *tree) {
             break;
         }
         struct tnode *n = s.node;
-        struct tnode *loaded = n == NULL ? tnode_load(t, p->id, depth) : NULL;
-        if (decoded != NULL)
-            tnode_free(&t->mem, decoded);
-        decoded = loaded;
-        if (n == NULL)
-            n = loaded;
+        if (n == NULL) {
+            n = tnode_load(t, p->id, depth);
+            if (decoded != NULL)
+                trie_free_subtree(t, decoded);
+            decoded = n;
+        }
         if (!add_branch(p, n, depth))
             break;
         unsigned nib = key_nibble(p->key, n->depth);
@@ -77,7 +77,7 @@ static void prove(struct prover *p, struct tree *tree) {
         s = tnode_get(n, nib);
     }
     if (decoded != NULL)
-        tnode_free(&t->mem, decoded);
+        trie_free_subtree(t, decoded);
     arena_reset(&t->scratch);
 }
 

@@ -112,8 +112,6 @@ static unsigned shared_ext(const struct tnode *n, const uint8_t *key) {
 static bool enter_node(struct update *u, struct tnode *n, unsigned depth, uint32_t lo,
                        uint32_t hi) {
     struct state_trie *t = u->t;
-    if (n == NULL)
-        n = tnode_load(t, u->id, depth);
     n->used = true;
     CHECK(n->depth == depth + n->ext_len);
     unsigned a = shared_ext(n, u->items[lo].key), b = shared_ext(n, u->items[hi - 1].key);
@@ -125,6 +123,7 @@ static bool enter_node(struct update *u, struct tnode *n, unsigned depth, uint32
         struct tnode *upper = tnode_new(&t->mem, depth + shared, ext, shared);
         struct tsub lower = {.kind = TSUB_NODE, .pending = TRIE_NO_INDEX};
         lower.node = tnode_set_ext(&t->mem, n, ext + shared + 1, len - shared - 1);
+        upper->leaves = lower.node->leaves;
         n = tnode_set(&t->mem, upper, ext[shared], &lower);
     }
     push_frame(u, n, lo, hi, NULL);
@@ -192,6 +191,15 @@ static struct tsub leave(struct update *u) {
     return out;
 }
 
+/* The slot in work of the frame is done. */
+static void set_slot(struct update *u, struct tframe *f, const struct tsub *s) {
+    struct tnode *n = f->node = tnode_set(&u->t->mem, f->node, f->nib, s);
+    uint64_t leaves = (uint64_t)n->leaves - f->before + tsub_leaves(s);
+    if (n->leaves < TRIE_LEAVES_MAX)
+        n->leaves =
+            (uint32_t)(leaves < TRIE_LEAVES_MAX ? leaves : TRIE_LEAVES_MAX) & TRIE_LEAVES_MAX;
+}
+
 /* Enters the next slot of the top frame that has changes. */
 static void next_slot(struct update *u) {
     struct state_trie *t = u->t;
@@ -210,8 +218,11 @@ static void next_slot(struct update *u) {
     f->nib = (uint8_t)nib;
     t->path[depth] = (uint8_t)nib;
     struct tsub s = tnode_get(f->node, nib), out;
+    if (s.kind == TSUB_NODE && s.node == NULL)
+        s.node = tnode_load(t, u->id, depth + 1);
+    f->before = tsub_leaves(&s);
     if (!enter(u, &s, depth + 1, lo, hi, extra, &out))
-        f->node = tnode_set(&t->mem, f->node, nib, &out);
+        set_slot(u, f, &out);
 }
 
 /* Asks for the nodes on the ways to all keys at once, so that the misses of different keys overlap
@@ -263,8 +274,7 @@ void tree_update(struct state_trie *t, struct tree *tree, const struct titem *it
         out = leave(&u);
         if (u.depth == 0)
             break;
-        f = &t->stack[u.depth - 1];
-        f->node = tnode_set(&t->mem, f->node, f->nib, &out);
+        set_slot(&u, &t->stack[u.depth - 1], &out);
     }
     tree->root = out;
 }

@@ -26,15 +26,17 @@ static bool source_branch(void *ctx, uint64_t id, bytes prefix, bytes *out_path,
     return true;
 }
 
-static bool source_leaf(void *ctx, uint64_t id, bytes prefix, hash32 *out_key, bytes *out_value) {
-    struct map_source *s = ctx;
+static bool any_leaf(struct map_source *s, uint64_t id, bytes prefix, bool next, hash32 *out_key,
+                     bytes *out_value) {
     uint8_t k[8 + 32] = {0};
     CHECK(prefix.len <= 64);
     be64_store(k, id);
     for (size_t i = 0; i < prefix.len; i++)
         k[8 + i / 2] = (uint8_t)(k[8 + i / 2] | prefix.ptr[i] << (i % 2 == 0 ? 4 : 0));
     s->leaf_reads++;
-    const struct omap_node *n = omap_seek(&s->leaves, bytes_of(k, sizeof k));
+    const struct omap_node *n =
+        next ? omap_next(s->last) : omap_seek(&s->leaves, bytes_of(k, sizeof k));
+    s->last = n;
     if (n == NULL || memcmp(omap_key(n).ptr, k, 8) != 0)
         return false;
     const uint8_t *key = omap_key(n).ptr + 8;
@@ -44,6 +46,15 @@ static bool source_leaf(void *ctx, uint64_t id, bytes prefix, hash32 *out_key, b
     memcpy(out_key->b, key, 32);
     *out_value = omap_value(n);
     return true;
+}
+
+static bool source_leaf(void *ctx, uint64_t id, bytes prefix, hash32 *out_key, bytes *out_value) {
+    return any_leaf(ctx, id, prefix, false, out_key, out_value);
+}
+
+static bool source_next_leaf(void *ctx, uint64_t id, bytes prefix, hash32 *out_key,
+                             bytes *out_value) {
+    return any_leaf(ctx, id, prefix, true, out_key, out_value);
 }
 
 void map_source_init(struct map_source *s) {
@@ -58,7 +69,7 @@ void map_source_clear(struct map_source *s) {
 }
 
 struct trie_source map_source_source(struct map_source *s) {
-    static const struct trie_source_ops ops = {source_branch, source_leaf};
+    static const struct trie_source_ops ops = {source_branch, source_leaf, source_next_leaf};
     return (struct trie_source){&ops, s};
 }
 

@@ -7,8 +7,9 @@
 #include "tests/lib/state/omap.h"
 
 struct map_source {
-    struct omap rows;   /* store id | path, a nibble a byte */
-    struct omap leaves; /* store id | key */
+    struct omap rows;             /* store id | path, a nibble a byte */
+    struct omap leaves;           /* store id | key */
+    const struct omap_node *last; /* leaf found last */
     uint64_t branch_reads, leaf_reads;
 };
 

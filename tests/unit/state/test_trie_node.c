@@ -97,13 +97,9 @@ Test(trie_node, records_come_back) {
             mask = (uint16_t)rng_next(&r);
         branch = (uint16_t)(mask & rng_next(&r));
         emb = (uint16_t)(mask & rng_next(&r) & rng_next(&r));
-        size_t len = 6;
+        size_t len = TRIE_RECORD_HEAD;
         rng_fill(&r, rec, sizeof rec);
-        for (int i = 0; i < 3; i++) {
-            uint16_t v = i == 0 ? mask : i == 1 ? branch : emb;
-            rec[2 * i] = (uint8_t)(v >> 8);
-            rec[2 * i + 1] = (uint8_t)v;
-        }
+        trecord_put_head(rec, mask, branch, emb, 16 + (uint32_t)rng_below(&r, 1 << 26));
         for (unsigned nib = 0; nib < 16; nib++) {
             if (!has_bit(mask, nib))
                 continue;
@@ -116,6 +112,7 @@ Test(trie_node, records_come_back) {
         struct tnode *n = trecord_decode(&mem, bytes_of(rec, len), 7, ext, 3);
         cr_assert_eq(trecord_encode(again, n), len);
         cr_assert_eq(memcmp(rec, again, len), 0);
+        cr_assert_eq(n->leaves, be32_load(rec + 6));
         cr_assert_eq(memcmp(node_ext(n), ext, 3), 0);
         cr_assert_eq(node_encode_branch(rlp, n), node_branch_rlp_len(n));
         tnode_free(&mem, n);
