@@ -181,6 +181,10 @@ void exec_call(struct exec *x, const struct evm_message *msg, const u256 *gas_pr
     *out = x->last;
 }
 
+bool exec_access_account(struct exec *x, const addr20 *a) {
+    return precompile_find(x->revision, a) < 0 && world_warm_account(x->world, a);
+}
+
 static void warm_delegation(struct exec *x, const addr20 *a) {
     addr20 target;
     if (x->revision >= EVM_PRAGUE && evm_parse_delegation(&target, world_code(x->world, a)))
@@ -193,12 +197,6 @@ void exec_warm(struct exec *x, const struct tx *tx) {
     if (!tx->is_create)
         (void)world_warm_account(w, &tx->to);
     (void)world_warm_account(w, &x->block.coinbase);
-    for (int id = 0; id < PRECOMPILE_COUNT; id++) {
-        if (!precompile_active(x->revision, (enum precompile_id)id))
-            continue;
-        addr20 a = precompile_addr((enum precompile_id)id);
-        (void)world_warm_account(w, &a);
-    }
     for (size_t i = 0; i < tx->access_count; i++) {
         const struct tx_access *acc = &tx->access[i];
         (void)world_warm_account(w, &acc->addr);

@@ -119,8 +119,8 @@ void tx_execute(struct exec *x, const struct tx *tx, const struct tx_charge *cha
 void exec_fill_receipt(const struct exec *x, const struct tx *tx, const struct tx_result *r,
                        struct arena *a, struct receipt *out);
 /* Marks warm what is so before the first instruction: sender, target and what it delegates to,
- * coinbase (EIP-3651), precompiles, access list (EIP-2929, 2930, 7702). In an open world
- * transaction. */
+ * coinbase (EIP-3651), access list (EIP-2929, 2930, 7702); precompiles are so by themselves
+ * (exec_access_account). In an open world transaction. */
 void exec_warm(struct exec *x, const struct tx *tx);
 
 /* A message by `sender` outside any transaction's accounting: system calls of
@@ -128,6 +128,10 @@ void exec_warm(struct exec *x, const struct tx *tx);
  * only. In an open world transaction, which the caller ends. */
 void exec_call(struct exec *x, const struct evm_message *msg, const u256 *gas_price,
                struct evm_result *out);
+
+/* EIP-2929: marks the address warm; true if it was cold. Precompiles are warm always, and nothing
+ * of them is looked up for that. */
+bool exec_access_account(struct exec *x, const addr20 *a);
 
 /* The EVM host over x->world: for callers that drive evm_run themselves. */
 struct evm_host exec_host(struct exec *x);

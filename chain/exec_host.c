@@ -11,7 +11,7 @@ static struct world *world_of(void *h) {
 }
 
 static bool host_access_account(void *h, const addr20 *a) {
-    return world_warm_account(world_of(h), a);
+    return exec_access_account(h, a);
 }
 
 static bool host_access_storage(void *h, const addr20 *a, const u256 *slot) {

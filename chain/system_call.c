@@ -132,7 +132,7 @@ void charge_slot(struct call *c, const addr20 *a, const u256 *slot) {
 }
 
 void charge_account(struct call *c, const addr20 *a) {
-    c->gas -= world_warm_account(c->x->world, a) ? GAS_COLD_ACCOUNT : GAS_WARM_READ;
+    c->gas -= exec_access_account(c->x, a) ? GAS_COLD_ACCOUNT : GAS_WARM_READ;
 }
 
 void charge_credit(struct call *c, const addr20 *to, const u256 *value) {

@@ -18,6 +18,8 @@ struct rpc_reader {
     const struct rpc_context *cx;
     struct arena arena;
     struct store_view *head;  /* newest durable block */
+    struct index_head newest; /* its header, if has_newest */
+    bool has_newest;
     struct store_view *state; /* of the last rpc_state_view, NULL: none */
     bool state_used;          /* by the running call */
     struct chain *chain;      /* made on first use */
@@ -64,6 +66,7 @@ static enum err refresh_head(struct rpc_reader *r) {
         if (r->head != NULL)
             store_view_close(r->head);
         r->head = NULL;
+        r->has_newest = false;
         e = store_view_open(&r->head, r->cx->store, durable);
         if (e == ERR_OK)
             return ERR_OK;
@@ -191,11 +194,22 @@ bool rpc_resolve(struct rpc_call *c, const struct block_ref *ref, uint64_t *out_
     return true;
 }
 
+/* The header of a block; that of the newest is asked for again and again. */
+static enum err load_head(struct rpc_reader *r, uint64_t number, struct index_head *out) {
+    if (number != store_view_block(r->head))
+        return index_head(out, r->head, number);
+    if (!r->has_newest)
+        TRY(index_head(&r->newest, r->head, number));
+    r->has_newest = true;
+    *out = r->newest;
+    return ERR_OK;
+}
+
 bool rpc_need_block(struct rpc_call *c, const struct block_ref *ref, struct index_head *out) {
     uint64_t number = 0;
     enum err e = ERR_NOT_FOUND;
     if (rpc_resolve(c, ref, &number))
-        e = index_head(out, c->reader->head, number);
+        e = load_head(c->reader, number, out);
     if (rpc_failed(c))
         return false;
     if (e == ERR_NOT_FOUND)
