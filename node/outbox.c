@@ -165,6 +165,13 @@ static void entry_free(struct entry *e) {
     free(e);
 }
 
+/* Without a result. */
+static void entry_drop(struct entry *e) {
+    if (e->sending != NULL && --e->sending->left == 0)
+        free(e->sending);
+    entry_free(e);
+}
+
 static void finish_sending(struct outbox *o, struct sending *s) {
     struct node_send *send = s->send;
     pthread_mutex_lock(&o->lock);
@@ -541,16 +548,36 @@ void outbox_stop(struct outbox *o) {
     o->has_thread = false;
 }
 
+/* What a disk that failed has left: the thread ended without it. */
+static void drop_unanswered(struct outbox *o) {
+    while (o->waiting != NULL) {
+        struct entry *e = o->waiting;
+        o->waiting = e->next;
+        entry_drop(e);
+    }
+    while (o->batch_count > 0)
+        entry_drop(o->batch[--o->batch_count]);
+    while (o->answers != NULL) { /* they came later */
+        struct answer *a = o->answers;
+        o->answers = a->next;
+        entry_drop(a->entry);
+        free(a);
+    }
+    struct sending **const lists[] = {&o->cleaning, &o->cleaning_now};
+    for (size_t i = 0; i < ARRAY_LEN(lists); i++)
+        while (*lists[i] != NULL) {
+            struct sending *s = *lists[i];
+            *lists[i] = s->next;
+            free(s);
+        }
+}
+
 void outbox_free(struct outbox *o) {
     if (o == NULL)
         return;
     void *value;
     const void *key;
-    while (o->waiting != NULL) {
-        struct entry *e = o->waiting;
-        o->waiting = e->next;
-        entry_free(e);
-    }
+    drop_unanswered(o);
     for (size_t it = 0; map_next(&o->accounts, &it, &key, &value);)
         free(*(struct outbox_account **)value);
     map_clear(&o->accounts);

@@ -43,6 +43,8 @@ enum err outbox_start(struct outbox **out, const struct outbox_options *o,
                       struct err_ctx *ec) MUST_USE;
 /* Refuses what is not sent yet; what is under way must have been answered, or is answered never. */
 void outbox_stop(struct outbox *o);
+/* After what it submits to has stopped too: answers may come until then, and are not told any more.
+ */
 void outbox_free(struct outbox *o);
 /* Fills in outbox, send, claim, release, signer. */
 void outbox_commands(struct outbox *o, struct node_commands *out);

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { SENDS = 120, WAIT_MS = 20000 };
+enum { SENDS = 120, LOST_MAX = 8, WAIT_MS = 20000 };
 #define WEI_PER_ETHER UINT64_C(1000000000000000000)
 
 struct fixture {
@@ -26,6 +26,12 @@ struct fixture {
     struct node_commands commands; /* the sequencer's, but for submit */
     struct node_commands real;
     atomic_bool lossy; /* submissions are lost */
+    struct {
+        submit_done_fn done;
+        void *ctx;
+        uint64_t token;
+    } lost[LOST_MAX];
+    size_t lost_count;
 };
 
 static void on_failed(void *ctx) {
@@ -36,8 +42,14 @@ static void on_failed(void *ctx) {
 static void submit(void *ctx, bytes envelope, unsigned flags, submit_done_fn done, void *done_ctx,
                    uint64_t token) {
     struct fixture *f = ctx;
-    if (!atomic_load(&f->lossy))
+    if (!atomic_load(&f->lossy)) {
         f->real.submit(f->real.ctx, envelope, flags, done, done_ctx, token);
+        return;
+    }
+    cr_assert_lt(f->lost_count, LOST_MAX);
+    f->lost[f->lost_count].done = done;
+    f->lost[f->lost_count].ctx = done_ctx;
+    f->lost[f->lost_count++].token = token;
 }
 
 static uint64_t pending_nonce(void *ctx, const addr20 *a) {
@@ -214,7 +226,12 @@ Test(outbox, after_a_crash, .timeout = 60) {
     cr_expect(has_row(f, KV_SENT, 2, 0));
     cr_expect_not(atomic_load(&lost->done));
     outbox_stop(f->outbox); /* gives up waiting */
+    const struct submit_result late = {.status = SUBMIT_REFUSED};
+    cr_expect_eq(f->lost_count, 3);
+    for (size_t i = 0; i < f->lost_count; i++) /* nobody takes these any more */
+        f->lost[i].done(f->lost[i].ctx, f->lost[i].token, &late);
     outbox_free(f->outbox);
+    cr_expect_not(atomic_load(&lost->done));
     cr_expect_eq(grown(f, 4, &before), 200);
 
     atomic_store(&f->lossy, false);
