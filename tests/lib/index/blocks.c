@@ -6,9 +6,8 @@
 #include "chain/retryable.h"
 #include "chain/send_tree.h"
 #include "chain/system_state.h"
+#include "tests/lib/temp_dir.h"
 
-#include <ftw.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 enum { MADE_MAX = 4096 };
@@ -36,8 +35,7 @@ uint64_t blocks_random(struct blocks *b, uint64_t below) {
 static void open_all(struct blocks *b, uint64_t seed, uint32_t segment_bytes) {
     struct err_ctx ec = {.text = ""};
     *b = (struct blocks){.seed = seed};
-    snprintf(b->dir, sizeof(b->dir), "/tmp/callipter-index-XXXXXX");
-    CHECK(mkdtemp(b->dir) != NULL);
+    temp_dir_make(b->dir, sizeof(b->dir), "index");
     arena_init(&b->arena, 1 << 20, 1 << 30);
     b->made = calloc(MADE_MAX, sizeof(*b->made));
     CHECK(b->made != NULL);
@@ -59,13 +57,6 @@ void blocks_open_outliving(struct blocks *b, uint64_t seed, uint32_t segment_byt
     b->outliving = true;
 }
 
-static int remove_entry(const char *path, const struct stat *st, int kind, struct FTW *ftw) {
-    (void)st;
-    (void)kind;
-    (void)ftw;
-    return remove(path);
-}
-
 void blocks_close(struct blocks *b) {
     if (b->view != NULL)
         store_view_close(b->view);
@@ -74,7 +65,7 @@ void blocks_close(struct blocks *b) {
     store_close(b->store);
     arena_clear(&b->arena);
     free(b->made);
-    (void)nftw(b->dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+    temp_dir_remove(b->dir);
 }
 
 static bytes arena_zero_data(struct arena *a, size_t len) {

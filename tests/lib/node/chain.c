@@ -2,10 +2,9 @@
 #include "tests/lib/node/chain.h"
 
 #include "base/check.h"
+#include "tests/lib/chain/tx_list.h"
+#include "tests/lib/temp_dir.h"
 
-#include <ftw.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 #define GWEI UINT64_C(1000000000)
 
@@ -25,8 +24,7 @@ void node_chain_init(struct node_chain *c) {
 void node_chain_init_segments(struct node_chain *c, uint32_t segment_bytes) {
     struct err_ctx ec = {.text = ""};
     *c = (struct node_chain){.segment_bytes = segment_bytes};
-    snprintf(c->dir, sizeof(c->dir), "/tmp/callipter-node-XXXXXX");
-    CHECK(mkdtemp(c->dir) != NULL);
+    temp_dir_make(c->dir, sizeof(c->dir), "node");
     genesis_dev(&c->genesis);
     for (uint32_t i = 0; i < GENESIS_DEV_ACCOUNTS; i++)
         genesis_dev_account(i, c->keys[i], &c->addrs[i]);
@@ -34,19 +32,12 @@ void node_chain_init_segments(struct node_chain *c, uint32_t segment_bytes) {
     CHECK(open_ledger(c, &ec) == ERR_OK);
 }
 
-static int remove_entry(const char *path, const struct stat *st, int kind, struct FTW *ftw) {
-    (void)st;
-    (void)kind;
-    (void)ftw;
-    return remove(path);
-}
-
 void node_chain_clear(struct node_chain *c) {
     if (c->ledger.store != NULL)
         ledger_close(&c->ledger);
     genesis_clear(&c->genesis);
     arena_clear(&c->arena);
-    (void)nftw(c->dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+    temp_dir_remove(c->dir);
 }
 
 enum err node_chain_reopen(struct node_chain *c, struct err_ctx *ec) {
@@ -85,31 +76,11 @@ struct tx *node_chain_transfer(struct node_chain *c, size_t from, size_t to, uin
     return tx;
 }
 
-struct list {
-    struct tx *const *txs;
-    size_t count, next;
-};
-
-static const struct tx *list_next(void *ctx, uint64_t gas_left, size_t bytes_left) {
-    struct list *l = ctx;
-    (void)gas_left;
-    (void)bytes_left;
-    return l->next < l->count ? l->txs[l->next++] : NULL;
-}
-
-static void list_done(void *ctx, const struct tx *tx, enum tx_verdict v,
-                      const struct derived_tx *d) {
-    (void)ctx;
-    (void)tx;
-    (void)d;
-    CHECK(v == TX_OK);
-}
-
 void node_chain_block(struct node_chain *c, struct tx *const *txs, size_t count) {
     struct ledger *l = &c->ledger;
     struct err_ctx ec = {.text = ""};
-    struct list list = {.txs = txs, .count = count};
-    struct tx_feed feed = {.ctx = &list, .next = list_next, .done = list_done};
+    struct tx_list list = {.txs = txs, .count = count};
+    struct tx_feed feed = tx_list_feed(&list);
     struct derived_block b;
     struct log_record rec;
     uint64_t timestamp = 1700000000 + l->head.number;

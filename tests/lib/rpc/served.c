@@ -4,10 +4,11 @@
 #include "base/check.h"
 #include "base/hex.h"
 #include "index/record.h"
+#include "tests/lib/chain/tx_list.h"
+#include "tests/lib/temp_dir.h"
 #include "rpc/engine.h"
 
 #include <criterion/criterion.h>
-#include <ftw.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,8 +64,7 @@ static void write_genesis(struct served *s) {
 
 static void open_store(struct served *s) {
     struct err_ctx ec = {.text = ""};
-    snprintf(s->dir, sizeof(s->dir), "/tmp/callipter-rpc-XXXXXX");
-    CHECK(mkdtemp(s->dir) != NULL);
+    temp_dir_make(s->dir, sizeof(s->dir), "rpc");
     struct store_options so = {.dir = s->dir, .no_sync = true, .map_bytes = UINT64_C(1) << 32};
     CHECK(store_open(&s->store, &so, &ec) == ERR_OK);
     CHECK(store_view_open(&s->newest, s->store, UINT64_MAX) == ERR_OK);
@@ -114,13 +114,6 @@ void served_open(struct served *s) {
     CHECK(s->reader != NULL);
 }
 
-static int remove_entry(const char *path, const struct stat *st, int kind, struct FTW *ftw) {
-    (void)st;
-    (void)kind;
-    (void)ftw;
-    return remove(path);
-}
-
 void served_close(struct served *s) {
     rpc_reader_free(s->reader);
     chain_free(s->chain);
@@ -132,7 +125,7 @@ void served_close(struct served *s) {
     genesis_clear(&s->genesis);
     arena_clear(&s->arena);
     pthread_mutex_destroy(&s->dev_nonces.lock);
-    (void)nftw(s->dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+    temp_dir_remove(s->dir);
 }
 
 struct tx *served_tx(struct served *s, size_t from, const addr20 *to, uint64_t value, bytes data,
@@ -153,30 +146,10 @@ struct tx *served_tx(struct served *s, size_t from, const addr20 *to, uint64_t v
     return tx;
 }
 
-struct list {
-    struct tx *const *txs;
-    size_t count, next;
-};
-
-static const struct tx *list_next(void *ctx, uint64_t gas_left, size_t bytes_left) {
-    struct list *l = ctx;
-    (void)gas_left;
-    (void)bytes_left;
-    return l->next < l->count ? l->txs[l->next++] : NULL;
-}
-
-static void list_done(void *ctx, const struct tx *tx, enum tx_verdict v,
-                      const struct derived_tx *d) {
-    (void)ctx;
-    (void)tx;
-    (void)d;
-    cr_assert_eq(v, TX_OK, "%s", tx_verdict_name(v));
-}
-
 struct derived_block served_block(struct served *s, struct tx *const *txs, size_t count) {
     struct err_ctx ec = {.text = ""};
-    struct list list = {.txs = txs, .count = count};
-    struct tx_feed feed = {.ctx = &list, .next = list_next, .done = list_done};
+    struct tx_list list = {.txs = txs, .count = count};
+    struct tx_feed feed = tx_list_feed(&list);
     struct derived_block b;
     uint64_t timestamp = 1700000000 + s->head.number;
     CHECK(chain_sequence_block(&b, s->chain, &s->arena, &s->head, timestamp,
