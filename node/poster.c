@@ -559,9 +559,13 @@ void poster_flush(struct poster *p, uint64_t timeout_ms) {
     struct timespec pause = {.tv_nsec = FLUSH_STEP_MS * 1000000};
     uint64_t end = now_ms() + timeout_ms;
     atomic_store(&p->flush, true);
-    while (!all_posted(p) && now_ms() < end)
+    bool all;
+    while (!(all = all_posted(p)) && now_ms() < end)
         nanosleep(&pause, NULL);
     atomic_store(&p->flush, false);
+    if (!all)
+        log_warn("poster", "blocks are left for the next run to post",
+                 log_u64("waited_ms", timeout_ms));
 }
 
 void poster_stop(struct poster *p) {

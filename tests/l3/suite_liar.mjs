@@ -108,7 +108,7 @@ export async function run() {
     let found;
     await check(`${name}: the honest member names block and field`, async () => {
       const head = Number((await seq.head()).number);
-      assert.equal((await seq.stop()).code, 0);
+      await seq.stopPosted();
       await until("confirmation of the last batch", allConfirmed);
       await stop();
       const from = isAhead ? head + AHEAD : (await bridge.delayedMessageCount()).toNumber();

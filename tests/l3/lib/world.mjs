@@ -13,12 +13,21 @@ export const CHAIN_ID = 333333;
 
 export class L3Node extends Node {
   /** `how`: another binary, variables for its environment. */
-  static async start(args, { binary = BINARY, env = {} } = {}) {
-    const node = await new L3Node().launch(binary, args, env);
-    node.args = args;
+  static async start(args, how = {}) {
+    const node = await new L3Node().launch(how.binary ?? BINARY, args, how.env);
+    Object.assign(node, { args, how });
     node.provider = new ethers.providers.StaticJsonRpcProvider(node.url, CHAIN_ID);
     node.provider.pollingInterval = 20;
     return node;
+  }
+
+  /** Stops a sequencer with all its blocks on the parent. A stop waits for that, but not for ever: then another run posts the rest. */
+  async stopPosted() {
+    for (let node = this; ; node = await L3Node.start(node.args, node.how)) {
+      const { code } = await node.stop();
+      if (code !== 0) throw new Error(`the stop ends with ${code}\n${node.err}`);
+      if (!node.err.includes("blocks are left for the next run to post")) return;
+    }
   }
 
   async head() {
