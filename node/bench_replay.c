@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { COUNT_DEFAULT = 100000, STEP = 10000, CONNECTIONS = 16, DEPTH = 16 };
+enum { COUNT_DEFAULT = 50000, STEP = 10000, CONNECTIONS = 16, DEPTH = 16 };
 
 static enum err make_log(struct bench_contender *c, size_t count, struct err_ctx *ec) {
     uint64_t rng = 7;
