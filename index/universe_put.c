@@ -224,7 +224,7 @@ static void put_event(struct writer *w, uint64_t universe, const struct index_cu
         memcpy(value + 20, l->topics[0].b, 32);
         len += 32;
     }
-    store_put(w->store, TABLE_UEVT, bytes_of(key, sizeof(key)), bytes_of(value, len));
+    store_put_new(w->store, TABLE_UEVT, bytes_of(key, sizeof(key)), bytes_of(value, len));
 }
 
 /* The universe that a log of the registry is about; 0: none. */

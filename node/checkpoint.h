@@ -9,7 +9,7 @@
 
 enum {
     CHECKPOINT_STALL_FACTOR =
-        3 /* times the rows at which a checkpoint is due, new blocks wait for the thread */
+        2 /* times the rows at which a checkpoint is due, new blocks wait for the thread */
 };
 
 struct checkpointer;
@@ -17,8 +17,8 @@ struct checkpointer *checkpointer_start(struct ledger *l,
                                         void (*failed)(void *ctx, enum err e,
                                                        const struct err_ctx *ec),
                                         void *ctx) MUST_USE;
-/* After each block: what executing it took. Wakes the thread when a checkpoint is due; waits for it
- * when the rows in memory have outgrown it. */
+/* After each block: the processor time that executing it took. Wakes the thread when a checkpoint
+ * is due; waits for it when the rows in memory have outgrown it. */
 void checkpointer_after_block(struct checkpointer *c, uint64_t exec_ns);
 /* Ends the thread, after a checkpoint in progress. NULL is fine. */
 void checkpointer_stop(struct checkpointer *c);

@@ -22,9 +22,8 @@
 #include <stdatomic.h>
 
 enum {
-    LEDGER_CHECKPOINT_ROWS = 250000, /* dirty rows at which a checkpoint is due, by default */
-    LEDGER_REPLAY_NS_MAX =
-        1500000000, /* execution time of the blocks that a restart would replay */
+    LEDGER_CHECKPOINT_ROWS = 500000,   /* dirty rows at which a checkpoint is due, by default */
+    LEDGER_REPLAY_NS_MAX = 1500000000, /* processor time that a restart would take to replay */
 };
 
 struct ledger_options {

@@ -64,6 +64,7 @@ struct sequencer {
     uint64_t gap_ends_ns;   /* until when the open block takes transactions */
     uint64_t stop_ns;       /* when to give up executing at a stop; 0: not stopping */
     uint64_t fed_ns;        /* spent on waiting for transactions of the open block */
+    uint64_t intake_cpu_ns; /* of the processor, for intake while the block was open */
     uint64_t resort_ns;     /* next look at transactions that wait for a nonce */
     uint64_t resorted_at;   /* head at the last one */
     uint64_t expire_ns;     /* next look for transactions that waited too long */

@@ -92,6 +92,9 @@ void store_block_begin(struct store *s, uint64_t block_num);
  * tables: only keys of the open block. Not for tables that the store itself fills: ACCT, STOR, CSA,
  * CSS, HIA, HIS, UNDO. */
 void store_put(struct store *s, enum table_id table, bytes key, bytes value);
+/* As store_put, of an UNDO table, for a key that no block before can have: what was there is not
+ * looked for. The cheapest in the order of keys. */
+void store_put_new(struct store *s, enum table_id table, bytes key, bytes value);
 void store_del(struct store *s, enum table_id table, bytes key);
 /* The row as the open block has it so far; valid until the writer's next call. */
 bool store_own_get(struct store *s, enum table_id table, bytes key, bytes *out_value);

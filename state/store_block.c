@@ -152,6 +152,22 @@ void store_put(struct store *s, enum table_id table, bytes key, bytes value) {
     put_checked(s, table, key, false, value);
 }
 
+void store_put_new(struct store *s, enum table_id table, bytes key, bytes value) {
+    static const uint8_t absent[] = {UNDO_ABSENT};
+    struct raw_key uk;
+    CHECK(table_info[table].unwind == TABLE_UNWIND_UNDO);
+    CHECK(s->open_tick != 0);
+    CHECK(key.len > 0 && value.len <= STORE_VALUE_MAX_BYTES);
+    if (changed_in_block(s, table, key)) {
+        store_put(s, table, key, value);
+        return;
+    }
+    if (s->open_tick > 1)
+        delta_put(s->active, undo_key(&uk, s, table, key), false, s->open_tick, false,
+                  bytes_of(absent, sizeof absent));
+    put(s, table, key, false, value);
+}
+
 void store_del(struct store *s, enum table_id table, bytes key) {
     put_checked(s, table, key, true, bytes_of(NULL, 0));
 }

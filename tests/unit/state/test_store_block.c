@@ -37,6 +37,41 @@ Test(store_block, rows_come_with_their_block) {
     store_close(s);
 }
 
+static bool has(struct store *s, enum table_id table, const char *key) {
+    struct store_view *v;
+    bytes value;
+    cr_assert_eq(store_view_open(&v, s, UINT64_MAX), ERR_OK);
+    bool found = store_get(v, table, bytes_of(key, strlen(key)), &value);
+    store_view_close(v);
+    return found;
+}
+
+/* Goal: a row that is put as a new one goes with its block like any other, from memory and from
+ * LMDB, and may be put again; twice in a block is once. */
+Test(store_block, new_rows_go_with_their_block) {
+    for (int checkpointed = 0; checkpointed < 2; checkpointed++) {
+        struct store *s = fixture_store_open(false);
+        struct store_applied at = {.seq = 9, .block = 0};
+        if (checkpointed == 0) {
+            fixture_block_begin(s);
+            fixture_block_end(s);
+        }
+        for (int round = 0; round < 2; round++) {
+            fixture_block_begin(s);
+            store_put_new(s, TABLE_TXL, bytes_of("k", 1), bytes_of("v", 1));
+            store_put_new(s, TABLE_TXL, bytes_of("k", 1), bytes_of("v", 1));
+            fixture_block_end(s);
+            cr_assert(has(s, TABLE_TXL, "k"));
+            if (checkpointed)
+                cr_assert_eq(store_checkpoint(s, NULL), ERR_OK);
+            cr_assert_eq(store_unwind(s, 0, &at, NULL), ERR_OK);
+            cr_assert(!has(s, TABLE_TXL, "k"));
+        }
+        cr_assert_eq(store_checkpoint(s, NULL), ERR_OK);
+        store_close(s);
+    }
+}
+
 /* Goal: what changes nothing leaves no row, neither the same value nor there and back. */
 Test(store_block, no_change_leaves_no_undo) {
     struct store *s = fixture_store_open(false);
