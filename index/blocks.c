@@ -3,14 +3,10 @@
 
 #include "base/check.h"
 #include "base/keccak.h"
-#include "index/record.h"
 #include "index/rows.h"
+#include "index/sections.h"
 
 #include <inttypes.h>
-
-enum {
-    RECORD_BYTES_MAX = 1 << 28 /* a segment's record is far smaller; a bound for the read buffer */
-};
 
 enum err index_head(struct index_head *out, struct store_view *v, uint64_t number) {
     uint8_t key[8];
@@ -29,6 +25,16 @@ enum err index_number_of(uint64_t *out, struct store_view *v, const hash32 *bloc
         return ERR_CORRUPT;
     *out = be64_load(value.ptr);
     return ERR_OK;
+}
+
+enum err index_stamp(struct index_stamp *out, struct store_view *v, uint64_t number) {
+    uint8_t key[8];
+    bytes value;
+    be64_store(key, number);
+    if (!store_get(v, TABLE_HDR, bytes_of(key, 8), &value))
+        return ERR_NOT_FOUND;
+    out->number = number;
+    return row_stamp_decode(out, value);
 }
 
 hash32 index_hash_of(struct store_view *v, uint64_t number) {
@@ -51,56 +57,6 @@ enum err index_find_tx(uint64_t *out_block, uint32_t *out_idx, struct store_view
     *out_block = be64_load(value.ptr);
     *out_idx = be32_load(value.ptr + 8);
     return ERR_OK;
-}
-
-/* --- records ------------------------------------------------------------------------------- */
-/* Where the record lies that `table` points to for this block. ERR_PRUNED: the header stands, what
- * it refers to is gone. */
-static enum err find_record(struct log_pos *out, struct store_view *v, enum table_id table,
-                            uint64_t number) {
-    uint8_t key[8];
-    bytes value;
-    be64_store(key, number);
-    if (!store_get(v, table, bytes_of(key, 8), &value))
-        return ERR_PRUNED;
-    return row_position_decode(out, value);
-}
-
-/* Payload of that record, copied into `a`. */
-static enum err load_record(bytes *out, struct arena *a, struct wal *l, struct store_view *v,
-                            enum table_id table, enum log_kind kind, uint64_t number,
-                            struct err_ctx *ec) {
-    struct log_pos pos;
-    struct buf b;
-    struct log_record r;
-    TRY(find_record(&pos, v, table, number));
-    buf_init(&b, RECORD_BYTES_MAX);
-    enum err e = wal_read(l, &b, pos, &r, ec);
-    if (e == ERR_OK && r.kind != kind)
-        e = err_set(ec, ERR_CORRUPT, __FILE__, __LINE__,
-                    "block %" PRIu64 ": the record at segment %u offset %u has kind %d, not %d",
-                    number, pos.segment, pos.offset, (int)r.kind, (int)kind);
-    uint8_t *copy = e == ERR_OK ? arena_try_alloc(a, r.payload.len + 1) : NULL;
-    if (e == ERR_OK && copy == NULL)
-        e = ERR_NOMEM;
-    if (e == ERR_OK) {
-        memcpy(copy, r.payload.ptr, r.payload.len);
-        *out = bytes_of(copy, r.payload.len);
-    }
-    buf_clear(&b);
-    return e;
-}
-
-/* Exactly `len` bytes of a record's payload, in `a`. */
-static enum err read_part(uint8_t **out, struct arena *a, struct wal *l, struct log_pos pos,
-                          uint64_t from, size_t len, struct err_ctx *ec) {
-    size_t got = 0;
-    uint8_t *p = len <= RECORD_BYTES_MAX ? arena_try_alloc(a, len + 1) : NULL;
-    if (p == NULL)
-        return len <= RECORD_BYTES_MAX ? ERR_NOMEM : ERR_CORRUPT;
-    TRY(wal_read_part(l, p, len, pos, from, &got, ec));
-    *out = p;
-    return got == len ? ERR_OK : ERR_CORRUPT;
 }
 
 /* --- whole blocks -------------------------------------------------------------------------- */
@@ -137,7 +93,7 @@ static enum err decode_txs(struct index_block *out, struct arena *a, bytes body,
 static enum err load_body(struct record_block *out, bytes *out_payload, struct arena *a,
                           const struct index_source *src, struct store_view *v, uint64_t number,
                           struct err_ctx *ec) {
-    TRY(load_record(out_payload, a, src->log, v, TABLE_BODY, LOG_BLOCK, number, ec));
+    TRY(section_record(out_payload, a, src->log, v, TABLE_BODY, LOG_BLOCK, number, ec));
     TRY(record_unpack_block(out, *out_payload));
     if (out->number != number)
         FAIL(ec, ERR_CORRUPT, "block %" PRIu64 " points to the record of block %" PRIu64, number,
@@ -154,12 +110,11 @@ enum err index_load_block(struct index_block *out, struct arena *a, const struct
         return ERR_OK;
     }
     struct record_block body;
-    bytes body_payload, receipts_payload;
+    bytes body_payload;
     TRY(load_body(&body, &body_payload, a, src, v, number, ec));
-    TRY(load_record(&receipts_payload, a, src->receipts, v, TABLE_RCPT, LOG_RECEIPTS, number, ec));
     struct record_receipt *rr = NULL;
     size_t count = 0;
-    TRY(record_unpack_receipts(&rr, &count, a, receipts_payload, number));
+    TRY(section_read_all(&rr, &count, a, src, v, number, ec));
     if (count != b.head.tx_count)
         FAIL(ec, ERR_CORRUPT, "block %" PRIu64 " has %u transactions but %zu receipts", number,
              b.head.tx_count, count);
@@ -169,40 +124,6 @@ enum err index_load_block(struct index_block *out, struct arena *a, const struct
 }
 
 /* --- one transaction ------------------------------------------------------------------------ */
-enum {
-    SECTION_GUESS_BYTES = 1024 /* most sections are shorter, so that one read gets them whole */
-};
-
-/* The section that begins at `from`. */
-static enum err read_section(bytes *out, struct arena *a, struct wal *l, struct log_pos pos,
-                             uint32_t from, struct err_ctx *ec) {
-    size_t got = 0;
-    uint8_t *p = arena_try_alloc(a, SECTION_GUESS_BYTES);
-    if (p == NULL)
-        return ERR_NOMEM;
-    TRY(wal_read_part(l, p, SECTION_GUESS_BYTES, pos, from, &got, ec));
-    if (got < RECORD_SECTION_LEAD_BYTES)
-        return ERR_CORRUPT;
-    size_t len = record_section_bytes(p);
-    if (len > got)
-        TRY(read_part(&p, a, l, pos, from, len, ec));
-    *out = bytes_of(p, len);
-    return ERR_OK;
-}
-
-static enum err load_receipt(struct record_receipt *out, struct arena *a,
-                             const struct index_source *src, struct store_view *v, uint64_t number,
-                             uint32_t tx_idx, struct err_ctx *ec) {
-    struct log_pos pos;
-    uint8_t *entry;
-    bytes section;
-    TRY(find_record(&pos, v, TABLE_RCPT, number));
-    TRY(read_part(&entry, a, src->receipts, pos, record_section_entry(tx_idx), 4, ec));
-    TRY(read_section(&section, a, src->receipts, pos, be32_load(entry), ec));
-    TRY(record_unpack_section(out, a, section, number));
-    return out->tx_idx == tx_idx ? ERR_OK : ERR_CORRUPT;
-}
-
 /* The transaction that the receipt is of: its envelope alone is read, and is good when it has the
  * hash. */
 static enum err load_envelope(struct tx *out, struct arena *a, const struct record_receipt *r,
@@ -212,8 +133,8 @@ static enum err load_envelope(struct tx *out, struct arena *a, const struct reco
     if (envelope.ptr == NULL) {
         struct log_pos pos;
         uint8_t *p;
-        TRY(find_record(&pos, v, TABLE_BODY, number));
-        TRY(read_part(&p, a, src->log, pos, r->envelope_at, envelope.len, ec));
+        TRY(section_find(&pos, v, TABLE_BODY, number));
+        TRY(section_part(&p, a, src->log, pos, r->envelope_at, envelope.len, ec));
         envelope.ptr = p;
         hash32 hash = keccak256_bytes(envelope);
         if (!hash32_eq(&hash, &r->hash))
@@ -235,7 +156,7 @@ enum err index_load_section(struct index_block *out, struct arena *a,
     b.receipts = arena_try_alloc(a, sizeof(*b.receipts));
     if (place == NULL || b.txs == NULL || b.receipts == NULL)
         return ERR_NOMEM;
-    enum err e = load_receipt(&r, a, src, v, number, tx_idx, ec);
+    enum err e = section_read(&r, a, src, v, number, tx_idx, ec);
     if (e == ERR_OK)
         e = load_envelope(b.txs, a, &r, src, v, number, ec);
     if (e == ERR_CORRUPT)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Events of a universe in order, and cursors into them. */
 #include "base/check.h"
+#include "index/sections.h"
 #include "index/universe_rows.h"
 
 #include <inttypes.h>
@@ -101,8 +102,10 @@ struct search {
     bytes key, value;
     struct index_cursor at; /* of the row under the cursor */
     size_t rows_left, events_left;
-    bool loaded; /* `block` is the one that `at` is in */
-    struct index_block block;
+    /* What `at` is in, as far as it is read. */
+    bool stamped, loaded;
+    struct index_stamp block;
+    struct record_receipt receipt;
     struct arena_mark mark;
 };
 
@@ -111,14 +114,17 @@ static bool row_fits(struct search *s) {
     if (s->key.len != ROW_EVENT_KEY_BYTES || be64_load(s->key.ptr) != s->q->universe)
         return false;
     uint64_t block = be64_load(s->key.ptr + 8);
+    uint32_t tx_idx = be32_load(s->key.ptr + 16);
     if (block > s->q->to_block)
         return false;
-    if (s->loaded && block != s->at.block) {
+    if (block != s->at.block)
+        s->stamped = false;
+    if (block != s->at.block || tx_idx != s->at.tx_idx) {
         s->loaded = false;
         arena_reset_to(s->arena, s->mark);
     }
     s->at.block = block;
-    s->at.tx_idx = be32_load(s->key.ptr + 16);
+    s->at.tx_idx = tx_idx;
     s->at.log_idx = be32_load(s->key.ptr + 20);
     return true;
 }
@@ -142,24 +148,23 @@ static bool out_of_time(const struct search *s) {
 /* Gives the log under the cursor to fn. ERR_BUSY: out of time. */
 static enum err give(struct search *s, struct err_ctx *ec) {
     const struct index_event_query *q = s->q;
-    if (!s->loaded) {
+    if (!s->stamped) {
         if (out_of_time(s))
             return ERR_BUSY;
-        TRY(index_load_block(&s->block, s->arena, q->source, q->view, s->at.block, ec));
-        s->loaded = true;
+        TRY(index_stamp(&s->block, q->view, s->at.block));
+        s->stamped = true;
     }
-    size_t first = 0; /* number of the transaction's first log */
-    if (s->at.tx_idx >= s->block.tx_count)
-        return ERR_CORRUPT;
-    for (size_t i = 0; i < s->at.tx_idx; i++)
-        first += s->block.receipts[i].log_count;
-    const struct receipt *r = &s->block.receipts[s->at.tx_idx];
-    if (s->at.log_idx < first || s->at.log_idx - first >= r->log_count)
+    if (!s->loaded)
+        TRY(section_read(&s->receipt, s->arena, q->source, q->view, s->at.block, s->at.tx_idx, ec));
+    s->loaded = true;
+    const struct record_receipt *r = &s->receipt;
+    if (s->at.log_idx < r->first_log || s->at.log_idx - r->first_log >= r->receipt.log_count)
         return ERR_CORRUPT;
     struct index_log l = {.block = &s->block,
-                          .log = &r->logs[s->at.log_idx - first],
-                          .at = s->at.tx_idx,
-                          .log_idx = s->at.log_idx};
+                          .tx_hash = &r->hash,
+                          .tx_idx = r->tx_idx,
+                          .log_idx = s->at.log_idx,
+                          .log = &r->receipt.logs[s->at.log_idx - r->first_log]};
     return q->fn(q->ctx, &l);
 }
 

@@ -3,16 +3,19 @@
  * a pure function of the derived block and of where its records lie; they enter the store with the
  * block's state, so that no reader sees a block without its look-ups.
  *
- *   HDR   block u64                -> header hash 32 | transaction count u32 | size u32 | header
- * RLP HNUM  header hash              -> block u64 TXL   transaction hash         -> block u64 |
- * index u32 LOGA  address 20 | block u64   -> empty        the block has a log of this address
- *         topic 32   | block u64   -> empty        the block has a log with this topic, at any
- * position BODY  block u64                -> segment u32 | offset u32 of the BLOCK record RCPT
- * block u64                -> segment u32 | offset u32 of the RECEIPTS record SEND level u8 | index
- * u64
- * -> item or node 32 | block u64: complete nodes of the tree of messages to the parent; level 0 has
- * the messages' items. Integers are big-endian. Block 0 and blocks without transactions have no
- * RCPT row, block 0 has no BODY row.
+ * - HDR: block u64 -> header hash 32 | transaction count u32 | size u32 | header RLP
+ * - HNUM: header hash -> block u64
+ * - TXL: transaction hash -> block u64 | index u32
+ * - LOGA: address 20 | block u64, topic 32 | block u64 (at any position) -> places u32 each,
+ * rising, in the block's RECEIPTS record of the sections whose logs have it; none when they are
+ * more than ROW_LOGA_PLACES_MAX, or when the segments are gone: then any may
+ * - BODY: block u64 -> segment u32 | offset u32 of the BLOCK record
+ * - RCPT: block u64 -> segment u32 | offset u32 of the RECEIPTS record
+ * - SEND: level u8 | index u64 -> item or node 32 | block u64: complete nodes of the tree of
+ *   messages to the parent; level 0 has the messages' items
+ *
+ * Integers are big-endian. Block 0 and blocks without transactions have no RCPT row, block 0 has no
+ * BODY row.
  *
  * Queries read through one store view; see the thread rules in state/store.h. Results live in the
  * caller's arena. */
@@ -32,6 +35,7 @@
 struct index_positions {
     bool has_body, has_receipts;
     struct log_pos body, receipts;
+    bytes receipts_payload; /* of the RECEIPTS record, if there is one: rows name places in it */
 };
 /* Puts the rows of a sealed block into the open block of the store, those of universes
  * (index/universe.h) included. b->diff must still stand, its new code too. */
@@ -48,6 +52,12 @@ struct index_head {
 /* ERR_NOT_FOUND when the view has no such block. */
 enum err index_head(struct index_head *out, struct store_view *v, uint64_t number) MUST_USE;
 enum err index_number_of(uint64_t *out, struct store_view *v, const hash32 *block_hash) MUST_USE;
+/* What logs say of their block. */
+struct index_stamp {
+    uint64_t number, timestamp;
+    hash32 hash;
+};
+enum err index_stamp(struct index_stamp *out, struct store_view *v, uint64_t number) MUST_USE;
 /* Zero when unknown: BLOCKHASH's answer. */
 hash32 index_hash_of(struct store_view *v, uint64_t number);
 enum err index_find_tx(uint64_t *out_block, uint32_t *out_idx, struct store_view *v,
@@ -154,10 +164,10 @@ struct index_filter {
     size_t topic_count; /* a log must have at least so many topics */
 };
 struct index_log {
-    const struct index_block *block;
+    const struct index_stamp *block;
+    const hash32 *tx_hash;
+    uint32_t tx_idx, log_idx; /* in the block */
     const struct log_entry *log;
-    size_t at;        /* of its transaction in block->txs */
-    uint32_t log_idx; /* within the block */
 };
 /* Called in order of block, transaction, log; what it points to ends with the call. */
 typedef enum err (*index_log_fn)(void *ctx, const struct index_log *l);
@@ -173,11 +183,13 @@ struct index_query {
     index_log_fn fn;
     void *ctx; /* of expired and fn */
 };
-/* Walks the blocks that LOGA says may match - the intersection of the criteria's blocks, found by
- * seeking in each in turn - and opens only those. Without any criterion, only blocks whose header
- * bloom is not empty. ERR_BUSY with *out_last the last block searched whole (from - 1 when none)
- * when a limit was met. ERR_PRUNED when the range reaches into blocks whose segments are gone,
- * unless index_filter_outlives. `a` is used as scratch and reset to its mark for each block. */
+/* Walks the blocks that LOGA says may match - the intersection of the criteria's blocks - and opens
+ * only those, and of those only the transactions that LOGA names. A criterion that has agreed with
+ * the others for a while is not asked again until a block was opened in vain. Without any
+ * criterion, only blocks whose header bloom is not empty. ERR_BUSY with *out_last the last block
+ * searched whole (from - 1 when none) when a limit was met. ERR_PRUNED when the range reaches into
+ * blocks whose segments are gone, unless index_filter_outlives. `a` is used as scratch and reset to
+ * its mark for each block. */
 enum err index_logs(uint64_t *out_last, struct arena *a, const struct index_query *q,
                     struct err_ctx *ec) MUST_USE;
 /* Whether one log matches the filter's criteria (its range is not looked at). */

@@ -3,25 +3,38 @@
 
 #include "base/check.h"
 #include "index/rows.h"
+#include "index/sections.h"
 
 /* A criterion is a set of alternatives (addresses, or topics of one position): a block fits when
  * LOGA has a row for any of them. Each alternative remembers the next block it has, so that a seek
  * happens only when the search passed it. */
+struct alternative {
+    const uint8_t *item;
+    /* Stands at `next`; NULL: the shared one is sought anew each time. */
+    struct store_cursor *cursor;
+    uint64_t next;       /* block >= the search position; UINT64_MAX: none */
+    uint8_t place_count; /* of `next`; 0: any */
+    uint32_t places[ROW_LOGA_PLACES_MAX];
+};
 struct criterion {
-    const uint8_t *items; /* count times item_len bytes */
+    struct alternative *alternatives;
     size_t item_len, count;
-    uint64_t *next; /* next block >= the search position, per alternative; UINT64_MAX: none */
+    size_t agreed; /* times in a row that it had what the others had */
 };
 
 enum {
     CRITERIA_MAX = 1 + INDEX_FILTER_TOPICS_MAX,
+    CURSORS_MAX = 8,     /* of one search, but for the shared one */
     SEEKS_PER_LOOK = 64, /* about 100 us between two looks at the clock */
+    AGREED_ENOUGH = 4,
+    PLACES_MAX = 64, /* looked at one by one; with more the block is read whole */
 };
 
 struct search {
-    struct store_cursor *cursor;
+    struct store_cursor *shared;
     struct criterion criteria[CRITERIA_MAX];
     size_t count;
+    size_t leader; /* the criterion that last ruled blocks out: the rarest, mostly */
     uint64_t to;
     const struct index_query *query;
     size_t seeks;
@@ -46,20 +59,11 @@ bool index_log_matches(const struct index_filter *f, const struct log_entry *log
     return true;
 }
 
-/* First block >= `from` that LOGA has for the item, UINT64_MAX if none up to `to`. */
-static uint64_t seek_item(struct store_cursor *c, bytes item, uint64_t from, uint64_t to) {
-    uint8_t key[ROW_LOGA_KEY_MAX_BYTES];
-    size_t len = row_loga_key(key, item, from);
-    bytes k, value;
-    bool found = store_cursor_seek(c, bytes_of(key, len), &k, &value);
-    /* A 32-byte topic may begin with the bytes of an address: such keys lie between and are stepped
-     * over. */
-    while (found && k.len != len && k.len >= item.len && memcmp(k.ptr, item.ptr, item.len) == 0)
-        found = store_cursor_next(c, &k, &value);
-    if (!found || k.len != len || memcmp(k.ptr, item.ptr, item.len) != 0)
-        return UINT64_MAX;
-    uint64_t block = be64_load(k.ptr + item.len);
-    return block <= to ? block : UINT64_MAX;
+static void take_row(struct alternative *alt, uint64_t block, bytes value) {
+    alt->next = block;
+    alt->place_count = (uint8_t)(value.len / 4 <= ROW_LOGA_PLACES_MAX ? value.len / 4 : 0);
+    for (size_t i = 0; i < alt->place_count; i++)
+        alt->places[i] = be32_load(value.ptr + 4 * i);
 }
 
 /* Criteria that never meet in a block make a long search that opens none. */
@@ -70,34 +74,147 @@ static bool search_expired(struct search *s) {
     return s->expired;
 }
 
+/* Moves the alternative to its first block >= `from`, UINT64_MAX if there is none up to `to`;
+ * nowhere once s->expired. The next row is tried before a seek: rare items have few to pass. A
+ * 32-byte topic may begin with the bytes of an address: such keys lie between and are stepped over.
+ */
+static void alternative_move(struct search *s, struct alternative *alt, size_t item_len,
+                             uint64_t from) {
+    uint8_t key[ROW_LOGA_KEY_MAX_BYTES];
+    bytes k, value;
+    struct store_cursor *c = alt->cursor != NULL ? alt->cursor : s->shared;
+    size_t len = row_loga_key(key, bytes_of(alt->item, item_len), from);
+    bool found = alt->cursor != NULL && alt->next != 0
+                     ? store_cursor_next(c, &k, &value)
+                     : store_cursor_seek(c, bytes_of(key, len), &k, &value);
+    while (found && k.len >= item_len && memcmp(k.ptr, key, item_len) == 0) {
+        uint64_t block = k.len == len ? be64_load(k.ptr + item_len) : 0;
+        if (k.len == len && block >= from) {
+            if (block > s->to)
+                break;
+            take_row(alt, block, value);
+            return;
+        }
+        if (search_expired(s))
+            return;
+        found = k.len == len ? store_cursor_seek(c, bytes_of(key, len), &k, &value)
+                             : store_cursor_next(c, &k, &value);
+    }
+    alt->next = UINT64_MAX;
+}
+
 /* First block >= `from` in which any alternative occurs; unknown once s->expired. */
 static uint64_t criterion_next(struct search *s, struct criterion *c, uint64_t from) {
     uint64_t best = UINT64_MAX;
     for (size_t i = 0; i < c->count; i++) {
-        if (c->next[i] < from && search_expired(s))
+        struct alternative *alt = &c->alternatives[i];
+        if (alt->next < from && search_expired(s))
             return UINT64_MAX;
-        if (c->next[i] < from)
-            c->next[i] = seek_item(s->cursor, bytes_of(c->items + i * c->item_len, c->item_len),
-                                   from, s->to);
-        if (c->next[i] < best)
-            best = c->next[i];
+        if (alt->next < from)
+            alternative_move(s, alt, c->item_len, from);
+        if (s->expired)
+            return UINT64_MAX;
+        if (alt->next < best)
+            best = alt->next;
     }
     return best;
 }
 
-/* First block >= `from` that fits all criteria, UINT64_MAX if none, or if s->expired. Each round
- * moves `from` up or ends. */
+/* First block >= `from` that fits all criteria that are asked, UINT64_MAX if none, or if
+ * s->expired. Each round moves `from` up or ends. */
 static uint64_t search_next(struct search *s, uint64_t from) {
     size_t agreed = 0;
-    for (size_t i = 0; agreed < s->count; i = (i + 1) % s->count) {
+    for (size_t i = s->leader; agreed < s->count; i = (i + 1) % s->count) {
+        struct criterion *c = &s->criteria[i];
+        if (i != s->leader && c->agreed >= AGREED_ENOUGH) {
+            agreed++;
+            continue;
+        }
         s->reached = from;
-        uint64_t block = criterion_next(s, &s->criteria[i], from);
+        uint64_t block = criterion_next(s, c, from);
         if (block == UINT64_MAX)
             return UINT64_MAX;
-        agreed = block == from ? agreed + 1 : 1;
+        if (block == from) {
+            agreed++;
+            c->agreed++;
+            continue;
+        }
+        agreed = 1;
+        s->leader = i;
+        c->agreed = 0;
         from = block;
     }
     return from;
+}
+
+/* A block was opened in vain: all criteria are asked again. */
+static void ask_all(struct search *s) {
+    for (size_t i = 0; i < s->count; i++)
+        s->criteria[i].agreed = 0;
+}
+
+/* --- places within a block ------------------------------------------------------------------ */
+struct places {
+    bool any;                /* LOGA does not say */
+    uint32_t at[PLACES_MAX]; /* rising */
+    size_t count;
+};
+
+/* Those of the alternatives of one criterion that are at the block. */
+static void places_of(struct places *out, const struct criterion *c, uint64_t block) {
+    out->count = 0;
+    out->any = true;
+    for (size_t i = 0; i < c->count; i++) {
+        const struct alternative *alt = &c->alternatives[i];
+        if (alt->next > block)
+            continue;
+        /* Behind the block: the criterion was not asked. */
+        if (alt->next < block || alt->place_count == 0 ||
+            out->count + alt->place_count > PLACES_MAX) {
+            out->any = true;
+            return;
+        }
+        out->any = false;
+        for (size_t k = 0; k < alt->place_count; k++) {
+            size_t at = out->count;
+            while (at > 0 && out->at[at - 1] > alt->places[k])
+                at--;
+            if (at > 0 && out->at[at - 1] == alt->places[k])
+                continue;
+            memmove(out->at + at + 1, out->at + at, (out->count - at) * sizeof(out->at[0]));
+            out->at[at] = alt->places[k];
+            out->count++;
+        }
+    }
+}
+
+static void places_meet(struct places *all, const struct places *more) {
+    size_t count = 0;
+    if (more->any)
+        return;
+    if (all->any) {
+        *all = *more;
+        return;
+    }
+    for (size_t i = 0, k = 0; i < all->count && k < more->count;) {
+        if (all->at[i] == more->at[k])
+            all->at[count++] = all->at[i];
+        if (all->at[i] <= more->at[k])
+            i++;
+        else
+            k++;
+    }
+    all->count = count;
+}
+
+static void search_places(struct places *out, const struct search *s, uint64_t block) {
+    struct places one;
+    out->count = 0;
+    out->any = true;
+    for (size_t i = 0; i < s->count; i++) {
+        places_of(&one, &s->criteria[i], block);
+        places_meet(out, &one);
+    }
 }
 
 /* Without criteria: the next block whose bloom is not empty. */
@@ -117,63 +234,121 @@ static enum err add_criterion(struct search *s, struct arena *a, const void *ite
                               size_t count) {
     if (count == 0)
         return ERR_OK;
-    struct criterion *c = &s->criteria[s->count++];
-    *c = (struct criterion){.items = items, .item_len = item_len, .count = count};
-    c->next = arena_try_alloc(a, count * sizeof(uint64_t));
-    if (c->next == NULL)
+    struct criterion *c = &s->criteria[s->count];
+    *c = (struct criterion){.item_len = item_len, .count = count};
+    c->alternatives = arena_try_alloc(a, count * sizeof(c->alternatives[0]));
+    if (c->alternatives == NULL)
         return ERR_NOMEM;
-    memset(c->next, 0,
-           count * sizeof(uint64_t)); /* 0 is below any position but block 0, which has no logs */
+    /* next is below any position but block 0, which has no logs */
+    for (size_t i = 0; i < count; i++)
+        c->alternatives[i] = (struct alternative){.item = (const uint8_t *)items + i * item_len};
+    s->count++;
     return ERR_OK;
 }
 
-static enum err search_init(struct search *s, struct arena *a, struct store_view *v,
-                            const struct index_query *q) {
+static enum err search_init(struct search *s, struct arena *a, const struct index_query *q) {
     const struct index_filter *f = &q->filter;
+    size_t cursors = 0;
     *s = (struct search){.to = f->to, .query = q};
     TRY(add_criterion(s, a, f->addresses, sizeof(addr20), f->address_count));
     for (size_t t = 0; t < f->topic_count; t++)
         TRY(add_criterion(s, a, f->topics[t].values, sizeof(hash32), f->topics[t].count));
-    if (s->count > 0) {
-        s->cursor = store_cursor_open(v, TABLE_LOGA);
-        if (s->cursor == NULL)
-            return ERR_NOMEM;
+    for (size_t i = 0; i < s->count; i++) {
+        struct criterion *c = &s->criteria[i];
+        if (c->count > CURSORS_MAX - cursors)
+            continue;
+        cursors += c->count;
+        for (size_t k = 0; k < c->count; k++)
+            c->alternatives[k].cursor = store_cursor_open(q->view, TABLE_LOGA);
+    }
+    if (s->count > 0)
+        s->shared = store_cursor_open(q->view, TABLE_LOGA);
+    return ERR_OK;
+}
+
+static void search_clear(struct search *s) {
+    for (size_t i = 0; i < s->count; i++)
+        for (size_t k = 0; k < s->criteria[i].count; k++)
+            store_cursor_close(s->criteria[i].alternatives[k].cursor);
+    store_cursor_close(s->shared);
+}
+
+/* --- looking at logs ------------------------------------------------------------------------- */
+struct visit {
+    const struct index_query *query;
+    struct arena *arena;
+    size_t logs_left; /* that the query may still give */
+    size_t hits;      /* of the block */
+    struct index_stamp stamp;
+};
+
+/* Gives the matching logs of one transaction to fn. */
+static enum err scan_receipt(struct visit *v, const struct receipt *r, const hash32 *tx_hash,
+                             uint32_t tx_idx, uint32_t first_log) {
+    for (size_t j = 0; j < r->log_count; j++) {
+        if (!index_log_matches(&v->query->filter, &r->logs[j]))
+            continue;
+        if (v->logs_left == 0)
+            return ERR_BUSY;
+        v->logs_left--;
+        v->hits++;
+        struct index_log l = {.block = &v->stamp,
+                              .tx_hash = tx_hash,
+                              .tx_idx = tx_idx,
+                              .log_idx = first_log + (uint32_t)j,
+                              .log = &r->logs[j]};
+        TRY(v->query->fn(v->query->ctx, &l));
     }
     return ERR_OK;
 }
 
-/* Gives the matching logs of one block to fn. *left is the number of logs the query may still give.
- */
-static enum err scan_block(const struct index_block *b, const struct index_filter *f, size_t *left,
-                           index_log_fn fn, void *ctx) {
-    uint32_t log_idx = 0;
-    for (size_t i = 0; i < b->tx_count; i++) {
-        if (b->places != NULL)
-            log_idx = b->places[i].first_log;
-        for (size_t j = 0; j < b->receipts[i].log_count; j++, log_idx++) {
-            const struct log_entry *log = &b->receipts[i].logs[j];
-            if (!index_log_matches(f, log))
-                continue;
-            if (*left == 0)
-                return ERR_BUSY;
-            --*left;
-            struct index_log l = {.block = b, .log = log, .at = i, .log_idx = log_idx};
-            TRY(fn(ctx, &l));
-        }
-    }
-    return ERR_OK;
-}
-
-static enum err visit(struct arena *a, const struct index_query *q, uint64_t block, size_t *left,
-                      struct err_ctx *ec) {
-    struct arena_mark m = arena_mark(a);
+static enum err scan_kept(struct visit *v, struct err_ctx *ec) {
     struct index_block b;
-    enum err e = index_load_block(&b, a, q->source, q->view, block, ec);
-    if (e == ERR_PRUNED && index_filter_outlives(&q->filter))
-        e = index_load_kept(&b, a, q->view, block, ec);
+    TRY(index_load_kept(&b, v->arena, v->query->view, v->stamp.number, ec));
+    for (size_t i = 0; i < b.tx_count; i++)
+        TRY(scan_receipt(v, &b.receipts[i], &b.txs[i].hash, index_tx_idx(&b, i),
+                         index_first_log(&b, i)));
+    return ERR_OK;
+}
+
+static enum err scan_all(struct visit *v, struct err_ctx *ec) {
+    const struct index_query *q = v->query;
+    struct record_receipt *rr = NULL;
+    size_t count = 0;
+    TRY(section_read_all(&rr, &count, v->arena, q->source, q->view, v->stamp.number, ec));
+    for (size_t i = 0; i < count; i++)
+        TRY(scan_receipt(v, &rr[i].receipt, &rr[i].hash, rr[i].tx_idx, rr[i].first_log));
+    return ERR_OK;
+}
+
+/* All are read before any is given: segments may go meanwhile. */
+static enum err scan_places(struct visit *v, const struct places *places, struct err_ctx *ec) {
+    const struct index_query *q = v->query;
+    struct log_pos pos;
+    struct record_receipt *r = arena_try_alloc(v->arena, (places->count + 1) * sizeof(*r));
+    if (r == NULL)
+        return ERR_NOMEM;
+    TRY(section_find(&pos, q->view, TABLE_RCPT, v->stamp.number));
+    for (size_t i = 0; i < places->count; i++)
+        TRY(section_read_at(&r[i], v->arena, q->source, pos, places->at[i], v->stamp.number, ec));
+    for (size_t i = 0; i < places->count; i++)
+        TRY(scan_receipt(v, &r[i].receipt, &r[i].hash, r[i].tx_idx, r[i].first_log));
+    return ERR_OK;
+}
+
+static enum err visit(struct visit *v, struct search *s, uint64_t block, struct err_ctx *ec) {
+    struct arena_mark m = arena_mark(v->arena);
+    struct places places;
+    search_places(&places, s, block);
+    v->hits = 0;
+    enum err e = index_stamp(&v->stamp, v->query->view, block);
     if (e == ERR_OK)
-        e = scan_block(&b, &q->filter, left, q->fn, q->ctx);
-    arena_reset_to(a, m);
+        e = places.any ? scan_all(v, ec) : scan_places(v, &places, ec);
+    if (e == ERR_PRUNED && index_filter_outlives(&v->query->filter))
+        e = scan_kept(v, ec);
+    if (v->hits == 0)
+        ask_all(s);
+    arena_reset_to(v->arena, m);
     return e;
 }
 
@@ -191,13 +366,14 @@ enum err index_logs(uint64_t *out_last, struct arena *a, const struct index_quer
     const struct index_filter *f = &q->filter;
     CHECK(f->topic_count <= INDEX_FILTER_TOPICS_MAX);
     struct search s;
-    size_t logs_left = q->logs_max, blocks_left = q->blocks_max;
+    struct visit v = {.query = q, .arena = a, .logs_left = q->logs_max};
+    size_t blocks_left = q->blocks_max;
     uint64_t last = f->from - 1;
     uint64_t pos = f->from > 0 ? f->from : 1; /* block 0 has no transactions */
     *out_last = last;
     if (reaches_dropped(q))
         return ERR_PRUNED;
-    enum err e = search_init(&s, a, q->view, q);
+    enum err e = search_init(&s, a, q);
     while (e == ERR_OK && pos <= f->to) {
         uint64_t block = s.count > 0 ? search_next(&s, pos) : bloom_next(q->view, pos, f->to);
         if (s.expired) {
@@ -213,11 +389,10 @@ enum err index_logs(uint64_t *out_last, struct arena *a, const struct index_quer
             break;
         }
         blocks_left--;
-        e = visit(a, q, block, &logs_left, ec);
+        e = visit(&v, &s, block, ec);
         pos = block + 1;
     }
-    if (s.cursor != NULL)
-        store_cursor_close(s.cursor);
+    search_clear(&s);
     *out_last = e == ERR_OK ? f->to : last;
     return e;
 }

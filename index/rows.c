@@ -34,6 +34,21 @@ enum err row_head_decode(struct index_head *out, bytes value) {
     return ERR_OK;
 }
 
+enum err row_stamp_decode(struct index_stamp *out, bytes value) {
+    enum { FIELDS_BEFORE_TIMESTAMP = 11 };
+    bytes list, field, rest;
+    if (value.len <= ROW_HEAD_FIXED_BYTES)
+        return ERR_CORRUPT;
+    rest = bytes_of(value.ptr + ROW_HEAD_FIXED_BYTES, value.len - ROW_HEAD_FIXED_BYTES);
+    enum err e = rlp_next_list(&rest, &list);
+    for (int i = 0; e == ERR_OK && i < FIELDS_BEFORE_TIMESTAMP; i++)
+        e = rlp_next_bytes(&list, &field);
+    if (e != ERR_OK || rlp_next_u64(&list, &out->timestamp) != ERR_OK)
+        return ERR_CORRUPT;
+    memcpy(out->hash.b, value.ptr, 32);
+    return ERR_OK;
+}
+
 void row_position_encode(uint8_t out[ROW_POSITION_BYTES], struct log_pos pos) {
     be32_store(out, pos.segment);
     be32_store(out + 4, pos.offset);
@@ -82,81 +97,32 @@ static void put_head(struct store *s, const struct derived_block *b, const uint8
     buf_clear(&row);
 }
 
-/* Rows that no earlier block can have, to be put in the order of their keys: in any other each
- * would be searched for among all that the store has in memory. */
-struct new_row {
-    uint8_t key[ROW_LOGA_KEY_MAX_BYTES];
-    uint8_t key_len;
-    uint32_t tx;
+struct tx_row {
+    hash32 hash;
+    uint32_t tx_idx;
 };
 
-static int by_key(const void *a, const void *b) {
-    const struct new_row *x = a, *y = b;
-    size_t len = x->key_len < y->key_len ? x->key_len : y->key_len;
-    int order = memcmp(x->key, y->key, len);
-    return order != 0 ? order : (x->key_len > y->key_len) - (x->key_len < y->key_len);
+static int by_hash(const void *a, const void *b) {
+    const struct tx_row *x = a, *y = b;
+    return memcmp(x->hash.b, y->hash.b, sizeof(hash32));
 }
 
-static void sort_rows(struct buf *rows) {
-    CHECK(!rows->overflow);
-    if (rows->len > 0)
-        qsort(rows->ptr, rows->len / sizeof(struct new_row), sizeof(struct new_row), by_key);
-}
-
+/* In the order of their keys: in any other each would be searched for among all that the store has
+ * in memory. */
 static void put_txs(struct store *s, const struct derived_block *b) {
-    struct buf rows;
-    buf_init(&rows, SIZE_MAX / 2); /* gas bounds a block's transactions and logs */
+    struct tx_row *rows = calloc(b->tx_count + 1, sizeof(*rows)); /* gas bounds them */
+    CHECK(rows != NULL);
+    for (size_t i = 0; i < b->tx_count; i++)
+        rows[i] = (struct tx_row){.hash = b->txs[i].tx.hash, .tx_idx = (uint32_t)i};
+    qsort(rows, b->tx_count, sizeof(*rows), by_hash);
     for (size_t i = 0; i < b->tx_count; i++) {
-        struct new_row row = {.key_len = sizeof(hash32), .tx = (uint32_t)i};
-        memcpy(row.key, b->txs[i].tx.hash.b, sizeof(hash32));
-        buf_append(&rows, &row, sizeof(row));
-    }
-    sort_rows(&rows);
-    for (size_t at = 0; at < rows.len; at += sizeof(struct new_row)) {
-        const struct new_row *row = (const struct new_row *)(rows.ptr + at);
         uint8_t value[ROW_TX_BYTES];
         be64_store(value, b->header.number);
-        be32_store(value + 8, row->tx);
-        store_put_new(s, TABLE_TXL, bytes_of(row->key, row->key_len),
+        be32_store(value + 8, rows[i].tx_idx);
+        store_put_new(s, TABLE_TXL, bytes_of(rows[i].hash.b, sizeof(hash32)),
                       bytes_of(value, sizeof(value)));
     }
-    buf_clear(&rows);
-}
-
-static void add_loga(struct buf *rows, const uint8_t *who, size_t len, uint64_t block) {
-    struct new_row row = {0};
-    row.key_len = (uint8_t)row_loga_key(row.key, bytes_of(who, len), block);
-    buf_append(rows, &row, sizeof(row));
-}
-
-static void put_logs(struct store *s, const struct derived_block *b) {
-    struct buf rows;
-    const struct log_entry *before = NULL;
-    uint64_t number = b->header.number;
-    buf_init(&rows, SIZE_MAX / 2);
-    for (size_t i = 0; i < b->tx_count; i++) {
-        const struct receipt *r = &b->txs[i].receipt;
-        for (size_t j = 0; j < r->log_count; j++) {
-            const struct log_entry *l = &r->logs[j];
-            row_put_sends(s, l, number);
-            if (before == NULL || !addr20_eq(&before->address, &l->address))
-                add_loga(&rows, l->address.b, sizeof(l->address), number);
-            for (size_t t = 0; t < l->topic_count; t++)
-                if (before == NULL || before->topic_count <= t ||
-                    !hash32_eq(&before->topics[t], &l->topics[t]))
-                    add_loga(&rows, l->topics[t].b, sizeof(l->topics[t]), number);
-            before = l;
-        }
-    }
-    sort_rows(&rows);
-    const struct new_row *last = NULL;
-    for (size_t at = 0; at < rows.len; at += sizeof(struct new_row)) {
-        const struct new_row *row = (const struct new_row *)(rows.ptr + at);
-        if (last == NULL || by_key(last, row) != 0)
-            store_put_new(s, TABLE_LOGA, bytes_of(row->key, row->key_len), bytes_of(NULL, 0));
-        last = row;
-    }
-    buf_clear(&rows);
+    free(rows);
 }
 
 static void put_position(struct store *s, enum table_id table, const uint8_t number_key[8],
@@ -172,7 +138,10 @@ void index_put_block(struct store *s, const struct derived_block *b,
     be64_store(number_key, b->header.number);
     put_head(s, b, number_key);
     put_txs(s, b);
-    put_logs(s, b);
+    for (size_t i = 0; i < b->tx_count; i++)
+        for (size_t j = 0; j < b->txs[i].receipt.log_count; j++)
+            row_put_sends(s, &b->txs[i].receipt.logs[j], b->header.number);
+    row_put_logs(s, b, at->receipts_payload);
     index_put_universes(s, b);
     row_put_kept(s, b);
     if (at->has_body)

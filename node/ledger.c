@@ -367,6 +367,7 @@ static enum err append_receipts(struct ledger *l, const struct derived_block *b,
              err_text(e));
     pos->has_receipts = true;
     pos->receipts = r.pos;
+    pos->receipts_payload = buf_bytes(&l->record);
     return ERR_OK;
 }
 

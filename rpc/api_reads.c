@@ -224,26 +224,23 @@ static const char *finality_of(const struct event_print *p, uint64_t block) {
 
 static enum err on_event(void *ctx, const struct index_log *l) {
     struct event_print *p = ctx;
-    const struct index_head *h = &l->block->head;
-    struct index_cursor at = {.epoch = p->epoch,
-                              .block = h->header.number,
-                              .tx_idx = index_tx_idx(l->block, l->at),
-                              .log_idx = l->log_idx};
+    struct index_cursor at = {
+        .epoch = p->epoch, .block = l->block->number, .tx_idx = l->tx_idx, .log_idx = l->log_idx};
     p->count++;
     jw_object(&p->w);
     print_cursor(p, "cursor", &at);
     jw_m_text(&p->w, "universe", p->u.slug);
     jw_key(&p->w, "block");
-    jw_int(&p->w, (int64_t)h->header.number);
-    jw_m_hash(&p->w, "blockHash", &h->hash);
-    jw_m_hash(&p->w, "tx", &l->block->txs[l->at].hash);
+    jw_int(&p->w, (int64_t)l->block->number);
+    jw_m_hash(&p->w, "blockHash", &l->block->hash);
+    jw_m_hash(&p->w, "tx", l->tx_hash);
     jw_key(&p->w, "txIndex");
-    jw_int(&p->w, index_tx_idx(l->block, l->at));
+    jw_int(&p->w, l->tx_idx);
     jw_key(&p->w, "logIndex");
     jw_int(&p->w, l->log_idx);
     jw_key(&p->w, "ts");
-    jw_int(&p->w, (int64_t)h->header.timestamp * 1000);
-    jw_m_text(&p->w, "finality", finality_of(p, h->header.number));
+    jw_int(&p->w, (int64_t)l->block->timestamp * 1000);
+    jw_m_text(&p->w, "finality", finality_of(p, l->block->number));
     jw_m_text(&p->w, "kind", "log");
     jw_m_addr(&p->w, "contract", &l->log->address);
     print_decoded(p, l->log);

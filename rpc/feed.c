@@ -113,6 +113,9 @@ static void *list_of(struct encoding *e, size_t n, size_t len) {
 
 static void encode_logs(struct encoding *e, const struct index_block *b) {
     struct rpc_feed_item *m = e->item;
+    struct index_stamp stamp = {.number = b->head.header.number,
+                                .timestamp = b->head.header.timestamp,
+                                .hash = b->head.hash};
     size_t total = 0;
     for (size_t i = 0; i < b->tx_count; i++)
         total += b->receipts[i].log_count;
@@ -122,7 +125,11 @@ static void encode_logs(struct encoding *e, const struct index_block *b) {
             struct json_writer w;
             struct rpc_feed_log *l = &m->logs[m->log_count];
             jw_init(&w, &e->scratch);
-            format_log(&w, b, i, m->log_count, &b->receipts[i].logs[k]);
+            format_log(&w, &(struct index_log){.block = &stamp,
+                                               .tx_hash = &b->txs[i].hash,
+                                               .tx_idx = (uint32_t)i,
+                                               .log_idx = (uint32_t)m->log_count,
+                                               .log = &b->receipts[i].logs[k]});
             l->entry = b->receipts[i].logs[k];
             l->block = m->block;
             l->entry.data = bytes_of(NULL, 0);

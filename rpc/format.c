@@ -282,35 +282,22 @@ void format_pending_tx(struct json_writer *w, const struct tx *tx) {
 }
 
 /* --- receipts ------------------------------------------------------------------------------ */
-void format_log(struct json_writer *w, const struct index_block *b, size_t at, size_t log_idx,
-                const struct log_entry *log) {
-    jw_object(w);
-    jw_m_addr(w, "address", &log->address);
-    jw_key(w, "topics");
-    jw_array(w);
-    for (size_t t = 0; t < log->topic_count; t++)
-        jw_hash(w, &log->topics[t]);
-    jw_array_end(w);
-    jw_m_data(w, "data", log->data);
-    jw_m_u64(w, "blockNumber", b->head.header.number);
-    jw_m_hash(w, "transactionHash", &b->txs[at].hash);
-    jw_m_u64(w, "transactionIndex", index_tx_idx(b, at));
-    jw_m_hash(w, "blockHash", &b->head.hash);
-    jw_m_u64(w, "blockTimestamp", b->head.header.timestamp);
-    jw_m_u64(w, "logIndex", log_idx);
-    jw_key(w, "removed");
-    jw_bool(w, false);
-    jw_object_end(w);
-}
-
 static void receipt_logs(struct json_writer *w, const struct index_block *b, size_t idx) {
     const struct receipt *r = &b->receipts[idx];
-    size_t first = index_first_log(b, idx); /* log indices run through the whole block */
+    struct index_stamp stamp = {.number = b->head.header.number,
+                                .timestamp = b->head.header.timestamp,
+                                .hash = b->head.hash};
+    struct index_log l = {.block = &stamp,
+                          .tx_hash = &b->txs[idx].hash,
+                          .tx_idx = index_tx_idx(b, idx),
+                          .log_idx = index_first_log(b, idx)}; /* they run through the block */
     uint8_t bloom[256] = {0};
     jw_key(w, "logs");
     jw_array(w);
     for (size_t i = 0; i < r->log_count; i++) {
-        format_log(w, b, idx, first + i, &r->logs[i]);
+        l.log = &r->logs[i];
+        format_log(w, &l);
+        l.log_idx++;
         bloom_add_log(bloom, &r->logs[i].address, r->logs[i].topics, r->logs[i].topic_count);
     }
     jw_array_end(w);

@@ -21,8 +21,8 @@ void format_pending_tx(struct json_writer *w, const struct tx *tx);
 /* A transaction by itself, without members of a block. Unsigned (r and s are 0): v is 0 too. */
 void format_loose_tx(struct json_writer *w, const struct tx *tx);
 void format_receipt(struct json_writer *w, const struct index_block *b, size_t idx);
-void format_log(struct json_writer *w, const struct index_block *b, size_t at, size_t log_idx,
-                const struct log_entry *log);
+/* `removed` is the last member. */
+void format_log(struct json_writer *w, const struct index_log *l);
 
 /* A transaction in a block or waiting, or null. Runs on a reader thread. */
 void format_tx_of(struct rpc_call *c, struct json_writer *w, const hash32 *hash);

@@ -135,6 +135,11 @@ void jw_raw(struct json_writer *w, bytes json) {
     buf_append(w->buf, json.ptr, json.len);
 }
 
+char *jw_place(struct json_writer *w, size_t len) {
+    separate(w);
+    return (char *)buf_extend(w->buf, len);
+}
+
 void jw_int(struct json_writer *w, int64_t v) {
     separate(w);
     buf_printf(w->buf, "%" PRId64, v);

@@ -33,7 +33,9 @@ void jw_bool(struct json_writer *w, bool v);
 void jw_str(struct json_writer *w, const char *s, size_t len); /* bad UTF-8 becomes U+FFFD */
 void jw_text(struct json_writer *w, const char *s);            /* NUL-terminated */
 void jw_raw(struct json_writer *w, bytes json);                /* a value written already */
-void jw_int(struct json_writer *w, int64_t v);                 /* a JSON number */
+/* Room for a value of this length, which the caller writes; NULL: past the buffer's maximum. */
+char *jw_place(struct json_writer *w, size_t len);
+void jw_int(struct json_writer *w, int64_t v); /* a JSON number */
 void jw_double(struct json_writer *w, double v);
 void jw_u64(struct json_writer *w, uint64_t v);
 void jw_u256(struct json_writer *w, const u256 *v);

@@ -21,11 +21,11 @@ static bool expired(void *ctx) {
 
 static enum err on_log(void *ctx, const struct index_log *l) {
     struct collect *s = ctx;
-    uint64_t block = l->block->head.header.number;
+    uint64_t block = l->block->number;
     if (block != s->block)
         s->mark = s->w.buf->len;
     s->block = block;
-    format_log(&s->w, l->block, l->at, l->log_idx, l->log);
+    format_log(&s->w, l);
     return s->w.buf->overflow ? ERR_BUSY : ERR_OK;
 }
 

@@ -217,6 +217,7 @@ void blocks_add(struct blocks *b, size_t count) {
                   ERR_OK);
             at.has_receipts = true;
             at.receipts = r.pos;
+            at.receipts_payload = buf_bytes(&payload);
         }
         store_block_begin(b->store, number);
         index_put_block(b->store, d, &at);

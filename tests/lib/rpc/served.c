@@ -166,8 +166,9 @@ struct derived_block served_block(struct served *s, struct tx *const *txs, size_
     record_pack_receipts(&payload, &b);
     CHECK(wal_append(s->source.receipts, LOG_RECEIPTS, 1, buf_bytes(&payload), &r) == ERR_OK);
     at.receipts = r.pos;
-    buf_clear(&payload);
+    at.receipts_payload = buf_bytes(&payload);
     commit(s, &b, &at, seq);
+    buf_clear(&payload);
     return b;
 }
 

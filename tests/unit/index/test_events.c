@@ -124,12 +124,12 @@ static bool expired(void *ctx) {
 
 static enum err on_event(void *ctx, const struct index_log *l) {
     struct search *s = ctx;
-    const struct derived_block *d = &s->b->made[l->block->head.header.number];
-    const struct receipt *r = &d->txs[l->at].receipt;
+    const struct derived_block *d = &s->b->made[l->block->number];
+    const struct receipt *r = &d->txs[l->tx_idx].receipt;
     struct index_cursor at = {
-        .block = d->header.number, .tx_idx = (uint32_t)l->at, .log_idx = l->log_idx};
+        .block = d->header.number, .tx_idx = l->tx_idx, .log_idx = l->log_idx};
     size_t first = 0;
-    for (size_t i = 0; i < l->at; i++)
+    for (size_t i = 0; i < l->tx_idx; i++)
         first += d->txs[i].receipt.log_count;
     const struct log_entry *want = &r->logs[l->log_idx - first];
     cr_assert(addr20_eq(&want->address, &l->log->address));

@@ -179,10 +179,14 @@ struct seen {
 };
 static enum err count_log(void *ctx, const struct index_log *l) {
     struct seen *s = ctx;
-    const struct derived_block *want = &s->b->made[l->block->head.header.number];
-    const struct derived_tx *d = &want->txs[index_tx_idx(l->block, l->at)];
-    cr_assert(hash32_eq(&d->tx.hash, &l->block->txs[l->at].hash));
-    uint32_t before = index_first_log(l->block, l->at);
+    const struct derived_block *want = &s->b->made[l->block->number];
+    const struct derived_tx *d = &want->txs[l->tx_idx];
+    cr_assert(hash32_eq(&d->tx.hash, l->tx_hash));
+    cr_assert(hash32_eq(&want->hash, &l->block->hash));
+    cr_assert_eq(want->header.timestamp, l->block->timestamp);
+    uint32_t before = 0;
+    for (size_t i = 0; i < l->tx_idx; i++)
+        before += (uint32_t)want->txs[i].receipt.log_count;
     cr_assert(l->log_idx >= before && l->log_idx < before + d->receipt.log_count);
     cr_assert(addr20_eq(&d->receipt.logs[l->log_idx - before].address, &l->log->address));
     s->count++;

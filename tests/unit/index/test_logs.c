@@ -15,8 +15,8 @@ struct found {
 
 static enum err on_log(void *ctx, const struct index_log *l) {
     struct found *f = ctx;
-    f->at[f->count].block = l->block->head.header.number;
-    f->at[f->count].tx = index_tx_idx(l->block, l->at);
+    f->at[f->count].block = l->block->number;
+    f->at[f->count].tx = l->tx_idx;
     f->at[f->count++].log = l->log_idx;
     return ERR_OK;
 }
