@@ -5,7 +5,7 @@
 #   tests/variants.sh [CPU/RECOVER...]     default: {portable,avx2,best}/{libsecp256k1,vectorised}
 # A processor without an extension runs the next lower variant: each round says what was in force. Ends with `N passed, N failed`.
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 2
 export B=${B:-build/gcc-release} JOBS=${JOBS:-2}
 B=$(cd "$B" && pwd)
 export CALLIPTER=${CALLIPTER:-$B/callipter}
