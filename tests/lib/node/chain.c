@@ -5,7 +5,6 @@
 #include "tests/lib/chain/tx_list.h"
 #include "tests/lib/temp_dir.h"
 
-
 #define GWEI UINT64_C(1000000000)
 
 static enum err open_ledger(struct node_chain *c, struct err_ctx *ec) {
