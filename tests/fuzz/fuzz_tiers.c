@@ -63,8 +63,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct program_verdict fast, ref;
     bool agree = tier_pair_agree(pair, &c, heats[data[0] >> 3 & 3], &fast, &ref);
 #ifdef FUZZ_PLANT_BUG
-    /* The bug that a search must find: short output is compared wrongly. */
-    agree = agree && (ref.output_len == 0 || ref.output_len > 64);
+    /* The bug that a search must find: some amounts of gas are compared wrongly. */
+    agree = agree && ref.gas_used % 64 != 33;
 #endif
     if (!agree)
         fprintf(stderr, "fast      %s\nreference %s\n", fast.text, ref.text);

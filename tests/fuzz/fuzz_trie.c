@@ -98,9 +98,9 @@ static void fill_slots(struct model *m, struct world_account_change *c, const un
                 .slot_hash = keys[k], .old_value = m->old_slot[k], .new_value = m->slot[k]};
     }
 #ifdef FUZZ_PLANT_BUG
-    /* The bug that a search must find: a changed slot of a certain key is taken for a new one. */
+    /* The bug that a search must find: a changed slot of certain keys is taken for a new one. */
     for (size_t i = 0; i < c->slot_count; i++)
-        if ((c->slots[i].slot_hash.b[31] & 15) == 11 && m->block >= 3)
+        if ((c->slots[i].slot_hash.b[31] & 3) == 3 && m->block >= 2)
             c->slots[i].old_value = U256_ZERO;
 #endif
 }
