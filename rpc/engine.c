@@ -24,6 +24,7 @@ struct job {
     uint64_t begun_ns;
     json_t *root;
     bool is_batch;
+    bool tried;          /* the loop's budget did not suffice for it */
     bool reading;        /* `work` is with the readers */
     size_t outstanding;  /* calls in phase WAIT */
     size_t receipts_due; /* calls in phase RECEIPT */
@@ -51,10 +52,11 @@ struct rpc_engine {
     void *reply_ctx;
     struct rpc_readers *readers;
     struct rpc_reader *here; /* of the loop */
-    struct rpc_call quick;   /* of rpc_engine_answer */
-    int64_t purse_us;        /* rpc/engine.h; may be below 0 */
-    uint64_t purse_ns;       /* when it was last filled */
-    struct job **jobs;       /* by slot */
+    bool tried; /* rpc_engine_answer met the budget: a reader's, when it comes to rpc_engine_run */
+    struct rpc_call quick; /* of rpc_engine_answer */
+    int64_t purse_us;      /* rpc/engine.h; may be below 0 */
+    uint64_t purse_ns;     /* when it was last filled */
+    struct job **jobs;     /* by slot */
     uint32_t *generations;
     uint32_t *free_slots;
     size_t free_count, pending;
@@ -511,7 +513,7 @@ static void advance(struct job *j) {
                 submit(j, idx);
         } else if (j->outstanding > 0) {
             return;
-        } else if (is_for_loop(c) && run_here(j->engine, c)) {
+        } else if (is_for_loop(c) && !j->tried && run_here(j->engine, c)) {
             j->next++;
         } else if (is_read(c)) {
             start_reads(j);
@@ -705,6 +707,8 @@ void rpc_engine_run(struct rpc_engine *e, struct buf *body, uint64_t tag,
     int code = 0;
     const char *text = NULL;
     json_t *root = parse(body, &code, &text);
+    bool tried = e->tried;
+    e->tried = false;
     buf_clear(body);
     if (root == NULL) {
         refuse(e, tag, NULL, false, code, text);
@@ -724,10 +728,12 @@ void rpc_engine_run(struct rpc_engine *e, struct buf *body, uint64_t tag,
         refuse(e, tag, id_ok(id) ? id : NULL, false, RPC_LIMIT_EXCEEDED,
                "too many requests are waiting, try again in 100ms");
     }
-    if (j == NULL)
+    if (j == NULL) {
         json_decref(root);
-    else
-        advance(j);
+        return;
+    }
+    j->tried = tried;
+    advance(j);
 }
 
 bool rpc_engine_answer(struct rpc_engine *e, struct buf *out, bytes body) {
@@ -737,7 +743,8 @@ bool rpc_engine_answer(struct rpc_engine *e, struct buf *out, bytes body) {
         return false;
     const struct rpc_method *m =
         rpc_method_find((const char *)scan.method.ptr, scan.method.len, e->o.context->dev);
-    if (m == NULL || (m->cost != RPC_COST_FLAT && (m->cost != RPC_COST_INLINE || m->max_args > 0)))
+    bool reads = m != NULL && (m->cost == RPC_COST_FLAT || m->cost == RPC_COST_BRIEF);
+    if (m == NULL || (!reads && (m->cost != RPC_COST_INLINE || m->max_args > 0)))
         return false;
     uint64_t begun_ns = clock_monotonic_ns(clock_posix());
     if (!loop_has_time(e, begun_ns))
@@ -748,7 +755,8 @@ bool rpc_engine_answer(struct rpc_engine *e, struct buf *out, bytes body) {
     c->scan = &scan;
     check_arity(c);
     c->phase = RPC_PHASE_RUN;
-    if (m->cost == RPC_COST_FLAT && !rpc_failed(c))
+    c->budget_gas = m->cost == RPC_COST_BRIEF ? RPC_LOOP_GAS : 0;
+    if (reads && !rpc_failed(c))
         rpc_reader_run(e->here, c, 1);
     else if (!rpc_failed(c))
         c->method->run(c);
@@ -756,7 +764,9 @@ bool rpc_engine_answer(struct rpc_engine *e, struct buf *out, bytes body) {
     uint64_t us = (clock_monotonic_ns(clock_posix()) - begun_ns) / 1000;
     charge_loop(e, us);
     size_t len = sizeof("{'jsonrpc':'2.0','id':,'result':}") + scan.id.len + c->result.len;
-    if (rpc_failed(c) || scan.unfit || c->result.overflow || len > e->o.context->reply_bytes_max)
+    e->tried = c->over_budget;
+    if (rpc_failed(c) || c->over_budget || scan.unfit || c->result.overflow ||
+        len > e->o.context->reply_bytes_max)
         return false;
     buf_append_str(out, "{\"jsonrpc\":\"2.0\",\"id\":");
     buf_append(out, scan.id.ptr, scan.id.len);

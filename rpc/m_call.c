@@ -22,11 +22,14 @@ enum {
 /* What may take long whatever the budget of gas: the state of older blocks, overrides, lists whose
  * entries are looked up or recovered before the code runs. */
 static bool is_brief(const struct rpc_call *c) {
-    const json_t *tx = param_at(c, 0), *block = param_at(c, 1);
-    const char *tag = block == NULL ? "latest" : json_string_value(block);
-    return tag != NULL && (strcmp(tag, "latest") == 0 || strcmp(tag, "pending") == 0) &&
-           param_at(c, 2) == NULL && param_at(c, 3) == NULL &&
-           json_object_get(tx, "accessList") == NULL &&
+    bool newest =
+        param_is_null(c, 1) || param_text_is(c, 1, "latest") || param_text_is(c, 1, "pending");
+    if (!newest || !param_is_null(c, 2) || !param_is_null(c, 3))
+        return false;
+    if (c->scan != NULL) /* what is scanned has no lists */
+        return true;
+    const json_t *tx = param_at(c, 0);
+    return json_object_get(tx, "accessList") == NULL &&
            json_object_get(tx, "authorizationList") == NULL && json_object_get(tx, "to") != NULL;
 }
 
@@ -40,7 +43,7 @@ void rpc_eth_call(struct rpc_call *c) {
     struct tx_args t;
     struct block_ref ref;
     struct index_head head;
-    struct call_overrides o;
+    struct call_overrides o = {0};
     struct call_result r;
     bool on_loop = c->budget_gas > 0;
     if (on_loop && !is_brief(c)) {
@@ -48,7 +51,8 @@ void rpc_eth_call(struct rpc_call *c) {
         return;
     }
     if (!param_tx(c, 0, &t, rpc_arena(c)) || !param_block(c, 1, &ref, true) ||
-        !param_overrides(c, 2, 3, &o, rpc_arena(c)) || !rpc_need_block(c, &ref, &head))
+        (param_count(c) > 2 && !param_overrides(c, 2, 3, &o, rpc_arena(c))) ||
+        !rpc_need_block(c, &ref, &head))
         return;
     rpc_cap_gas(c, &t);
     if (on_loop && (node_interface_is(&t) || t.tx.data.len > BRIEF_DATA_MAX_BYTES)) {

@@ -43,6 +43,10 @@ static bool text_is(struct text t, const char *s) {
     return t.s != NULL && t.len == strlen(s) && memcmp(t.s, s, t.len) == 0;
 }
 
+bool param_text_is(const struct rpc_call *c, size_t idx, const char *text) {
+    return text_is(text_at(c, idx), text);
+}
+
 /* The text of a JSON string that begins with 0x; NULL after an error. */
 static const char *hex_text(struct rpc_call *c, size_t idx, struct text t, const char *type,
                             size_t *out_len) {
@@ -105,13 +109,9 @@ static bool u64_of(struct rpc_call *c, size_t idx, const json_t *v, uint64_t *ou
     return u64_text(c, idx, text_of(v), out);
 }
 
-static bool u256_of(struct rpc_call *c, size_t idx, const json_t *v, u256 *out) {
-    if (json_is_integer(v) && json_integer_value(v) >= 0) {
-        *out = u256_from_u64((uint64_t)json_integer_value(v));
-        return true;
-    }
+static bool u256_text(struct rpc_call *c, size_t idx, struct text t, u256 *out) {
     size_t len = 0;
-    const char *s = hex_text(c, idx, text_of(v), "*hexutil.Big", &len);
+    const char *s = hex_text(c, idx, t, "*hexutil.Big", &len);
     if (s == NULL)
         return false;
     enum err e = hex_parse_u256(out, s, len, true);
@@ -121,10 +121,18 @@ static bool u256_of(struct rpc_call *c, size_t idx, const json_t *v, u256 *out) 
     return e == ERR_OK;
 }
 
+static bool u256_of(struct rpc_call *c, size_t idx, const json_t *v, u256 *out) {
+    if (json_is_integer(v) && json_integer_value(v) >= 0) {
+        *out = u256_from_u64((uint64_t)json_integer_value(v));
+        return true;
+    }
+    return u256_text(c, idx, text_of(v), out);
+}
+
 /* Data into memory of the arena. */
-static bool data_of(struct rpc_call *c, size_t idx, const json_t *v, struct arena *a, bytes *out) {
+static bool data_text(struct rpc_call *c, size_t idx, struct text t, struct arena *a, bytes *out) {
     size_t len = 0, got = 0;
-    const char *s = hex_text(c, idx, text_of(v), "hexutil.Bytes", &len);
+    const char *s = hex_text(c, idx, t, "hexutil.Bytes", &len);
     if (s == NULL)
         return false;
     uint8_t *p = arena_try_alloc(a, len / 2 + 1);
@@ -139,6 +147,10 @@ static bool data_of(struct rpc_call *c, size_t idx, const json_t *v, struct aren
     }
     *out = bytes_of(p, got);
     return true;
+}
+
+static bool data_of(struct rpc_call *c, size_t idx, const json_t *v, struct arena *a, bytes *out) {
+    return data_text(c, idx, text_of(v), a, out);
 }
 
 bool param_value_addr(struct rpc_call *c, size_t idx, const json_t *v, addr20 *out) {
@@ -469,7 +481,52 @@ static enum tx_type tx_type_of(const struct tx_args *t, uint64_t asked) {
     return TX_DYNAMIC_FEE;
 }
 
+/* A scanned transaction: the members that nearly all calls have. False for anything else, errors
+ * included: the call is done again with parsed arguments. */
+static bool scanned_tx(struct rpc_call *c, struct tx_args *out, struct arena *a) {
+    struct rpc_scan *s = c->scan;
+    struct tx *tx = &out->tx;
+    bool has_data = false, ok = s->has_object;
+    for (size_t i = 0; ok && i < s->member_count; i++) {
+        bytes key = s->members[i].key, value = s->members[i].value;
+        struct text k = {(const char *)key.ptr, key.len}, v = {(const char *)value.ptr, value.len};
+        if (text_is(k, "to")) {
+            ok = out->has_to = fixed_text(c, 0, v, "common.Address", tx->to.b, 20);
+        } else if (text_is(k, "from")) {
+            ok = out->has_from = fixed_text(c, 0, v, "common.Address", tx->sender.b, 20);
+        } else if ((text_is(k, "data") || text_is(k, "input")) && !has_data) {
+            ok = has_data = data_text(c, 0, v, a, &tx->data);
+        } else if (text_is(k, "gas")) {
+            ok = out->has_gas = u64_text(c, 0, v, &tx->gas_limit);
+        } else if (text_is(k, "value")) {
+            ok = out->has_value = u256_text(c, 0, v, &tx->value);
+        } else {
+            ok = false;
+        }
+    }
+    ok = ok && out->has_to;
+    s->unfit = s->unfit || !ok;
+    return ok;
+}
+
+/* What follows from the members. */
+static void complete_tx(struct tx_args *t, uint64_t chain_id, uint64_t type) {
+    t->tx.is_create = !t->has_to;
+    t->tx.has_chain_id = true;
+    t->tx.chain_id = chain_id;
+    t->tx.has_sender = true;
+    t->tx.type = tx_type_of(t, type);
+    tx_recover_authorities(&t->tx);
+}
+
 bool param_tx(struct rpc_call *c, size_t idx, struct tx_args *out, struct arena *a) {
+    if (c->scan != NULL && idx == 0) {
+        *out = (struct tx_args){0};
+        if (!scanned_tx(c, out, a))
+            return false;
+        complete_tx(out, c->cx->chain.chain_id, 0);
+        return true;
+    }
     json_t *o = param_at(c, idx);
     struct tx_args t = {0};
     uint64_t type = 0;
@@ -497,12 +554,7 @@ bool param_tx(struct rpc_call *c, size_t idx, struct tx_args *out, struct arena 
                  (unsigned long long)t.tx.chain_id, (unsigned long long)c->cx->chain.chain_id);
         return false;
     }
-    t.tx.is_create = !t.has_to;
-    t.tx.has_chain_id = true;
-    t.tx.chain_id = c->cx->chain.chain_id;
-    t.tx.has_sender = true;
-    t.tx.type = tx_type_of(&t, type);
-    tx_recover_authorities(&t.tx);
+    complete_tx(&t, c->cx->chain.chain_id, type);
     *out = t;
     return true;
 }

@@ -13,6 +13,8 @@
 size_t param_count(const struct rpc_call *c);
 /* Whether it is absent or null. */
 bool param_is_null(const struct rpc_call *c, size_t idx);
+/* Whether it is this string. */
+bool param_text_is(const struct rpc_call *c, size_t idx, const char *text);
 /* The argument, NULL when absent or null. A call whose arguments were scanned is done again with
  * parsed ones when its handler asks for this. */
 json_t *param_at(const struct rpc_call *c, size_t idx);

@@ -50,11 +50,38 @@ static bool take_id(struct cursor *c, bytes *out) {
     return len > 0 && len <= SCAN_ID_DIGITS_MAX && (from[0] != '0' || len == 1);
 }
 
+/* Keys differ, as the library wants it too. */
+static bool take_object(struct cursor *c, struct rpc_scan *out) {
+    out->has_object = true;
+    if (take(c, '}'))
+        return true;
+    do {
+        if (out->member_count == SCAN_MEMBERS_MAX)
+            return false;
+        struct rpc_scan_member *m = &out->members[out->member_count];
+        if (!take_string(c, &m->key) || !take(c, ':') || !take_string(c, &m->value))
+            return false;
+        for (size_t i = 0; i < out->member_count; i++)
+            if (out->members[i].key.len == m->key.len &&
+                memcmp(out->members[i].key.ptr, m->key.ptr, m->key.len) == 0)
+                return false;
+        out->member_count++;
+    } while (take(c, ','));
+    return take(c, '}');
+}
+
 static bool take_args(struct cursor *c, struct rpc_scan *out) {
     if (!take(c, '['))
         return false;
     if (take(c, ']'))
         return true;
+    if (take(c, '{')) {
+        if (!take_object(c, out))
+            return false;
+        out->arg_count = 1;
+        if (!take(c, ','))
+            return take(c, ']');
+    }
     do {
         if (out->arg_count == SCAN_ARGS_MAX || !take_string(c, &out->args[out->arg_count++]))
             return false;
@@ -70,7 +97,10 @@ bool rpc_scan_request(struct rpc_scan *out, bytes text) {
     struct cursor c = {text.ptr, text.ptr + text.len};
     bool has_version = false, has_params = false;
     bytes key, version;
-    *out = (struct rpc_scan){0};
+    out->id = out->method = bytes_of(NULL, 0);
+    out->args[0] = bytes_of(NULL, 0);
+    out->arg_count = out->member_count = 0;
+    out->has_object = out->unfit = false;
     if (text.len == 0 || !take(&c, '{'))
         return false;
     do {

@@ -2,8 +2,8 @@
 /* A scanner for the usual shape of a JSON-RPC request: one object of "jsonrpc", "id", "method" and
  * "params", each at most once and in any order, whose strings are printable ASCII without escapes,
  * whose id is a string or a number of up to SCAN_ID_DIGITS_MAX digits, and whose params are an
- * array of strings. That is what nearly all hot calls look like. It takes no memory and copies
- * nothing.
+ * array of strings, before which one flat object of strings may stand. That is what nearly all hot
+ * calls look like. It takes no memory and copies nothing.
  *
  * It decides nothing else: everything it does not know, errors included, is for the JSON library
  * behind it. What it does take is a request that the library would have read the same way. */
@@ -12,13 +12,21 @@
 
 #include "base/types.h"
 
-enum { SCAN_ARGS_MAX = 4, SCAN_ID_DIGITS_MAX = 15, SCAN_ID_LEN_MAX = 64 };
+enum { SCAN_ARGS_MAX = 4, SCAN_MEMBERS_MAX = 8, SCAN_ID_DIGITS_MAX = 15, SCAN_ID_LEN_MAX = 64 };
+
+struct rpc_scan_member {
+    bytes key, value; /* texts, without quotes */
+};
 
 struct rpc_scan {
     bytes id; /* as written, with its quotes */
     bytes method;
     bytes args[SCAN_ARGS_MAX]; /* texts, without quotes */
     size_t arg_count;
+    bool
+        has_object; /* argument 0 is an object, args[0] is empty with ptr NULL, and these are it: */
+    struct rpc_scan_member members[SCAN_MEMBERS_MAX];
+    size_t member_count;
     bool unfit; /* a handler has asked for an argument as JSON: rpc_call's params are needed */
 };
 

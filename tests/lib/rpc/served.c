@@ -7,6 +7,7 @@
 #include "tests/lib/chain/tx_list.h"
 #include "tests/lib/temp_dir.h"
 #include "rpc/engine.h"
+#include "rpc/scan.h"
 
 #include <criterion/criterion.h>
 #include <stdarg.h>
@@ -231,12 +232,15 @@ static json_t *reply_of(const struct rpc_call *c) {
     return out;
 }
 
-/* One run; NULL: over the budget, which is 0 for none. */
-static json_t *run(struct served *s, const struct rpc_method *m, json_t *params, uint64_t budget) {
+/* One run, with parsed or scanned parameters; NULL: over the budget, which is 0 for none, or more
+ * than a scan is good for. */
+static json_t *run(struct served *s, const struct rpc_method *m, json_t *params,
+                   struct rpc_scan *scan, uint64_t budget) {
     struct rpc_call c;
     rpc_call_init(&c, &s->cx);
     c.method = m;
     c.params = params;
+    c.scan = scan;
     c.phase = RPC_PHASE_RUN;
     c.budget_gas = budget;
     if (m->cost != RPC_COST_INLINE && m->cost != RPC_COST_SUBMIT)
@@ -244,25 +248,50 @@ static json_t *run(struct served *s, const struct rpc_method *m, json_t *params,
     else
         m->run(&c);
     cr_assert(budget > 0 || !c.over_budget);
-    json_t *out = c.over_budget ? NULL : reply_of(&c);
+    bool void_scan = scan != NULL && (scan->unfit || rpc_failed(&c));
+    json_t *out = c.over_budget || void_scan ? NULL : reply_of(&c);
     rpc_call_clear(&c);
     return out;
+}
+
+/* As the event loop does it first; NULL when that is given up. */
+static json_t *run_scanned(struct served *s, const struct rpc_method *m, json_t *params,
+                           uint64_t budget) {
+    struct rpc_scan scan;
+    char *args = json_dumps(params, JSON_COMPACT), *text = NULL;
+    int n = asprintf(&text, "{\"id\":1,\"method\":\"%s\",\"params\":%s}", m->name, args);
+    cr_assert(n > 0);
+    bool ok = rpc_scan_request(&scan, bytes_of(text, (size_t)n));
+    json_t *out = ok ? run(s, m, NULL, &scan, budget) : NULL;
+    free(text);
+    free(args);
+    return out;
+}
+
+static void expect_same(json_t *got, json_t *want, const char *how, const char *params_text) {
+    if (got == NULL)
+        return;
+    char *shown = json_dumps(got, JSON_ENCODE_ANY);
+    cr_expect(json_equal(got, want), "%s, %s: %s", how, params_text, shown);
+    free(shown);
+    json_decref(got);
 }
 
 static json_t *call(struct served *s, const char *name, const char *params_text) {
     const struct rpc_method *m = rpc_method_find(name, strlen(name), true);
     cr_assert_not_null(m, "%s", name);
-    json_t *params = parse(params_text), *brief = NULL;
-    if (m->cost == RPC_COST_BRIEF)
-        brief = run(s, m, params, RPC_LOOP_GAS);
-    s->was_brief = brief != NULL;
-    json_t *out = run(s, m, params, 0);
-    if (brief != NULL) {
-        char *shown = json_dumps(brief, JSON_ENCODE_ANY);
-        cr_expect(json_equal(brief, out), "with a budget %s %s: %s", name, params_text, shown);
-        free(shown);
-        json_decref(brief);
+    json_t *params = parse(params_text), *brief = NULL, *scanned = NULL;
+    if (m->cost == RPC_COST_BRIEF) {
+        brief = run(s, m, params, NULL, RPC_LOOP_GAS);
+        scanned = run_scanned(s, m, params, RPC_LOOP_GAS);
+    } else if (m->cost == RPC_COST_FLAT) {
+        scanned = run_scanned(s, m, params, 0);
     }
+    s->was_brief = brief != NULL;
+    s->was_scanned = scanned != NULL;
+    json_t *out = run(s, m, params, NULL, 0);
+    expect_same(brief, out, "with a budget", params_text);
+    expect_same(scanned, out, "scanned", params_text);
     json_decref(params);
     return out;
 }

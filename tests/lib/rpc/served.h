@@ -24,7 +24,8 @@ struct served {
     struct rpc_dev_nonces dev_nonces;
     struct rpc_context cx; /* may be changed between calls */
     struct rpc_reader *reader;
-    bool was_brief; /* the last call was one that the event loop's budget suffices for */
+    bool was_brief;   /* the last call was one that the event loop's budget suffices for */
+    bool was_scanned; /* and one that the scanner suffices for */
 };
 void served_open(struct served *s);
 void served_close(struct served *s);
@@ -42,8 +43,8 @@ struct derived_tx served_send(struct served *s, size_t from, const addr20 *to, c
 
 /* Calls a method with params given as JSON text with single quotes for double ones, printf's
  * formats filled in. The whole reply {result} or {error: {code, message, data}}; to be
- * json_decref'd. A method that may begin on the event loop runs with the loop's budget first; if
- * that suffices the reply must be the same without. */
+ * json_decref'd. A method that may begin on the event loop runs with the loop's budget, and scanned
+ * parameters, first; if that suffices the reply must be the same without. */
 json_t *served_call(struct served *s, const char *method, const char *params, ...)
     __attribute__((format(printf, 3, 4)));
 /* The same, and the reply must be this JSON (single quotes too): result, or error's message. */

@@ -33,31 +33,32 @@ Test(m_call, the_loop_answers_what_is_short) {
         int contract;
         const char *more; /* members of the transaction */
         const char *rest; /* arguments after it */
-        bool brief;
+        bool brief, scanned;
     } rows[] = {
-        {MIRROR, "'data':'0x1234'", "", true},
-        {MIRROR, "'input':'0x1234'", ",'latest'", true},
-        {MIRROR, "'data':'0x1234'", ",'pending'", true},
-        {MIRROR, "'data':'0x1234'", ",'0x1'", false},
-        {MIRROR, "'data':'0x1234'", ",'earliest'", false},
-        {MIRROR, "'data':'0x1234'", ",{'blockNumber':'0x2'}", false},
-        {MIRROR, "'data':'0x1234'", ",'latest',{}", false},
-        {MIRROR, "'data':'0x1234','accessList':[]", ",'latest'", false},
-        {MIRROR, "'data':'0x1234','authorizationList':[]", ",'latest'", false},
-        {MIRROR, "'gas':'0x5208','data':'0x1234'", "", false}, /* intrinsic gas: its text */
-        {MIRROR, "'data':'0x123'", "", true},                  /* an invalid argument */
-        {MIRROR, "'data':'0x1234'", ",'newest'", false},
-        {GAS, "'value':'0x0'", "", true},
-        {GAS, "'gas':'0x100000'", "", true},
-        {GAS, "'gas':'0xffffff'", "", true},
-        {GAS, "'value':'0x1'", "", false}, /* who has no coin cannot pay */
-        {REVERT, "'value':'0x0'", "", true},
-        {INVALID, "'value':'0x0'", "", false},
+        {MIRROR, "'data':'0x1234'", "", true, true},
+        {MIRROR, "'input':'0x1234'", ",'latest'", true, true},
+        {MIRROR, "'data':'0x1234'", ",'pending'", true, true},
+        {MIRROR, "'data':'0x1234'", ",'0x1'", false, false},
+        {MIRROR, "'data':'0x1234'", ",'earliest'", false, false},
+        {MIRROR, "'data':'0x1234'", ",{'blockNumber':'0x2'}", false, false},
+        {MIRROR, "'data':'0x1234'", ",'latest',{}", false, false},
+        {MIRROR, "'data':'0x1234','accessList':[]", ",'latest'", false, false},
+        {MIRROR, "'data':'0x1234','authorizationList':[]", ",'latest'", false, false},
+        {MIRROR, "'gas':'0x5208','data':'0x1234'", "", false, false}, /* intrinsic gas: its text */
+        {MIRROR, "'data':'0x123'", "", true, false},                  /* an invalid argument */
+        {MIRROR, "'data':'0x1234'", ",'newest'", false, false},
+        {GAS, "'value':'0x0'", "", true, true},
+        {GAS, "'gas':'0x100000'", "", true, true},
+        {GAS, "'gas':'0xffffff'", "", true, true},
+        {GAS, "'value':'0x1'", "", false, false}, /* who has no coin cannot pay */
+        {REVERT, "'value':'0x0'", "", true, false},
+        {INVALID, "'value':'0x0'", "", false, false},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         json_t *r = served_call(&s, "eth_call", "[{'to':'%s',%s}%s]",
                                 served_addr(&at[rows[i].contract]), rows[i].more, rows[i].rest);
         cr_expect_eq(s.was_brief, rows[i].brief, "%zu", i);
+        cr_expect_eq(s.was_scanned, rows[i].scanned, "%zu", i);
         json_decref(r);
     }
     /* 26 gas in a round: 100,000 gas are some 3,800. */

@@ -40,7 +40,16 @@ static bool scan(const char *text, size_t len) {
         cr_assert(version == NULL || is_text(version, bytes_of("2.0", 3)));
         cr_assert(params == NULL || json_is_array(params));
         cr_assert_eq(json_array_size(params), s.arg_count, "%.*s", (int)len, text);
-        for (size_t i = 0; i < s.arg_count; i++)
+        json_t *o = s.has_object ? json_array_get(params, 0) : NULL;
+        cr_assert(!s.has_object || (json_is_object(o) && s.args[0].ptr == NULL));
+        cr_assert_eq(json_object_size(o), s.has_object ? s.member_count : 0);
+        for (size_t i = 0; s.has_object && i < s.member_count; i++) {
+            bytes key = s.members[i].key;
+            cr_assert(
+                is_text(json_object_getn(o, (const char *)key.ptr, key.len), s.members[i].value),
+                "%.*s", (int)len, text);
+        }
+        for (size_t i = s.has_object; i < s.arg_count; i++)
             cr_assert(is_text(json_array_get(params, i), s.args[i]), "%.*s", (int)len, text);
         size_t members = 2u + (version != NULL) + (params != NULL);
         cr_assert_eq(json_object_size(v), members, "%.*s", (int)len, text);
@@ -64,6 +73,8 @@ Test(scan, takes_what_clients_send) {
         " {\n\t\"id\" : \"a-b\" ,\r\"method\":\"x\" } \n",
         "{\"id\":999999999999999,\"method\":\"\"}",
         "{\"id\":1,\"method\":\"m\",\"params\":[\"1\",\"2\",\"3\",\"4\"]}",
+        "{\"id\":1,\"method\":\"m\",\"params\":[{}]}",
+        "{\"id\":1,\"method\":\"m\",\"params\":[ {\"to\" : \"0x1\" , \"data\":\"\"} , \"latest\"]}",
     };
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         cr_expect(scan_text(texts[i]), "%s", texts[i]);
@@ -103,6 +114,18 @@ Test(scan, leaves_the_rest) {
         "{\"id\":1,\"method\":\"m\",\"params\":[\"a\" \"b\"]}",
         "{\"id\":1,\"method\":\"m\",\"params\":[\"1\",\"2\",\"3\",\"4\",\"5\"]}",
         "{\"id\":1,\"method\":\"m\",\"params\":[[\"a\"]]}",
+        "{\"id\":1,\"method\":\"m\",\"params\":[{\"a\":\"b\",\"a\":\"b\"}]}",
+        "{\"id\":1,\"method\":\"m\",\"params\":[{\"a\":\"b\",}]}",
+        "{\"id\":1,\"method\":\"m\",\"params\":[{\"a\":1}]}",
+        "{\"id\":1,\"method\":\"m\",\"params\":[{\"a\":{}}]}",
+        "{\"id\":1,\"method\":\"m\",\"params\":[{\"a\"}]}",
+        "{\"id\":1,\"method\":\"m\",\"params\":[\"a\",{}]}",
+        "{\"id\":1,\"method\":\"m\",\"params\":[{},{}]}",
+        "{\"id\":1,\"method\":\"m\",\"params\":[{},]}",
+        "{\"id\":1,\"method\":\"m\",\"params\":[{},\"2\",\"3\",\"4\",\"5\"]}",
+        "{\"id\":1,\"method\":\"m\",\"params\":[{\"1\":\"\",\"2\":\"\",\"3\":\"\",\"4\":\"\",\"5\":"
+        "\"\",\"6\":\"\","
+        "\"7\":\"\",\"8\":\"\",\"9\":\"\"}]}",
         "{\"id\":1 \"method\":\"m\"}",
         "{\"id\" 1,\"method\":\"m\"}",
     };
@@ -135,6 +158,8 @@ static size_t make(char out[TEXT_MAX], uint64_t *r) {
                                           "\"params\" :[ \"\" ,\"~ /\"]",
                                           "\"id\":1.5",
                                           "\"params\":[1]",
+                                          "\"params\":[{\"to\":\"0x1\",\"a\":\"\"},\"b\"]",
+                                          "\"params\":[ { \"a\" :\"b\" } ]",
                                           "\"other\":\"\""};
     static const char *const gaps[] = {"", "", "", " ", "\n", "\r\n\t"};
     size_t count = 2 + next(r) % 4, len = 0;
