@@ -108,11 +108,11 @@ void checkpointer_after_block(struct checkpointer *c, uint64_t exec_ns) {
     size_t rows = store_dirty_rows(c->ledger->store);
     pthread_mutex_lock(&c->lock);
     c->replay_ns += exec_ns;
-    if (rows >= c->ledger->checkpoint_rows || c->replay_ns >= LEDGER_REPLAY_NS_MAX) {
+    if (rows >= atomic_load(&c->ledger->rows_due) || c->replay_ns >= LEDGER_REPLAY_NS_MAX) {
         c->due = true;
         pthread_cond_signal(&c->wake);
     }
-    while (rows >= CHECKPOINT_STALL_FACTOR * c->ledger->checkpoint_rows && !c->stopping &&
+    while (rows >= CHECKPOINT_STALL_FACTOR * atomic_load(&c->ledger->rows_due) && !c->stopping &&
            !c->broken) {
         c->due = true;
         pthread_cond_signal(&c->wake);

@@ -47,7 +47,7 @@ static enum err open_store(struct ledger *l, const struct ledger_options *o, str
 }
 
 /* How the memory is shared out: most to the trie's branches and the accounts beside it, some to
- * decoded code. */
+ * decoded code, and an eighth is left to what waits for a checkpoint. */
 static enum err open_executor(struct ledger *l, const struct ledger_options *o,
                               struct err_ctx *ec) {
     struct chain_options co = {
@@ -58,7 +58,7 @@ static enum err open_executor(struct ledger *l, const struct ledger_options *o,
         .world_cache_bytes = o->cache_bytes * 3 / 8,
     };
     l->chain = chain_new(&co);
-    l->trie = state_trie_new(store_trie_source(l->newest), o->cache_bytes / 2);
+    l->trie = state_trie_new(store_trie_source(l->newest), o->cache_bytes * 3 / 8);
     if (l->chain == NULL || l->trie == NULL)
         FAIL(ec, ERR_NOMEM, "out of memory for the executor");
     return ERR_OK;
@@ -300,6 +300,9 @@ enum err ledger_open(struct ledger *l, const struct ledger_options *o, struct er
                          .final_block = o->genesis->config.has_parent ? 0 : UINT64_MAX,
                          .checkpoint_rows =
                              o->checkpoint_rows != 0 ? o->checkpoint_rows : LEDGER_CHECKPOINT_ROWS};
+    atomic_init(&l->rows_due, l->checkpoint_rows < LEDGER_CHECKPOINT_ROWS_FIRST
+                                  ? l->checkpoint_rows
+                                  : LEDGER_CHECKPOINT_ROWS_FIRST);
     arena_init(&l->arena, ARENA_CHUNK_BYTES, ARENA_MAX_BYTES);
     buf_init(&l->record, RECORD_MAX_BYTES);
     buf_init(&l->later, RECORD_MAX_BYTES);
@@ -444,12 +447,32 @@ enum err ledger_rewind(struct ledger *l, uint64_t to_block, uint64_t epoch, uint
     return ERR_OK;
 }
 
+/* What a row costs in pages depends on how the rows lie in their tables, from a hundredth of a page
+ * to more than one: the checkpoint before tells. More rows share more pages, so that this ends at
+ * the limit, coming from below. */
+static void learn_rows_due(struct ledger *l, size_t rows) {
+    struct store_stats st;
+    if (store_stat(l->store, &st) != ERR_OK)
+        return;
+    uint64_t pages = st.checkpoint_pages_written - l->checkpointed_pages;
+    l->checkpointed_pages = st.checkpoint_pages_written;
+    if (rows == 0 || pages == 0)
+        return;
+    uint64_t due = (uint64_t)rows * LEDGER_CHECKPOINT_PAGES / pages;
+    if (due < LEDGER_CHECKPOINT_ROWS_MIN)
+        due = LEDGER_CHECKPOINT_ROWS_MIN;
+    atomic_store(&l->rows_due, due < l->checkpoint_rows ? (size_t)due : l->checkpoint_rows);
+}
+
 enum err ledger_checkpoint(struct ledger *l, struct err_ctx *ec) {
     /* Blocks that become durable from here on have receipts which this sync may miss: their rows
      * stay out. */
     uint64_t block = store_durable(l->store);
+    size_t rows = store_dirty_rows(l->store);
     TRY(wal_sync(l->receipts, NULL, ec));
-    return store_checkpoint_to(l->store, block, ec);
+    TRY(store_checkpoint_to(l->store, block, ec));
+    learn_rows_due(l, rows);
+    return ERR_OK;
 }
 
 /* A floor as the checkpoint has it, not newer: a crash goes back to it. */

@@ -22,15 +22,19 @@
 #include <stdatomic.h>
 
 enum {
-    LEDGER_CHECKPOINT_ROWS = 500000,   /* dirty rows at which a checkpoint is due, by default */
-    LEDGER_REPLAY_NS_MAX = 1500000000, /* processor time that a restart would take to replay */
+    LEDGER_CHECKPOINT_ROWS = 250000, /* dirty rows at which a checkpoint is due, by default */
+    LEDGER_CHECKPOINT_PAGES = 24576, /* that one should write at most, of 4 KiB: LMDB holds each in
+                                        memory that it keeps for good */
+    LEDGER_CHECKPOINT_ROWS_MIN = 1000,
+    LEDGER_CHECKPOINT_ROWS_FIRST = 60000, /* before it is known what a row costs */
+    LEDGER_REPLAY_NS_MAX = 1500000000,    /* processor time that a restart would take to replay */
 };
 
 struct ledger_options {
     struct disk *disk;
     const char *dir;
     const struct genesis *genesis; /* borrowed while the ledger is open */
-    size_t cache_bytes;            /* trie, state and code together */
+    size_t cache_bytes;            /* trie, state, code and waiting rows together */
     enum evm_tier tier;            /* interpreter that executes blocks */
     uint32_t log_segment_bytes;    /* of new segments of log and receipts; 0 = the default */
     size_t checkpoint_rows;        /* dirty rows at which a checkpoint is due; 0 = the default */
@@ -59,11 +63,13 @@ struct ledger {
     struct log_pos *again;
     size_t again_count;
     bool has_intent;
-    struct log_pos intent; /* the newest INTENT record */
-    struct kv *kv;         /* the node's own values */
-    size_t checkpoint_rows;
-    uint64_t window_s; /* of history to keep; the checkpoint thread's */
-    bool prune_again;  /* the last step of pruning left rows behind; likewise */
+    struct log_pos intent;       /* the newest INTENT record */
+    struct kv *kv;               /* the node's own values */
+    size_t checkpoint_rows;      /* as the options say */
+    _Atomic size_t rows_due;     /* of them, what LEDGER_CHECKPOINT_PAGES allows for */
+    uint64_t checkpointed_pages; /* so far */
+    uint64_t window_s;           /* of history to keep; the checkpoint thread's */
+    bool prune_again;            /* the last step of pruning left rows behind; likewise */
     /* Segments may be dropped: who must find transactions of an earlier run has looked for them. */
     _Atomic bool may_drop;
     uint64_t dropped_to;          /* first block that is not dropped (node/segments.h), 0: not
