@@ -157,8 +157,7 @@ static enum err unpack_logs(struct receipt *r, struct arena *a, bytes list) {
 }
 
 enum err receipt_unpack(struct receipt *out, struct arena *a, bytes *in) {
-    struct receipt r;
-    memset(&r, 0, sizeof r);
+    memset(out, 0, sizeof *out);
     bytes rest = *in, list, logs, payer;
     uint64_t version, type, status;
     TRY(rlp_next_list(&rest, &list));
@@ -169,19 +168,18 @@ enum err receipt_unpack(struct receipt *out, struct arena *a, bytes *in) {
     TRY(rlp_next_u64(&list, &status));
     if (type > UINT8_MAX || status > 1)
         return ERR_CORRUPT;
-    r.type = (enum tx_type)type;
-    r.success = status == 1;
-    TRY(rlp_next_u64(&list, &r.cumulative_gas_used));
-    TRY(rlp_next_u64(&list, &r.gas_used));
-    TRY(rlp_next_u256(&list, &r.effective_gas_price));
-    TRY(rlp_next_opt_addr(&list, &r.contract_addr, &r.has_contract_addr));
+    out->type = (enum tx_type)type;
+    out->success = status == 1;
+    TRY(rlp_next_u64(&list, &out->cumulative_gas_used));
+    TRY(rlp_next_u64(&list, &out->gas_used));
+    TRY(rlp_next_u256(&list, &out->effective_gas_price));
+    TRY(rlp_next_opt_addr(&list, &out->contract_addr, &out->has_contract_addr));
     TRY(rlp_next_list(&list, &payer));
-    TRY(unpack_payer(&r, payer));
+    TRY(unpack_payer(out, payer));
     TRY(rlp_next_list(&list, &logs));
     if (list.len != 0)
         return ERR_CORRUPT;
-    TRY(unpack_logs(&r, a, logs));
-    *out = r;
+    TRY(unpack_logs(out, a, logs));
     *in = rest;
     return ERR_OK;
 }
