@@ -183,8 +183,8 @@ static void by_variant(struct bench_report *r, struct state_trie *t, const struc
         &(struct bench_row){
             .name = name, .unit = "us", .peer = "portable keccak", .smaller_is_better = true},
         &us);
-    add(r, "", (double)(rows.rows + updates), "%zu updates: hashes", updates);
-    add(r, "bytes", (double)rows.bytes, "%zu updates: branch rows", updates);
+    add(r, "", (double)rows.rows, "%zu updates: branch records", updates);
+    add(r, "bytes", (double)rows.bytes, "%zu updates: their bytes", updates);
 }
 
 /* How the same number of updates grows with the accounts. */
