@@ -92,6 +92,61 @@ Test(logs, equal_to_looking_at_all, .timeout = 120) {
     blocks_close(&b);
 }
 
+/* Twenty transactions in each block, all of one contract, each with a topic of its own. */
+static void crowd(void *ctx, struct derived_block *d) {
+    enum { CROWD = 20 };
+    struct blocks *b = ctx;
+    if (d->tx_count == 0)
+        return;
+    struct derived_tx *txs = arena_zalloc(&b->arena, CROWD * sizeof(*txs));
+    for (size_t i = 0; i < CROWD; i++) {
+        struct log_entry *l = arena_zalloc(&b->arena, sizeof(*l));
+        *l = (struct log_entry){.address = blocks_address(0), .topic_count = 1};
+        memset(l->topics[0].b, (int)(0x80 + i), sizeof(hash32));
+        txs[i] = d->txs[0];
+        be32_store(txs[i].tx.hash.b, (uint32_t)i);
+        txs[i].receipt.logs = l;
+        txs[i].receipt.log_count = 1;
+    }
+    d->txs = txs;
+    d->tx_count = CROWD;
+}
+
+/* Rows name no more places than they may, and then say nothing; what is found is the same. */
+Test(logs, rows_of_more_than_they_name) {
+    struct blocks b;
+    uint64_t last = 0;
+    addr20 address = blocks_address(0);
+    hash32 topic;
+    bytes key, value;
+    blocks_open(&b, 9);
+    b.alter = crowd;
+    b.alter_ctx = &b;
+    blocks_add(&b, 30);
+    size_t named = 0, silent = 0;
+    struct store_cursor *c = store_cursor_open(b.view, TABLE_LOGA);
+    for (bool more = store_cursor_seek(c, bytes_of(NULL, 0), &key, &value); more;
+         more = store_cursor_next(c, &key, &value)) {
+        cr_expect_eq(value.len, key.len == 28 ? 0 : 4);
+        ++*(value.len > 0 ? &named : &silent);
+    }
+    store_cursor_close(c);
+    cr_expect_eq(named, 20 * silent);
+    cr_assert_gt(silent, 10);
+    memset(topic.b, 0x85, sizeof(topic.b));
+    struct index_filter f = {.from = 1, .to = 29, .addresses = &address, .address_count = 1};
+    for (int round = 0; round < 2; round++) {
+        cr_assert_eq(search(&b, &f, SIZE_MAX, &got, &last), ERR_OK);
+        brute(&b, &f, &want);
+        cr_assert_eq(got.count, want.count);
+        cr_assert_eq(want.count, (round == 0 ? 20 : 1) * silent);
+        cr_assert_arr_eq(got.at, want.at, got.count * sizeof(got.at[0]));
+        f.topic_count = 1;
+        f.topics[0] = (struct index_alternatives){&topic, 1};
+    }
+    blocks_close(&b);
+}
+
 Test(logs, a_limit_names_the_last_whole_block) {
     struct blocks b;
     uint64_t last = 0;
