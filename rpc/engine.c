@@ -458,6 +458,17 @@ static bool run_here(struct rpc_engine *e, struct rpc_call *c) {
     return false;
 }
 
+/* The receipts that are due, of a few sends; false: a reader must. */
+static bool read_receipts_here(struct job *j) {
+    struct rpc_engine *e = j->engine;
+    uint64_t begun_ns = clock_monotonic_ns(clock_posix());
+    if (j->receipts_due > RPC_LOOP_RECEIPTS || !loop_has_time(e, begun_ns))
+        return false;
+    rpc_reader_run(e->here, j->calls, j->count);
+    charge_loop(e, (clock_monotonic_ns(clock_posix()) - begun_ns) / 1000);
+    return true;
+}
+
 /* Marks the reads from `next` on that can go to a reader together. */
 static void start_reads(struct job *j) {
     bool heavy = false;
@@ -525,8 +536,10 @@ static void advance(struct job *j) {
     if (j->reading || j->outstanding > 0)
         return;
     if (j->receipts_due > 0) {
+        bool done = read_receipts_here(j);
         j->receipts_due = 0;
-        read_batch(j, false);
+        if (!done)
+            read_batch(j, false);
         if (j->reading)
             return;
     }

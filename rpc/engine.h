@@ -29,6 +29,7 @@ enum {
     RPC_LOOP_GAS = 100000,
     RPC_LOOP_FREE_US = 20,    /* about what reading and answering a request costs by itself */
     RPC_LOOP_PURSE_US = 2000, /* at most in the purse */
+    RPC_LOOP_RECEIPTS = 8,    /* of one body that are read on the loop */
     RPC_LOOP_CHARGE_US = 400, /* at most for one call: the thread may just have been interrupted */
 };
 

@@ -44,6 +44,7 @@ struct slot {
     bool gzip_ok, gzip; /* the client takes it; the body is */
     bool replayed, in_flight;
     struct api_quota_state quota;
+    uint32_t known_head; /* whose answers have the head that struct known has; 0: none */
     char request_id[API_REQUEST_ID_MAX + 1]; /* of API requests */
     struct buf body;
 };
@@ -125,6 +126,7 @@ static uint64_t tag_of(const struct conn *c, size_t slot) {
 }
 
 static void pump(struct conn *c);
+static bool is_usual(struct conn *c);
 
 /* --- connections --------------------------------------------------------------------------- */
 static void note_unsent(struct conn *c) {
@@ -247,8 +249,37 @@ static void write_head(struct evbuffer *out, const struct slot *s) {
     evbuffer_add(out, "\r\n", 2);
 }
 
-static void write_slot(struct evbuffer *out, struct slot *s) {
-    write_head(out, s);
+static void append_number(struct buf *out, size_t n) {
+    char digits[24];
+    size_t at = sizeof(digits);
+    do {
+        digits[--at] = (char)('0' + n % 10);
+        n /= 10;
+    } while (n > 0);
+    buf_append(out, digits + at, sizeof(digits) - at);
+}
+
+/* The head of a 200 answer with JSON to a request of the known head. */
+static void append_known_head(struct buf *out, const struct known *k, size_t body_len) {
+    buf_append(out, quick_begin, sizeof(quick_begin) - 1);
+    append_number(out, body_len);
+    buf_append(out, k->tail, k->tail_len);
+}
+
+static bool has_known_head(const struct conn *c, const struct slot *s) {
+    return s->known_head != 0 && s->known_head == c->known->head && s->status == 200 && !s->gzip &&
+           !s->close_after && s->body.len > 0;
+}
+
+static void write_slot(struct conn *c, struct evbuffer *out, struct slot *s) {
+    if (has_known_head(c, s)) {
+        struct buf *round = &c->server->round;
+        append_known_head(round, c->known, s->body.len);
+        evbuffer_add(out, round->ptr, round->len);
+        buf_reset(round);
+    } else {
+        write_head(out, s);
+    }
     if (s->is_head || s->body.len == 0) {
         buf_clear(&s->body);
         return;
@@ -281,7 +312,7 @@ static void write_replies(struct conn *c) {
     while (c->used > 0 && c->slots[c->first].ready && !close_after) {
         struct slot *s = &c->slots[c->first];
         close_after = s->close_after;
-        write_slot(out, s);
+        write_slot(c, out, s);
         c->first = (c->first + 1) % RPC_PIPELINE_MAX;
         c->used--;
         c->moved_ms = rpc_now_ms();
@@ -563,6 +594,7 @@ static void handle_post(struct conn *c, struct slot *t, const struct http_reques
         t->gzip_ok = rpc_gzip_accepted(q->fields[HTTP_FIELD_ACCEPT_ENCODING]);
         http_reader_take_body(c->reader, &body);
         memcpy(origin.slug, slug, sizeof(slug));
+        t->known_head = is_usual(c) ? c->known->head : 0;
         rpc_engine_run(s->engine, &body, tag_of(c, (size_t)(t - c->slots)), &origin);
     }
 }
@@ -672,16 +704,6 @@ static bool is_usual(struct conn *c) {
     return c->known->ok;
 }
 
-static void append_number(struct buf *out, size_t n) {
-    char digits[24];
-    size_t at = sizeof(digits);
-    do {
-        digits[--at] = (char)('0' + n % 10);
-        n /= 10;
-    } while (n > 0);
-    buf_append(out, digits + at, sizeof(digits) - at);
-}
-
 /* Answers the request if that can be done here and now; false: nothing has happened. */
 static bool answer_usual(struct conn *c) {
     struct rpc_server *s = c->server;
@@ -702,9 +724,7 @@ static bool answer_usual(struct conn *c) {
         buf_init(&s->reply, s->cx.reply_bytes_max);
         return true;
     }
-    buf_append(&s->round, quick_begin, sizeof(quick_begin) - 1);
-    append_number(&s->round, s->reply.len);
-    buf_append(&s->round, c->known->tail, c->known->tail_len);
+    append_known_head(&s->round, c->known, s->reply.len);
     buf_append(&s->round, s->reply.ptr, s->reply.len);
     if (s->round.len > ROUND_BYTES)
         send_round(c);
