@@ -113,6 +113,7 @@ struct rpc_call {
     const struct rpc_context *cx;
     struct rpc_reader *reader; /* NULL on the event loop */
     json_t *id;                /* borrowed; NULL: a notification, or the id could not be read */
+    bytes id_text;             /* or as scanned, borrowed; ptr NULL: `id` counts */
     uint64_t tag;              /* of the request in the transport: who asked */
     bool notification;
     json_t *params;                  /* borrowed array, or NULL for none */
@@ -134,8 +135,8 @@ struct rpc_call {
     bool wants_receipt;   /* answer with the receipt instead of the hash */
     uint32_t timeout_ms;  /* of the wait; 0 none */
     uint64_t deadline_ms; /* monotonic */
-    hash32 tx_hash;
-    int dev_account; /* index of the sending development account, or -1 */
+    hash32 tx_hash;       /* once the node has answered, or a handler signed */
+    int dev_account;      /* index of the sending development account, or -1 */
 
     /* Of calls of the universes' API (rpc/api.h): */
     json_t *args;  /* owned object */

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/keccak.h"
 #include "chain/exec.h"
 #include "rpc/api.h"
 #include "rpc/json_writer.h"
@@ -22,7 +23,8 @@ struct job {
     uint32_t slot, generation;
     uint64_t tag;
     uint64_t begun_ns;
-    json_t *root;
+    json_t *root;    /* what the calls borrow from: parsed, or */
+    struct buf body; /* scanned */
     bool is_batch;
     bool tried;          /* the loop's budget did not suffice for it */
     bool reading;        /* `work` is with the readers */
@@ -33,7 +35,8 @@ struct job {
     struct api_quota_state quota;
     struct api_origin origin;
     size_t count, next; /* calls, and the first that has not been started */
-    struct rpc_call *calls;
+    size_t cap;
+    struct rpc_call *calls; /* do not move once one has been started */
     struct rpc_work work;
 };
 
@@ -67,7 +70,7 @@ struct rpc_engine {
     struct inbox_item *first, **last;
 };
 
-enum { TICK_MS = 50, TOKEN_CALL_BITS = 16, TOKEN_SLOT_BITS = 16 };
+enum { TICK_MS = 50, SCAN_CALLS = 16, TOKEN_CALL_BITS = 16, TOKEN_SLOT_BITS = 16 };
 
 /* Token of a submission: generation | slot | call. */
 static uint64_t token_of(const struct job *j, size_t call) {
@@ -240,7 +243,8 @@ static void time_out(struct rpc_engine *e, struct job *j, uint64_t now_ms) {
         rpc_fail(c, RPC_SYNC_TIMEOUT,
                  "The transaction was added to the mempool but wasn't processed in %u.%us.",
                  c->timeout_ms / 1000, c->timeout_ms % 1000 / 100);
-        rpc_fail_data(c, bytes_of(c->tx_hash.b, 32));
+        hash32 hash = keccak256_bytes(buf_bytes(&c->envelope));
+        rpc_fail_data(c, bytes_of(hash.b, 32));
         end_wait(j, c, RPC_PHASE_DONE);
     }
     (void)e;
@@ -261,7 +265,11 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx) {
 }
 
 /* --- replies ------------------------------------------------------------------------------- */
-static void write_id(struct buf *out, json_t *id) {
+static void write_id(struct buf *out, json_t *id, bytes scanned) {
+    if (scanned.ptr != NULL) {
+        buf_append(out, scanned.ptr, scanned.len);
+        return;
+    }
     char *text = id == NULL ? NULL : json_dumps(id, JSON_ENCODE_ANY | JSON_COMPACT);
     buf_append_str(out, text != NULL ? text : "null");
     free(text);
@@ -269,7 +277,7 @@ static void write_id(struct buf *out, json_t *id) {
 
 static void write_reply(struct buf *out, const struct rpc_call *c) {
     buf_append_str(out, "{\"jsonrpc\":\"2.0\",\"id\":");
-    write_id(out, c->id);
+    write_id(out, c->id, c->id_text);
     if (!rpc_failed(c)) {
         buf_append_str(out, ",\"result\":");
         buf_append(out, c->result.ptr, c->result.len);
@@ -287,9 +295,9 @@ static void write_reply(struct buf *out, const struct rpc_call *c) {
     buf_append_byte(out, '}');
 }
 
-static void error_reply(struct buf *out, json_t *id, int code, const char *text) {
+static void error_reply(struct buf *out, json_t *id, bytes scanned, int code, const char *text) {
     buf_append_str(out, "{\"jsonrpc\":\"2.0\",\"id\":");
-    write_id(out, id);
+    write_id(out, id, scanned);
     buf_printf(out, ",\"error\":{\"code\":%d,\"message\":\"%s\"}}", code, text);
 }
 
@@ -308,8 +316,9 @@ static void write_replies(struct buf *out, const struct job *j) {
         buf_append_byte(out, ']');
     if (out->overflow) {
         buf_reset(out);
-        error_reply(out, j->is_batch ? NULL : j->calls[0].id, RPC_LIMIT_EXCEEDED,
-                    "response too large");
+        const struct rpc_call *c = &j->calls[0];
+        error_reply(out, j->is_batch ? NULL : c->id, j->is_batch ? bytes_of(NULL, 0) : c->id_text,
+                    RPC_LIMIT_EXCEEDED, "response too large");
     }
 }
 
@@ -319,6 +328,7 @@ static void job_free(struct job *j) {
         rpc_call_clear(&j->calls[i]);
     free(j->calls);
     json_decref(j->root);
+    buf_clear(&j->body);
     e->jobs[j->slot] = NULL;
     e->free_slots[e->free_count++] = j->slot;
     e->pending--;
@@ -358,7 +368,7 @@ static void refuse(struct rpc_engine *e, uint64_t tag, json_t *id, bool in_array
     buf_init(&reply.body, e->o.context->reply_bytes_max);
     if (in_array)
         buf_append_byte(&reply.body, '[');
-    error_reply(&reply.body, id, code, text);
+    error_reply(&reply.body, id, bytes_of(NULL, 0), code, text);
     if (in_array)
         buf_append_byte(&reply.body, ']');
     e->reply(e->reply_ctx, tag, &reply);
@@ -403,8 +413,9 @@ static void read_batch(struct job *j, bool heavy) {
     }
 }
 
+/* A submission that was scanned has its envelope already. */
 static void run_inline(struct rpc_call *c) {
-    if (c->method != NULL)
+    if (c->method != NULL && c->envelope.len == 0)
         c->method->run(c);
     if (c->envelope.len == 0 || rpc_failed(c))
         c->phase = RPC_PHASE_DONE;
@@ -653,11 +664,11 @@ static void read_request(struct rpc_call *c, json_t *o) {
         c->method = NULL;
 }
 
-/* A job without calls filled in. */
-static struct job *job_open(struct rpc_engine *e, json_t *root, size_t count, uint64_t tag,
+/* A job without calls, and room for some. */
+static struct job *job_open(struct rpc_engine *e, json_t *root, size_t cap, uint64_t tag,
                             const struct api_origin *from) {
     struct job *j = calloc(1, sizeof(*j));
-    struct rpc_call *calls = calloc(count, sizeof(*calls));
+    struct rpc_call *calls = malloc(cap * sizeof(*calls));
     if (j == NULL || calls == NULL) {
         free(j);
         free(calls);
@@ -667,30 +678,96 @@ static struct job *job_open(struct rpc_engine *e, json_t *root, size_t count, ui
     *j = (struct job){
         .engine = e, .slot = slot, .generation = ++e->generations[slot], .tag = tag, .root = root};
     j->begun_ns = clock_monotonic_ns(clock_posix());
-    j->count = count;
+    j->cap = cap;
     j->calls = calls;
     j->origin = from != NULL ? *from : api_nobody;
     e->jobs[slot] = j;
     e->pending++;
-    for (size_t i = 0; i < count; i++) {
-        rpc_call_init(&calls[i], e->o.context);
-        calls[i].tag = tag;
-        calls[i].origin = &j->origin;
-    }
     return j;
+}
+
+/* The job's next call; NULL: no memory. */
+static struct rpc_call *add_call(struct job *j) {
+    if (j->count == j->cap) {
+        struct rpc_call *calls = realloc(j->calls, 2 * j->cap * sizeof(*calls));
+        if (calls == NULL)
+            return NULL;
+        j->calls = calls;
+        j->cap *= 2;
+    }
+    struct rpc_call *c = &j->calls[j->count++];
+    rpc_call_init(c, j->engine->o.context);
+    c->tag = j->tag;
+    c->origin = &j->origin;
+    return c;
 }
 
 static struct job *job_new(struct rpc_engine *e, json_t *root, uint64_t tag,
                            const struct api_origin *from) {
     bool is_batch = json_is_array(root);
-    struct job *j = job_open(e, root, is_batch ? json_array_size(root) : 1, tag, from);
+    size_t count = is_batch ? json_array_size(root) : 1;
+    struct job *j = job_open(e, root, count, tag, from);
     if (j == NULL)
         return NULL;
     j->is_batch = is_batch;
+    for (size_t i = 0; i < count; i++) {
+        struct rpc_call *c = add_call(j);
+        read_request(c, is_batch ? json_array_get(root, i) : root);
+        take_quota(j, c);
+    }
+    return j;
+}
+
+/* --- submissions of the usual shape -------------------------------------------------------- */
+static const struct rpc_method *submission(const struct rpc_engine *e, const struct rpc_scan *s) {
+    const struct rpc_method *m =
+        rpc_method_find((const char *)s->method.ptr, s->method.len, e->o.context->dev);
+    return m != NULL && m->cost == RPC_COST_SUBMIT ? m : NULL;
+}
+
+/* Adds the call of a scanned request, with its envelope; false: that was not possible. */
+static bool add_submission(struct job *j, struct rpc_scan *s) {
+    const struct rpc_method *m = submission(j->engine, s);
+    struct rpc_call *c = m != NULL && j->count < RPC_BATCH_MAX ? add_call(j) : NULL;
+    if (c == NULL)
+        return false;
+    c->method = m;
+    c->id_text = s->id;
+    c->scan = s;
+    check_arity(c);
+    if (!rpc_failed(c))
+        m->run(c);
+    c->scan = NULL;
+    return !rpc_failed(c) && !s->unfit && c->envelope.len > 0;
+}
+
+/* The job of a body that holds nothing but submissions of the usual shape (rpc/scan.h) whose
+ * arguments are in order; takes the body. NULL: nothing has happened, and it is to be parsed. */
+static struct job *job_of_submissions(struct rpc_engine *e, struct buf *body, uint64_t tag,
+                                      const struct api_origin *from) {
+    struct rpc_scan_body b;
+    struct rpc_scan s;
+    rpc_scan_begin(&b, buf_bytes(body));
+    if (e->free_count == 0 || rpc_scan_next(&b, &s) != RPC_SCAN_REQUEST ||
+        submission(e, &s) == NULL)
+        return NULL;
+    struct job *j = job_open(e, NULL, b.is_batch ? SCAN_CALLS : 1, tag, from);
+    if (j == NULL)
+        return NULL;
+    j->is_batch = b.is_batch;
+    enum rpc_scan_step step = RPC_SCAN_REQUEST;
+    while (step == RPC_SCAN_REQUEST)
+        step = add_submission(j, &s) ? rpc_scan_next(&b, &s) : RPC_SCAN_UNUSUAL;
+    if (step == RPC_SCAN_UNUSUAL) {
+        job_free(j);
+        return NULL;
+    }
     for (size_t i = 0; i < j->count; i++) {
-        read_request(&j->calls[i], is_batch ? json_array_get(root, i) : root);
+        rpc_metric_call(j->calls[i].method);
         take_quota(j, &j->calls[i]);
     }
+    j->body = *body;
+    buf_init(body, body->max);
     return j;
 }
 
@@ -719,16 +796,20 @@ void rpc_engine_run(struct rpc_engine *e, struct buf *body, uint64_t tag,
                     const struct api_origin *from) {
     int code = 0;
     const char *text = NULL;
-    json_t *root = parse(body, &code, &text);
     bool tried = e->tried;
     e->tried = false;
+    struct job *j = job_of_submissions(e, body, tag, from);
+    if (j != NULL) {
+        advance(j);
+        return;
+    }
+    json_t *root = parse(body, &code, &text);
     buf_clear(body);
     if (root == NULL) {
         refuse(e, tag, NULL, false, code, text);
         return;
     }
     bool batch = json_is_array(root);
-    struct job *j = NULL;
     if (!batch && !json_is_object(root)) {
         refuse(e, tag, NULL, false, RPC_INVALID_REQUEST, "invalid request");
     } else if (batch && json_array_size(root) == 0) {
@@ -835,7 +916,7 @@ void rpc_engine_rest(struct rpc_engine *e, const struct api_route *r, json_t *pa
         e->reply(e->reply_ctx, tag, &reply);
         return;
     }
-    struct rpc_call *c = &j->calls[0];
+    struct rpc_call *c = add_call(j);
     j->rest = true;
     json_t *args = rest_args(r, path, query, body, &text);
     json_decref(path);

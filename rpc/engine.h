@@ -58,7 +58,8 @@ struct rpc_engine *rpc_engine_new(const struct rpc_engine_options *o, rpc_reply_
  * in particular, and without an error: appends the reply to `out` and gives true. False: nothing
  * has happened, and rpc_engine_run is to be asked. */
 bool rpc_engine_answer(struct rpc_engine *e, struct buf *out, bytes body);
-/* Takes the body's storage; `from` is copied, NULL: nobody. */
+/* Takes the body's storage; `from` is copied, NULL: nobody. A body of nothing but submissions of
+ * the usual shape is scanned, and kept until its reply; others are parsed. */
 void rpc_engine_run(struct rpc_engine *e, struct buf *body, uint64_t tag,
                     const struct api_origin *from);
 /* A REST call: `path` are the parameters of the path, taken over; the query or the body's storage

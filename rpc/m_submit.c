@@ -2,7 +2,6 @@
 /* Sending transactions. The handlers leave an envelope in the call; rpc/engine.c submits it. */
 #include "rpc/handlers.h"
 
-#include "base/keccak.h"
 #include "chain/tx.h"
 #include "rpc/fill.h"
 #include "rpc/json_writer.h"
@@ -21,8 +20,6 @@ static bool take_envelope(struct rpc_call *c) {
         rpc_fail(c, RPC_SERVER_ERROR, "typed transaction too short");
         return false;
     }
-    hash32 h = keccak256_bytes(buf_bytes(&c->envelope));
-    c->tx_hash = h;
     return true;
 }
 

@@ -2,6 +2,9 @@
 #include "rpc/scan.h"
 
 #include <string.h>
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 struct cursor {
     const uint8_t *at, *end;
@@ -20,12 +23,31 @@ static bool take(struct cursor *c, uint8_t ch) {
     return true;
 }
 
+static void skip_plain(struct cursor *c) {
+#if defined(__SSE2__)
+    for (; c->end - c->at >= 16; c->at += 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)c->at);
+        /* As signed numbers the bytes from 0x80 on are below 0x20 too. */
+        __m128i bad = _mm_cmplt_epi8(v, _mm_set1_epi8(0x20));
+        bad = _mm_or_si128(bad, _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f)));
+        bad = _mm_or_si128(bad, _mm_cmpeq_epi8(v, _mm_set1_epi8('"')));
+        bad = _mm_or_si128(bad, _mm_cmpeq_epi8(v, _mm_set1_epi8('\\')));
+        unsigned mask = (unsigned)_mm_movemask_epi8(bad);
+        if (mask != 0) {
+            c->at += __builtin_ctz(mask);
+            return;
+        }
+    }
+#endif
+    while (c->at < c->end && *c->at >= 0x20 && *c->at < 0x7f && *c->at != '"' && *c->at != '\\')
+        c->at++;
+}
+
 static bool take_string(struct cursor *c, bytes *out) {
     if (!take(c, '"'))
         return false;
     const uint8_t *from = c->at;
-    while (c->at < c->end && *c->at >= 0x20 && *c->at < 0x7f && *c->at != '"' && *c->at != '\\')
-        c->at++;
+    skip_plain(c);
     if (c->at == c->end || *c->at != '"')
         return false;
     *out = bytes_of(from, (size_t)(c->at - from));
@@ -93,38 +115,61 @@ static bool text_is(bytes t, const char *s) {
     return t.len == strlen(s) && memcmp(t.ptr, s, t.len) == 0;
 }
 
-bool rpc_scan_request(struct rpc_scan *out, bytes text) {
-    struct cursor c = {text.ptr, text.ptr + text.len};
+static bool take_request(struct cursor *c, struct rpc_scan *out) {
     bool has_version = false, has_params = false;
     bytes key, version;
     out->id = out->method = bytes_of(NULL, 0);
     out->args[0] = bytes_of(NULL, 0);
     out->arg_count = out->member_count = 0;
     out->has_object = out->unfit = false;
-    if (text.len == 0 || !take(&c, '{'))
+    if (!take(c, '{'))
         return false;
     do {
-        bool ok = take_string(&c, &key) && take(&c, ':');
+        bool ok = take_string(c, &key) && take(c, ':');
         if (!ok)
             return false;
         if (text_is(key, "params") && !has_params) {
             has_params = true;
-            ok = take_args(&c, out);
+            ok = take_args(c, out);
         } else if (text_is(key, "method") && out->method.ptr == NULL) {
-            ok = take_string(&c, &out->method);
+            ok = take_string(c, &out->method);
         } else if (text_is(key, "id") && out->id.ptr == NULL) {
-            ok = take_id(&c, &out->id);
+            ok = take_id(c, &out->id);
         } else if (text_is(key, "jsonrpc") && !has_version) {
             has_version = true;
-            ok = take_string(&c, &version) && text_is(version, "2.0");
+            ok = take_string(c, &version) && text_is(version, "2.0");
         } else {
             ok = false;
         }
         if (!ok)
             return false;
-    } while (take(&c, ','));
-    if (!take(&c, '}'))
+    } while (take(c, ','));
+    return take(c, '}') && out->id.ptr != NULL && out->method.ptr != NULL;
+}
+
+bool rpc_scan_request(struct rpc_scan *out, bytes text) {
+    struct cursor c = {text.ptr, text.ptr + text.len};
+    if (text.len == 0 || !take_request(&c, out))
         return false;
     skip_space(&c);
-    return c.at == c.end && out->id.ptr != NULL && out->method.ptr != NULL;
+    return c.at == c.end;
+}
+
+void rpc_scan_begin(struct rpc_scan_body *b, bytes text) {
+    struct cursor c = {text.ptr, text.ptr + text.len};
+    bool is_batch = text.len > 0 && take(&c, '[');
+    *b = (struct rpc_scan_body){.at = c.at, .end = c.end, .is_batch = is_batch};
+}
+
+enum rpc_scan_step rpc_scan_next(struct rpc_scan_body *b, struct rpc_scan *out) {
+    struct cursor c = {b->at, b->end};
+    bool ends = b->begun && !(b->is_batch && take(&c, ','));
+    bool ok = ends ? !b->is_batch || take(&c, ']') : take_request(&c, out);
+    if (ends)
+        skip_space(&c);
+    b->begun = true;
+    b->at = c.at;
+    if (!ok || (ends && c.at != c.end))
+        return RPC_SCAN_UNUSUAL;
+    return ends ? RPC_SCAN_END : RPC_SCAN_REQUEST;
 }

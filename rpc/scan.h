@@ -34,4 +34,19 @@ struct rpc_scan {
  */
 bool rpc_scan_request(struct rpc_scan *out, bytes text);
 
+/* A body, request by request: one, or a batch that is not empty. */
+struct rpc_scan_body {
+    const uint8_t *at, *end;
+    bool is_batch;
+    bool begun;
+};
+enum rpc_scan_step {
+    RPC_SCAN_UNUSUAL, /* at some place; what came before says nothing about the body as a whole */
+    RPC_SCAN_REQUEST,
+    RPC_SCAN_END, /* all of the body was usual */
+};
+void rpc_scan_begin(struct rpc_scan_body *b, bytes text);
+/* Not to be called again after UNUSUAL or END. */
+enum rpc_scan_step rpc_scan_next(struct rpc_scan_body *b, struct rpc_scan *out);
+
 #endif

@@ -4,6 +4,7 @@
  * Covers: engine.c methods.c m_basic.c m_submit.c */
 #include "base/hex.h"
 #include "rpc/engine.h"
+#include "rpc/metrics.h"
 #include "tests/lib/rpc/served.h"
 
 #include <criterion/criterion.h>
@@ -24,6 +25,8 @@ struct fixture {
         void *ctx;
         uint64_t token;
         unsigned flags;
+        uint8_t envelope[8];
+        size_t len;
     } submits[SUBMITS_MAX];
     size_t submit_count;
     char *replies[REPLIES_MAX]; /* by tag */
@@ -37,6 +40,8 @@ static void on_submit(void *ctx, bytes envelope, unsigned flags, submit_done_fn 
     f->submits[f->submit_count].done = done;
     f->submits[f->submit_count].ctx = done_ctx;
     f->submits[f->submit_count].flags = flags;
+    f->submits[f->submit_count].len = envelope.len;
+    memcpy(f->submits[f->submit_count].envelope, envelope.ptr, envelope.len < 8 ? envelope.len : 8);
     f->submits[f->submit_count++].token = token;
 }
 
@@ -273,6 +278,212 @@ Test(engine, answers_from_another_thread) {
     pthread_join(t, NULL);
     cr_expect_not_null(strstr(f.replies[0], "0101010101"));
     fixture_clear(&f);
+}
+
+/* --- submissions, scanned and parsed -------------------------------------------------------- */
+static size_t json_allocations;
+
+static void *counted_malloc(size_t n) {
+    json_allocations++;
+    return malloc(n);
+}
+
+/* What a body led to, the answers of the node included. */
+struct outcome {
+    char *replies[REPLIES_MAX];
+    bool busy;
+    size_t submit_count, json_allocations, pending;
+    int64_t calls[RPC_METRIC_METHODS], errors;
+    uint8_t *envelopes; /* with lengths and flags */
+    size_t envelope_bytes;
+};
+
+static void count_calls(int64_t calls[RPC_METRIC_METHODS], int64_t *errors, int64_t sign) {
+    for (size_t i = 0; i < RPC_METRIC_METHODS; i++)
+        calls[i] += sign * (int64_t)metric_get(&rpc_calls[i]);
+    *errors += sign * (int64_t)metric_get(&rpc_errors);
+}
+
+/* The node takes every other one, and tells the last that there is no room. */
+static void answer_in_turn(struct fixture *f) {
+    for (size_t done = 0; done < f->submit_count; done++) {
+        size_t i = done;
+        struct submit_result r = {.status = i % 2 == 0 ? SUBMIT_DURABLE : SUBMIT_REFUSED,
+                                  .code = i % 4 == 1 ? -32000 : -32005};
+        memset(r.hash.b, (int)i + 1, 32);
+        snprintf(r.text, sizeof(r.text), "no %zu", i);
+        if (f->submits[i].flags != 0)
+            r.status = SUBMIT_QUEUED; /* a receipt would have to be read from a store */
+        if (done + 1 == f->submit_count && done > 0)
+            r.status = SUBMIT_REFUSED, r.code = -32005;
+        f->submits[i].done(f->submits[i].ctx, f->submits[i].token, &r);
+        event_base_loop(f->base, EVLOOP_NONBLOCK);
+    }
+}
+
+static void run_body(struct outcome *o, const char *text, size_t reply_max, bool with_quota) {
+    struct fixture f;
+    struct api_origin from = api_nobody;
+    struct buf b;
+    fixture_init(&f);
+    *o = (struct outcome){0};
+    if (reply_max > 0)
+        f.cx.reply_bytes_max = reply_max;
+    if (with_quota)
+        f.cx.quota = api_quota_new(2);
+    snprintf(from.slug, sizeof(from.slug), "game");
+    buf_init(&b, 1 << 20);
+    buf_append(&b, text, strlen(text)); /* without an end */
+    count_calls(o->calls, &o->errors, -1);
+    json_allocations = 0;
+    json_set_alloc_funcs(counted_malloc, free);
+    rpc_engine_run(f.engine, &b, 0, &from);
+    cr_assert_null(b.ptr, "the body's storage is taken");
+    answer_in_turn(&f);
+    while (f.replies[0] == NULL)
+        event_base_loop(f.base, EVLOOP_ONCE);
+    json_set_alloc_funcs(malloc, free);
+    count_calls(o->calls, &o->errors, 1);
+    o->json_allocations = json_allocations;
+    o->pending = rpc_engine_pending(f.engine);
+    o->submit_count = f.submit_count;
+    o->busy = f.busy[0];
+    o->replies[0] = f.replies[0];
+    f.replies[0] = NULL;
+    struct buf sent;
+    buf_init(&sent, 1 << 20);
+    for (size_t i = 0; i < f.submit_count; i++) {
+        buf_append_byte(&sent, (uint8_t)f.submits[i].len);
+        buf_append_byte(&sent, (uint8_t)f.submits[i].flags);
+        buf_append(&sent, f.submits[i].envelope, f.submits[i].len);
+    }
+    o->envelopes = sent.ptr;
+    o->envelope_bytes = sent.len;
+    api_quota_free(f.cx.quota);
+    fixture_clear(&f);
+}
+
+/* The same body as the scanner does not take it: each object has a member more, which says nothing.
+ */
+static char *parsed_form(const char *text) {
+    static const char more[] = "\"x\":0,";
+    char *out = calloc(1, strlen(text) * sizeof(more) + 1), *to = out;
+    for (const char *at = text; *at != '\0'; at++) {
+        *to++ = *at;
+        if (*at == '{')
+            to = stpcpy(to, more);
+    }
+    return out;
+}
+
+static void expect_alike(const char *text, size_t reply_max, bool with_quota, bool scanned) {
+    struct outcome a, b;
+    char *parsed = parsed_form(text);
+    run_body(&a, text, reply_max, with_quota);
+    run_body(&b, parsed, reply_max, with_quota);
+    cr_expect_str_eq(a.replies[0], b.replies[0], "%.200s", text);
+    cr_expect_eq(a.busy, b.busy, "%.200s", text);
+    cr_expect_eq(a.submit_count, b.submit_count, "%.200s", text);
+    cr_expect_eq(a.pending, 0);
+    cr_expect_arr_eq(a.calls, b.calls, sizeof(a.calls), "%.200s", text);
+    cr_expect_eq(a.errors, b.errors, "%.200s", text);
+    cr_assert_eq(a.envelope_bytes, b.envelope_bytes, "%.200s", text);
+    cr_expect(a.envelope_bytes == 0 || memcmp(a.envelopes, b.envelopes, a.envelope_bytes) == 0);
+    cr_expect_eq(a.json_allocations == 0, scanned, "%.200s", text);
+    cr_expect_gt(b.json_allocations, 0, "%.200s", text);
+    free(parsed);
+    free(a.envelopes);
+    free(b.envelopes);
+    free(a.replies[0]);
+    free(b.replies[0]);
+}
+
+#define CALL(id, method, params)                                                                   \
+    "{\"jsonrpc\":\"2.0\",\"id\":" id ",\"method\":\"" method "\",\"params\":" params "}"
+#define RAW(id, params) CALL(id, "eth_sendRawTransaction", params)
+#define SYNC(id, params) CALL(id, "eth_sendRawTransactionSync", params)
+
+Test(engine, submissions_are_answered_alike) {
+    static const struct {
+        const char *text;
+        bool scanned;
+    } cases[] = {
+        {RAW("1", "[\"0x0102\"]"), true},
+        {RAW("\"a b/~\"", "[\"0xaBcD\"]"), true},
+        {RAW("1", "[\"0XaBcD\"]"), false},
+        {" {\"params\" :[ \"0x01\" ] ,\n\"method\":\"eth_sendRawTransaction\",\"id\":0} ", true},
+        {SYNC("2", "[\"0x0102\"]"), true},
+        {SYNC("2", "[\"0x0102\",\"0x64\"]"), true},
+        {SYNC("2", "[\"0x0102\",\"0x0064\"]"), true},
+        {SYNC("2", "[\"0x0102\",\"0xffffffffffffffff\"]"), true},
+        {SYNC("2", "[\"0x0102\",\"0xffffffffffffffff0\"]"), false},
+        {SYNC("2", "[\"0x0102\",\"x\"]"), false},
+        {SYNC("2", "[\"0x0102\",\"\"]"), false},
+        {SYNC("2", "[\"0x0102\",100]"), false},
+        {SYNC("2", "[\"0x0102\",null]"), false},
+        {SYNC("2", "[\"0x0102\",\"0x1\",\"0x1\"]"), false},
+        {RAW("1", "[\"0x0102\",\"0x1\"]"), false},
+        {RAW("1", "[]"), false},
+        {RAW("1", "[\"\"]"), false},
+        {RAW("1", "[\"0x\"]"), false},
+        {RAW("1", "[\"0x1\"]"), false},
+        {RAW("1", "[\"0xzz\"]"), false},
+        {RAW("1", "[\"0102\"]"), false},
+        {RAW("1", "[{\"to\":\"0x\"}]"), false},
+        {RAW("1", "[7]"), false},
+        {RAW("-1", "[\"0x01\"]"), false},
+        {RAW("null", "[\"0x01\"]"), false},
+        {RAW("\"\\u0041\"", "[\"0x01\"]"), false},
+        {CALL("1", "eth_sendRawTransactionX", "[\"0x01\"]"), false},
+        {CALL("1", "eth_chainId", "[]"), false},
+        {RAW("1", "[\"0x01\"]") "x", false},
+        {"[" RAW("1", "[\"0x01\"]") "]", true},
+        {" [ " RAW("1", "[\"0x01\"]") " ,\n" RAW("1", "[\"0x02\"]") " ] ", true},
+        {"[" RAW("1", "[\"0x01\"]") "," SYNC("\"b\"", "[\"0x0203\",\"0x1000\"]") "," RAW(
+             "3", "[\"0x0405\"]") "," RAW("4", "[\"0x06\"]") "]",
+         true},
+        {"[" RAW("1", "[\"0x01\"]") "," RAW("2", "[\"0xq1\"]") "," RAW("3", "[\"0x03\"]") "]",
+         false},
+        {"[" RAW("1", "[\"0x01\"]") "," RAW("2", "[\"0x\"]") "]", false},
+        {"[" RAW("1", "[\"0x01\"]") "," CALL("2", "eth_chainId", "[]") "," RAW("3",
+                                                                               "[\"0x03\"]") "]",
+         false},
+        {"[" RAW("1", "[\"0x01\"]") ",{\"method\":\"eth_sendRawTransaction\",\"params\":"
+                                    "[\"0x02\"]}]",
+         false},
+        {"[" RAW("1", "[\"0x01\"]") ",]", false},
+        {"[" RAW("1", "[\"0x01\"]") RAW("2", "[\"0x01\"]") "]", false},
+        {"[" RAW("1", "[\"0x01\"]") ",[]]", false},
+        {"[" RAW("1", "[\"0x01\"]"), false},
+        {"[" RAW("1", "[\"0x01\"]") "]]", false},
+        {RAW("1", "[\"0x01\"]") "," RAW("2", "[\"0x01\"]"), false},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        expect_alike(cases[i].text, 0, false, cases[i].scanned);
+        expect_alike(cases[i].text, 0, true, cases[i].scanned);
+        expect_alike(cases[i].text, 80, false, cases[i].scanned);
+    }
+}
+
+/* More calls than a universe's share, than a job's first room, than a reply, than a batch may have.
+ */
+Test(engine, many_submissions_are_answered_alike) {
+    static const struct {
+        size_t count, reply_max;
+        bool with_quota, scanned;
+    } cases[] = {{9, 0, true, true},     {15, 0, false, true},  {16, 0, false, true},
+                 {17, 0, false, true},   {100, 0, true, true},  {100, 500, false, true},
+                 {1000, 0, false, true}, {1000, 0, true, true}, {1001, 0, false, false}};
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct buf b;
+        buf_init(&b, 1 << 20);
+        for (size_t k = 0; k < cases[i].count; k++)
+            buf_printf(&b, "%s" RAW("%zu", "[\"0x%06zx\"]"), k == 0 ? "[" : ",", k, k);
+        buf_append(&b, "]", 2);
+        expect_alike((const char *)b.ptr, cases[i].reply_max, cases[i].with_quota,
+                     cases[i].scanned);
+        buf_clear(&b);
+    }
 }
 
 Test(engine, every_method_is_found) {

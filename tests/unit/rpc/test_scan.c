@@ -64,10 +64,37 @@ static bool scan_text(const char *text) {
     return scan(text, strlen(text));
 }
 
+/* The same of a body, request by request: 0 for unusual, else requests and one. */
+static size_t scan_body(const char *text, size_t len) {
+    struct rpc_scan_body b;
+    struct rpc_scan s;
+    json_error_t error;
+    size_t count = 0;
+    char *exact = malloc(len + 1);
+    memcpy(exact, text, len);
+    rpc_scan_begin(&b, bytes_of(exact, len));
+    enum rpc_scan_step step = rpc_scan_next(&b, &s);
+    json_t *v = json_loadb(exact, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+    for (; step == RPC_SCAN_REQUEST; step = rpc_scan_next(&b, &s)) {
+        json_t *o = b.is_batch ? json_array_get(v, count) : v;
+        cr_assert(v == NULL || is_text(json_object_get(o, "method"), s.method), "%.*s", (int)len,
+                  text);
+        count++;
+    }
+    if (step == RPC_SCAN_END) {
+        cr_assert_not_null(v, "%s: %.*s", error.text, (int)len, text);
+        cr_assert_eq(json_is_array(v), b.is_batch);
+        cr_assert_eq(b.is_batch ? json_array_size(v) : 1, count, "%.*s", (int)len, text);
+    }
+    json_decref(v);
+    free(exact);
+    return step == RPC_SCAN_END ? count + 1 : 0;
+}
+
 Test(scan, takes_what_clients_send) {
     static const char *const texts[] = {
-        "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"eth_getBalance\",\"params\":[\"0xab\","
-        "\"latest\"]}",
+        ("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"eth_getBalance\",\"params\":[\"0xab\","
+         "\"latest\"]}"),
         "{\"method\":\"eth_chainId\",\"params\":[],\"id\":42,\"jsonrpc\":\"2.0\"}",
         "{\"jsonrpc\": \"2.0\", \"method\": \"eth_blockNumber\", \"params\": [], \"id\": 0}",
         " {\n\t\"id\" : \"a-b\" ,\r\"method\":\"x\" } \n",
@@ -134,6 +161,58 @@ Test(scan, leaves_the_rest) {
     cr_expect_not(scan("{\"id\":1,\"method\":\"\0\"}", 22));
 }
 
+Test(scan, bodies_request_by_request) {
+#define ONE "{\"id\":1,\"method\":\"m\"}"
+    static const struct {
+        const char *text;
+        size_t count; /* none: unusual */
+    } cases[] = {
+        {ONE, 1},
+        {" " ONE "\n", 1},
+        {"[" ONE "]", 1},
+        {"[" ONE "," ONE "]", 2},
+        {" [ " ONE " , " ONE "\t]\r\n", 2},
+        {"", 0},
+        {"[", 0},
+        {"[]", 0},
+        {"[" ONE, 0},
+        {"[" ONE ",]", 0},
+        {"[," ONE "]", 0},
+        {"[" ONE ONE "]", 0},
+        {ONE "]", 0},
+        {ONE "," ONE, 0},
+        {"[" ONE "]]", 0},
+        {"[[" ONE "]]", 0},
+        {"[" ONE "] x", 0},
+        {"[" ONE ",{}]", 0},
+        {"[" ONE ",1]", 0},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        size_t got = scan_body(cases[i].text, strlen(cases[i].text));
+        cr_expect_eq(got, cases[i].count == 0 ? 0 : cases[i].count + 1, "%s", cases[i].text);
+    }
+}
+
+/* Characters that end a text, at every place of groups of 16 and of what is left behind them. */
+Test(scan, characters_at_every_place) {
+    for (size_t len = 1; len <= 70; len++) {
+        for (size_t at = 0; at < len; at++) {
+            for (unsigned ch = 0; ch < 256; ch++) {
+                char text[128];
+                struct rpc_scan s;
+                size_t n = (size_t)snprintf(text, sizeof(text), "{\"id\":1,\"method\":\"");
+                memset(text + n, 'a', len);
+                text[n + at] = (char)ch;
+                memcpy(text + n + len, "\"}", 2);
+                bool want = ch >= 0x20 && ch < 0x7f && ch != '"' && ch != '\\';
+                bool got = rpc_scan_request(&s, bytes_of(text, n + len + 2));
+                cr_assert_eq(got, want, "%u at %zu of %zu", ch, at, len);
+                cr_assert(!got || s.method.len == len);
+            }
+        }
+    }
+}
+
 static uint64_t next(uint64_t *state) {
     *state = *state * 6364136223846793005u + 1442695040888963407u;
     return *state >> 33;
@@ -180,6 +259,10 @@ Test(scan, agrees_with_the_library, .timeout = 120) {
         char text[TEXT_MAX + 1];
         size_t len = make(text, &r);
         taken += scan(text, len);
+        char batch[2 * TEXT_MAX + 4];
+        size_t both = (size_t)snprintf(batch, sizeof(batch), "[%s,%s]", text, text);
+        cr_assert_eq(scan_body(batch, both), scan(text, len) ? 3 : 0, "%s", batch);
+        scan_body(batch, both - next(&r) % both);
         for (size_t n = 1 + next(&r) % 2; n > 0 && len > 0; n--) {
             size_t at = next(&r) % len;
             char c = bytes_in[next(&r) % (sizeof(bytes_in) - 1)];
@@ -197,6 +280,7 @@ Test(scan, agrees_with_the_library, .timeout = 120) {
             }
         }
         taken_damaged += scan(text, len);
+        scan_body(text, len);
     }
     cr_expect_gt(taken, DAMAGED / 50, "%zu of %d", taken, DAMAGED);
     cr_expect_gt(taken_damaged, DAMAGED / 500, "%zu of %d", taken_damaged, DAMAGED);
