@@ -18,6 +18,7 @@ struct store_cursor {
 
     /* Position of the sources, valid for one pin of the view and one direction. */
     uint64_t pin_count;
+    size_t own_nodes; /* of the active delta then, when the view sees what is added to it */
     bool forward, ready;
     const struct delta *deltas[SOURCES_MAX];     /* newest first, the overlay last */
     const struct delta_node *nodes[SOURCES_MAX]; /* NULL: at the end */
@@ -79,6 +80,11 @@ static void lmdb_seek_le(struct store_cursor *c, bytes key) {
     lmdb_moved(c, rc);
 }
 
+/* The writer's own additions may lie before where its sources stand; nobody else sees any. */
+static size_t own_nodes(const struct store_view *v) {
+    return v->tick == UINT64_MAX ? delta_nodes(v->set->deltas[v->set->count - 1]) : 0;
+}
+
 static void sources_begin(struct store_cursor *c) {
     struct store_view *v = c->view;
     c->delta_count = 0;
@@ -90,6 +96,7 @@ static void sources_begin(struct store_cursor *c) {
                              : mdb_cursor_renew(v->txn, c->lmdb);
     CHECK(rc == 0);
     c->pin_count = v->pin_count;
+    c->own_nodes = own_nodes(v);
     c->ready = true;
 }
 
@@ -234,9 +241,9 @@ static bool step(struct store_cursor *c, bool forward, bytes *out_key, bytes *ou
         return false;
     bool found = false;
     if (enter(c)) {
-        bool placed = c->ready && c->pin_count == c->view->pin_count && c->forward == forward;
-        /* The writer's own additions may lie before where its sources stand. */
-        if (!placed || c->view->tick == UINT64_MAX) {
+        bool placed = c->ready && c->pin_count == c->view->pin_count && c->forward == forward &&
+                      c->own_nodes == own_nodes(c->view);
+        if (!placed) {
             struct raw_key k;
             bytes raw = raw_key(&k, c->table, raw_key_strip(buf_bytes(&c->key)));
             sources_seek(c, raw, forward);

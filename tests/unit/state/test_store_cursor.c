@@ -171,6 +171,48 @@ Test(store_cursor, checkpoint_in_the_middle) {
     store_close(s);
 }
 
+/* Goal: the writer's own walk meets what it puts and deletes on its way, in both directions. */
+Test(store_cursor, own_rows_on_the_way) {
+    struct store *s = fixture_store_open(false);
+    struct fixture_rng r = fixture_rng_of(4);
+    struct model m;
+    memset(m.value, -1, sizeof m.value);
+    for (int i = 0; i < 30; i++)
+        change(s, &m, &r);
+    cr_assert_eq(store_checkpoint(s, NULL), ERR_OK);
+    struct store_view *own;
+    cr_assert_eq(store_view_open(&own, s, UINT64_MAX), ERR_OK);
+    for (int round = 0; round < 40; round++) {
+        bool up = round % 2 == 0;
+        struct store_cursor *c = store_cursor_open(own, TABLE_TXL);
+        bytes key, value;
+        fixture_block_begin(s);
+        bool found = up ? store_cursor_seek(c, bytes_of(NULL, 0), &key, &value)
+                        : store_cursor_seek_le(c, bytes_of("9", 1), &key, &value);
+        int at = up ? after(&m, -1) : before(&m, KEYS);
+        while (found) {
+            cr_assert(is_row(&m, at, true, key, value));
+            for (uint64_t n = fixture_rng_below(&r, 3); n > 0; n--) {
+                char text[16], number[16];
+                int i = at - 8 + (int)fixture_rng_below(&r, 17);
+                if (i < 0 || i >= KEYS)
+                    continue;
+                m.value[i] = fixture_rng_below(&r, 2) == 0 ? -1 : (int)fixture_rng_below(&r, 1000);
+                key_text(i, text);
+                (void)snprintf(number, sizeof number, "%d", m.value[i]);
+                fixture_put(s, text, m.value[i] < 0 ? NULL : number);
+            }
+            found = up ? store_cursor_next(c, &key, &value) : store_cursor_prev(c, &key, &value);
+            at = up ? after(&m, at) : before(&m, at);
+        }
+        cr_assert(at == (up ? KEYS : -1));
+        store_cursor_close(c);
+        fixture_block_end(s);
+    }
+    store_view_close(own);
+    store_close(s);
+}
+
 /* Goal: rows of RANGE tables above the view's block are hidden in both directions, in delta and
  * LMDB. */
 Test(store_cursor, range_tables) {
