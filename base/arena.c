@@ -43,7 +43,12 @@ static size_t chunk_total(size_t cap) {
 
 void arena_init(struct arena *a, size_t chunk_bytes, size_t max_bytes) {
     CHECK(chunk_bytes > 0 && chunk_bytes <= SIZE_MAX / 4);
-    *a = (struct arena){.chunk_bytes = align_up(chunk_bytes), .max_bytes = max_bytes};
+    *a = (struct arena){
+        .chunk_bytes = align_up(chunk_bytes), .max_bytes = max_bytes, .spares_max = 1};
+}
+
+void arena_keep(struct arena *a, size_t chunks) {
+    a->spares_max = chunks;
 }
 
 static void chunk_free(struct arena *a, struct arena_chunk *c) {
@@ -52,10 +57,16 @@ static void chunk_free(struct arena *a, struct arena_chunk *c) {
     free(c);
 }
 
-static void spare_free(struct arena *a) {
-    if (a->spare != NULL)
-        chunk_free(a, a->spare);
-    a->spare = NULL;
+static struct arena_chunk *spare_take(struct arena *a) {
+    struct arena_chunk *c = a->spare;
+    a->spare = c->prev;
+    a->spares--;
+    return c;
+}
+
+static void spares_free(struct arena *a) {
+    while (a->spare != NULL)
+        chunk_free(a, spare_take(a));
 }
 
 void arena_clear(struct arena *a) {
@@ -64,7 +75,7 @@ void arena_clear(struct arena *a) {
         chunk_free(a, a->head);
         a->head = prev;
     }
-    spare_free(a);
+    spares_free(a);
     DCHECK(a->total_bytes == 0);
 }
 
@@ -72,12 +83,12 @@ void arena_clear(struct arena *a) {
 static struct arena_chunk *chunk_push(struct arena *a, size_t len) {
     struct arena_chunk *c = a->spare;
     if (c != NULL && c->cap >= len) {
-        a->spare = NULL;
+        c = spare_take(a);
     } else {
         size_t cap = len > a->chunk_bytes ? len : a->chunk_bytes;
         size_t total = chunk_total(cap);
         if (total > a->max_bytes - a->total_bytes)
-            spare_free(a);
+            spares_free(a);
         if (total > a->max_bytes - a->total_bytes) {
             /* The limit is about bytes asked for: the last chunk may be smaller than usual. */
             cap = len;
@@ -142,9 +153,11 @@ void arena_reset_to(struct arena *a, struct arena_mark m) {
         struct arena_chunk *c = a->head;
         CHECK(c != NULL); /* a mark of another arena, or one that was dropped already */
         a->head = c->prev;
-        if (a->spare == NULL && c->cap == a->chunk_bytes) {
+        if (a->spares < a->spares_max && c->cap == a->chunk_bytes) {
             ARENA_HIDE(c->data, c->cap);
+            c->prev = a->spare;
             a->spare = c;
+            a->spares++;
         } else {
             chunk_free(a, c);
         }

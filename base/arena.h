@@ -11,10 +11,11 @@ struct arena_chunk;
 
 struct arena {
     struct arena_chunk *head;  /* newest chunk */
-    struct arena_chunk *spare; /* an emptied ordinary chunk kept for reuse, or NULL */
+    struct arena_chunk *spare; /* emptied ordinary chunks kept for reuse, a list */
+    size_t spares, spares_max; /* how many they are, and at most */
     size_t chunk_bytes;        /* size of an ordinary chunk */
     size_t max_bytes;          /* sum over chunks never exceeds this */
-    size_t total_bytes;        /* sum over chunks now, the spare included */
+    size_t total_bytes;        /* sum over chunks now, the spare ones included */
 };
 
 struct arena_mark {
@@ -24,6 +25,9 @@ struct arena_mark {
 
 /* chunk_bytes: size of each chunk (larger requests get their own); max_bytes: limit of the sum. */
 void arena_init(struct arena *a, size_t chunk_bytes, size_t max_bytes);
+/* From now on up to so many emptied chunks are kept for reuse; 1 at first. For an arena that is
+ * filled and reset again and again: memory that goes back to the system comes back page by page. */
+void arena_keep(struct arena *a, size_t chunks);
 /* Frees everything. */
 void arena_clear(struct arena *a);
 
@@ -36,8 +40,8 @@ void *arena_zalloc(struct arena *a, size_t len) MUST_USE;
 bytes arena_copy(struct arena *a, bytes b);
 
 struct arena_mark arena_mark(const struct arena *a);
-/* Drops all that was allocated since the mark; memory of emptied chunks is kept for reuse (one
- * chunk). */
+/* Drops all that was allocated since the mark; memory of emptied chunks is kept for reuse (as
+ * many as arena_keep says). */
 void arena_reset_to(struct arena *a, struct arena_mark m);
 void arena_reset(struct arena *a);
 

@@ -15,6 +15,7 @@ enum {
     RECORD_MAX_BYTES = 1 << 30, /* bound of the buffer; the log has a lower one for records */
     ARENA_CHUNK_BYTES = 1 << 20,
     ARENA_MAX_BYTES = 1 << 30, /* one block: gas bounds it far below */
+    ARENA_KEPT_CHUNKS = 8,     /* about what a block of 1,000 transfers of a token takes */
 };
 /* Receipts are written again when blocks are replayed, also those of epochs gone by, and a log's
  * epochs never fall: theirs is always the first. */
@@ -304,6 +305,7 @@ enum err ledger_open(struct ledger *l, const struct ledger_options *o, struct er
                                   ? l->checkpoint_rows
                                   : LEDGER_CHECKPOINT_ROWS_FIRST);
     arena_init(&l->arena, ARENA_CHUNK_BYTES, ARENA_MAX_BYTES);
+    arena_keep(&l->arena, ARENA_KEPT_CHUNKS);
     buf_init(&l->record, RECORD_MAX_BYTES);
     buf_init(&l->later, RECORD_MAX_BYTES);
     enum err e = open_all(l, o, ec);

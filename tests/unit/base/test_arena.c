@@ -53,6 +53,35 @@ Test(arena, marks) {
     arena_clear(&a);
 }
 
+static bool is_one_of(void *const all[8], const void *p) {
+    for (int i = 0; i < 8; i++)
+        if (all[i] == p)
+            return true;
+    return false;
+}
+
+/* Goal: as many emptied chunks as asked for are handed out again, and no more are kept. */
+Test(arena, keeps_chunks) {
+    struct arena a;
+    void *before[8] = {NULL}, *now[8];
+    arena_init(&a, 1024, 1 << 20);
+    arena_keep(&a, 5);
+    for (int round = 0; round < 4; round++) {
+        for (int i = 0; i < 8; i++) {
+            now[i] = arena_alloc(&a, 1000);
+            if (round > 0 && i < 5)
+                cr_expect(is_one_of(before, now[i]));
+            memset(now[i], round, 1000);
+        }
+        memcpy(before, now, sizeof before);
+        arena_reset(&a);
+        cr_expect_eq(a.spares, 5u);
+        cr_expect_leq(a.total_bytes, 5 * (1024 + 64u));
+    }
+    arena_clear(&a);
+    cr_expect_eq(a.total_bytes, 0u);
+}
+
 Test(arena, limit) {
     struct arena a;
     arena_init(&a, 4096, 10000);
