@@ -278,25 +278,10 @@ static void touch(struct delta *d, struct delta_node *n, uint64_t tick) {
     d->touched[d->touched_count++] = (struct touched){tick, n};
 }
 
-void delta_put(struct delta *d, bytes key, bool indexed, uint64_t tick, bool absent, bytes value) {
-    CHECK(key.len > 0 && key.len <= DELTA_KEY_MAX);
+static void add_version(struct delta *d, struct delta_node *n, uint64_t tick, bool absent,
+                        bytes value) {
     CHECK(value.len < UINT32_MAX);
     CHECK(tick >= delta_last_tick(d));
-    struct delta_node *n;
-    if (indexed) {
-        uint64_t hash = hash_key(d, key);
-        n = (struct delta_node *)index_find(d, hash, key);
-        if (n == NULL) {
-            n = node_insert(d, key);
-            index_add(d, hash, n);
-        }
-    } else {
-        struct finger *f = &d->fingers[key.ptr[0] % DELTA_FINGERS];
-        finger_move(d, f, key);
-        n = next_at(f->prev[0], 0);
-        if (n == NULL || bytes_cmp(delta_key(n), key) != 0)
-            n = node_insert(d, key);
-    }
     const struct delta_version *newest = atomic_load_explicit(&n->newest, memory_order_relaxed);
     struct delta_version *v = arena_alloc(&d->arena, sizeof *v + value.len);
     v->tick = tick;
@@ -311,6 +296,35 @@ void delta_put(struct delta *d, bytes key, bool indexed, uint64_t tick, bool abs
         memcpy(v->data, value.ptr, value.len);
     atomic_store_explicit(&n->newest, v, memory_order_release);
     atomic_store_explicit(&d->last_tick, tick, memory_order_release);
+}
+
+struct delta_spot delta_spot(const struct delta *d, bytes key) {
+    uint64_t hash = hash_key(d, key);
+    return (struct delta_spot){hash, (struct delta_node *)index_find(d, hash, key)};
+}
+
+void delta_put_at(struct delta *d, struct delta_spot at, bytes key, uint64_t tick, bool absent,
+                  bytes value) {
+    CHECK(key.len > 0 && key.len <= DELTA_KEY_MAX);
+    if (at.node == NULL) {
+        at.node = node_insert(d, key);
+        index_add(d, at.hash, at.node);
+    }
+    add_version(d, at.node, tick, absent, value);
+}
+
+void delta_put(struct delta *d, bytes key, bool indexed, uint64_t tick, bool absent, bytes value) {
+    CHECK(key.len > 0 && key.len <= DELTA_KEY_MAX);
+    if (indexed) {
+        delta_put_at(d, delta_spot(d, key), key, tick, absent, value);
+        return;
+    }
+    struct finger *f = &d->fingers[key.ptr[0] % DELTA_FINGERS];
+    finger_move(d, f, key);
+    struct delta_node *n = next_at(f->prev[0], 0);
+    if (n == NULL || bytes_cmp(delta_key(n), key) != 0)
+        n = node_insert(d, key);
+    add_version(d, n, tick, absent, value);
 }
 
 void delta_rewrite(const struct delta_version *v, bool absent, bytes value) {

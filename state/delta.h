@@ -53,6 +53,16 @@ void delta_unref(struct delta *d);
  * replaced. `indexed` must be the same for all keys of a table: false leaves the index out, for
  * keys that are rarely read by themselves. */
 void delta_put(struct delta *d, bytes key, bool indexed, uint64_t tick, bool absent, bytes value);
+/* Where a key of an indexed table is or would be: for who reads before it puts, so that the key is
+ * searched for once. Good until the same key is put. */
+struct delta_spot {
+    uint64_t hash;
+    struct delta_node *node; /* NULL: not there */
+};
+struct delta_spot delta_spot(const struct delta *d, bytes key);
+/* As delta_put, indexed. */
+void delta_put_at(struct delta *d, struct delta_spot at, bytes key, uint64_t tick, bool absent,
+                  bytes value);
 /* Puts another value, no longer than the one there, in the place of a version: for a delta that
  * nobody reads yet. */
 void delta_rewrite(const struct delta_version *v, bool absent, bytes value);

@@ -98,12 +98,8 @@ static bool put_back(struct store *s, enum table_id table, bytes key, struct und
     return true;
 }
 
-static bool changed_in_block(const struct store *s, enum table_id table, bytes key) {
-    struct raw_key k;
-    const struct delta_node *n =
-        delta_find(s->active, raw_key(&k, table, key), table_indexed(table));
-    const struct delta_version *v = n == NULL ? NULL : delta_at(n, UINT64_MAX);
-    return v != NULL && v->tick == s->open_tick;
+static const struct delta_version *newest_at(struct delta_spot at) {
+    return at.node == NULL ? NULL : delta_at(at.node, UINT64_MAX);
 }
 
 /* A row of a table whose old rows are kept (or of one that needs no undo): dropped if nothing
@@ -111,17 +107,25 @@ static bool changed_in_block(const struct store *s, enum table_id table, bytes k
 static void put_tracked(struct store *s, enum table_id table, bytes key, bool absent, bytes value) {
     bool undo = table_info[table].unwind == TABLE_UNWIND_UNDO && s->open_tick > 1;
     struct undo_side old = {.absent = false}, row = {.absent = absent, .row = value};
+    struct raw_key k;
+    bytes raw = raw_key(&k, table, key);
+    struct delta_spot at = delta_spot(s->active, raw);
+    const struct delta_version *newest = newest_at(at);
     pthread_mutex_lock(&s->self->lock);
     view_pin(s->self);
-    old.absent = !view_lookup(s->self, table, key, &old.row);
+    CHECK(s->self->set->deltas[s->self->set->count - 1] == s->active);
+    if (newest != NULL)
+        old = (struct undo_side){newest->absent, bytes_of(newest->data, newest->len)};
+    else
+        old.absent = !view_lookup_older(s->self, table, raw, &old.row);
     bool same = old.absent == absent && (absent || bytes_cmp(old.row, value) == 0);
-    bool again = !same && undo && changed_in_block(s, table, key);
+    bool again = !same && undo && newest != NULL && newest->tick == s->open_tick;
     if (!same && undo && !again)
         put_undo_row(s, table, key, old, row);
     bool back = again && put_back(s, table, key, old, row);
     pthread_mutex_unlock(&s->self->lock);
     if (!same && !back)
-        put(s, table, key, absent, value);
+        delta_put_at(s->active, at, raw, s->open_tick, absent, value);
 }
 
 static void put_checked(struct store *s, enum table_id table, bytes key, bool absent, bytes value) {
@@ -154,18 +158,21 @@ void store_put(struct store *s, enum table_id table, bytes key, bytes value) {
 
 void store_put_new(struct store *s, enum table_id table, bytes key, bytes value) {
     static const uint8_t absent[] = {UNDO_ABSENT};
-    struct raw_key uk;
+    struct raw_key k, uk;
     CHECK(table_info[table].unwind == TABLE_UNWIND_UNDO);
     CHECK(s->open_tick != 0);
     CHECK(key.len > 0 && value.len <= STORE_VALUE_MAX_BYTES);
-    if (changed_in_block(s, table, key)) {
+    bytes raw = raw_key(&k, table, key);
+    struct delta_spot at = delta_spot(s->active, raw);
+    const struct delta_version *newest = newest_at(at);
+    if (newest != NULL && newest->tick == s->open_tick) {
         store_put(s, table, key, value);
         return;
     }
     if (s->open_tick > 1)
         delta_put(s->active, undo_key(&uk, s, table, key), false, s->open_tick, false,
                   bytes_of(absent, sizeof absent));
-    put(s, table, key, false, value);
+    delta_put_at(s->active, at, raw, s->open_tick, false, value);
 }
 
 void store_del(struct store *s, enum table_id table, bytes key) {

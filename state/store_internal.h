@@ -169,6 +169,9 @@ void store_views_cut(struct store *s, uint64_t tick);
 void view_pin(struct store_view *v);
 /* What is at the key for the view; `*out` is borrowed from delta or LMDB. */
 bool view_lookup(struct store_view *v, enum table_id table, bytes key, bytes *out);
+/* The same without the active delta, which the caller has looked into. `raw` is the table's byte
+ * and the key. */
+bool view_lookup_older(struct store_view *v, enum table_id table, bytes raw, bytes *out);
 /* Rows that a view below the checkpoint needs to walk the table; false: too many, the view is stale
  * now. */
 bool view_overlay(struct store_view *v, enum table_id table);

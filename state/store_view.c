@@ -379,12 +379,10 @@ bool view_sees_key(const struct store_view *v, enum table_id table, bytes key) {
     return true;
 }
 
-bool view_lookup(struct store_view *v, enum table_id table, bytes key, bytes *out) {
-    if (!view_sees_key(v, table, key))
-        return false;
-    struct raw_key k;
-    bytes raw = raw_key(&k, table, key);
-    for (size_t i = v->set->count; i-- > 0;) {
+static bool lookup(struct store_view *v, enum table_id table, bytes raw, size_t deltas,
+                   bytes *out) {
+    bytes key = raw_key_strip(raw);
+    for (size_t i = deltas; i-- > 0;) {
         const struct delta_node *n = delta_find(v->set->deltas[i], raw, table_indexed(table));
         const struct delta_version *version = n == NULL ? NULL : delta_at(n, v->tick);
         if (version != NULL) {
@@ -407,6 +405,16 @@ bool view_lookup(struct store_view *v, enum table_id table, bytes key, bytes *ou
         }
     }
     return lmdb_get(v, table, key, out);
+}
+
+bool view_lookup(struct store_view *v, enum table_id table, bytes key, bytes *out) {
+    struct raw_key k;
+    return view_sees_key(v, table, key) &&
+           lookup(v, table, raw_key(&k, table, key), v->set->count, out);
+}
+
+bool view_lookup_older(struct store_view *v, enum table_id table, bytes raw, bytes *out) {
+    return lookup(v, table, raw, v->set->count - 1, out);
 }
 
 bool store_get(struct store_view *v, enum table_id table, bytes key, bytes *out_value) {
