@@ -42,6 +42,10 @@ static bool checkpoint_once(struct checkpointer *c) {
     return true;
 }
 
+static bool is_due(const struct checkpointer *c, size_t rows) {
+    return rows >= atomic_load(&c->ledger->rows_due) || c->replay_ns >= LEDGER_REPLAY_NS_MAX;
+}
+
 /* Nothing is due: prunes one step, and sleeps when there is nothing left to prune. `lock` is held.
  */
 static void prune_or_sleep(struct checkpointer *c) {
@@ -79,6 +83,8 @@ static void *checkpoint_main(void *arg) {
         bool ok = checkpoint_once(c);
         pthread_mutex_lock(&c->lock);
         c->broken = !ok;
+        /* Blocks that came meanwhile counted rows which it has moved. */
+        c->due = c->due && is_due(c, store_dirty_rows(c->ledger->store));
         pthread_cond_broadcast(&c->done);
     }
     pthread_mutex_unlock(&c->lock);
@@ -108,7 +114,7 @@ void checkpointer_after_block(struct checkpointer *c, uint64_t exec_ns) {
     size_t rows = store_dirty_rows(c->ledger->store);
     pthread_mutex_lock(&c->lock);
     c->replay_ns += exec_ns;
-    if (rows >= atomic_load(&c->ledger->rows_due) || c->replay_ns >= LEDGER_REPLAY_NS_MAX) {
+    if (is_due(c, rows)) {
         c->due = true;
         pthread_cond_signal(&c->wake);
     }

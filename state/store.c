@@ -101,6 +101,16 @@ struct store_set *store_set_new(void) {
     return set;
 }
 
+void store_set_add(struct store_set *set, struct delta *d, uint64_t rows_before) {
+    CHECK(set->count < ARRAY_LEN(set->deltas));
+    set->deltas[set->count] = delta_ref(d);
+    set->rows_before[set->count++] = rows_before;
+}
+
+uint64_t store_set_rows(const struct store_set *set) {
+    return set->rows_before[set->count - 1] + delta_nodes(set->deltas[set->count - 1]);
+}
+
 void store_set_drop(struct store_set *set) {
     if (set == NULL || atomic_fetch_sub_explicit(&set->refs, 1, memory_order_acq_rel) != 1)
         return;
@@ -135,9 +145,10 @@ void store_freeze(struct store *s) {
     if (old->count < STORE_DELTAS_MAX && delta_nodes(s->active) > 0) {
         struct store_set *set = store_set_new();
         for (size_t i = 0; i < old->count; i++)
-            set->deltas[set->count++] = delta_ref(old->deltas[i]);
+            store_set_add(set, old->deltas[i], old->rows_before[i]);
         s->active = delta_new(s->seed);
-        set->deltas[set->count++] = s->active;
+        store_set_add(set, s->active, store_set_rows(old));
+        delta_unref(s->active); /* the set's */
         store_set_publish(s, set);
     }
     store_set_drop(old);
@@ -152,10 +163,10 @@ void store_blocks_push(struct store *s, const struct store_applied *at) {
         s->blocks = realloc(s->blocks, s->blocks_cap * sizeof *s->blocks);
         CHECK(s->blocks != NULL);
     }
-    s->blocks[s->blocks_count++] = *at;
+    s->blocks[s->blocks_count++] = (struct store_block){*at, store_set_rows(s->set)};
 }
 
-struct store_applied *store_blocks_at(struct store *s, uint64_t tick) {
+struct store_block *store_blocks_at(struct store *s, uint64_t tick) {
     CHECK(tick > s->blocks_first);
     CHECK(tick - s->blocks_first <= s->blocks_count);
     return &s->blocks[tick - s->blocks_first - 1];
@@ -342,7 +353,8 @@ static enum err open_all(struct store *s, const struct store_options *o, struct 
     s->blocks_first = tick;
     s->active = delta_new(s->seed);
     s->set = store_set_new();
-    s->set->deltas[s->set->count++] = s->active;
+    store_set_add(s->set, s->active, 0);
+    delta_unref(s->active); /* the set's */
     return store_view_open(&s->self, s, UINT64_MAX);
 }
 
@@ -416,12 +428,17 @@ uint64_t store_first_block(const struct store *s) {
 }
 
 size_t store_dirty_rows(struct store *s) {
-    uint64_t seq, done = tick_of_block(store_applied(s).block);
-    struct store_set *set = store_set_get(s, &seq);
+    pthread_mutex_lock(&s->set_lock);
+    uint64_t done = tick_of_block(s->applied.block), moved = s->applied_rows;
+    const struct store_set *set = s->set;
     size_t rows = 0;
-    for (size_t i = 0; i < set->count; i++)
-        if (delta_last_tick(set->deltas[i]) > done)
-            rows += delta_nodes(set->deltas[i]);
-    store_set_drop(set);
+    for (size_t i = 0; i < set->count; i++) {
+        /* A delta that a checkpoint moved in part stays whole until the next one. */
+        uint64_t before = set->rows_before[i], nodes = delta_nodes(set->deltas[i]);
+        uint64_t gone = moved > before ? moved - before : 0;
+        if (delta_last_tick(set->deltas[i]) > done && nodes > gone)
+            rows += nodes - gone;
+    }
+    pthread_mutex_unlock(&s->set_lock);
     return rows;
 }

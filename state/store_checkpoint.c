@@ -188,7 +188,7 @@ static void shed(struct store *s, uint64_t tick) {
     struct store_set *old = store_set_get(s, &seq), *set = store_set_new();
     for (size_t i = 0; i < old->count; i++)
         if (i + 1 == old->count || delta_last_tick(old->deltas[i]) > tick)
-            set->deltas[set->count++] = delta_ref(old->deltas[i]);
+            store_set_add(set, old->deltas[i], old->rows_before[i]);
     store_set_publish(s, set);
     store_set_drop(old);
 }
@@ -201,7 +201,7 @@ static enum err checkpoint(struct store *s, uint64_t limit, struct err_ctx *ec) 
     if (m.to <= m.from)
         return ERR_OK;
     pthread_mutex_lock(&s->commit_lock);
-    struct store_applied at = *store_blocks_at(s, m.to);
+    struct store_block block = *store_blocks_at(s, m.to);
     s->freeze_wanted = true;
     if (!s->block_open)
         store_freeze(s);
@@ -212,15 +212,16 @@ static enum err checkpoint(struct store *s, uint64_t limit, struct err_ctx *ec) 
     uint64_t seq, written = thread_written();
     struct store_set *set = store_set_get(s, &seq);
     buf_init(&m.history, SIZE_MAX / 2);
-    int rc = transact(&m, set, &at);
+    int rc = transact(&m, set, &block.at);
     store_set_drop(set);
     buf_clear(&m.history);
     if (rc != 0)
         FAIL(ec, store_lmdb_err(rc), "the checkpoint of block %llu failed: %s",
-             (unsigned long long)at.block, mdb_strerror(rc));
+             (unsigned long long)block.at.block, mdb_strerror(rc));
     pthread_mutex_lock(&s->commit_lock);
     pthread_mutex_lock(&s->set_lock);
-    s->applied = at;
+    s->applied = block.at;
+    s->applied_rows = block.rows;
     s->checkpoint_count++;
     s->checkpoint_rows += m.rows;
     s->checkpoint_bytes += thread_written() - written;

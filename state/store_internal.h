@@ -35,6 +35,13 @@ struct store_set {
     _Atomic uint64_t refs;
     size_t count;
     struct delta *deltas[STORE_DELTAS_MAX + 1];
+    uint64_t rows_before[STORE_DELTAS_MAX + 1]; /* that deltas ever got before each */
+};
+
+/* A block in the deltas. */
+struct store_block {
+    struct store_applied at;
+    uint64_t rows; /* that deltas ever got up to its end */
 };
 
 struct store {
@@ -55,14 +62,15 @@ struct store {
     /* commit_lock: block_open, the records of blocks, and the change of the active delta. */
     pthread_mutex_t commit_lock;
     bool block_open, freeze_wanted;
-    struct store_applied *blocks; /* of ticks (first, first + count], those in the deltas */
-    uint64_t blocks_first;        /* tick before blocks[0] */
+    struct store_block *blocks; /* of ticks (first, first + count], those in the deltas */
+    uint64_t blocks_first;      /* tick before blocks[0] */
     size_t blocks_count, blocks_cap;
 
     pthread_mutex_t set_lock; /* set, applied, counters */
     struct store_set *set;
     _Atomic uint64_t set_seq; /* of `set`; views compare it with theirs */
     struct store_applied applied;
+    uint64_t applied_rows; /* that deltas ever got up to the end of that block */
     uint64_t checkpoint_count, checkpoint_rows, checkpoint_bytes;
 
     _Atomic uint64_t head_tick, durable_tick;
@@ -134,12 +142,16 @@ void store_set_drop(struct store_set *set);
 /* Publishes; takes the reference over. */
 void store_set_publish(struct store *s, struct store_set *set);
 struct store_set *store_set_new(void);
+/* Adds a reference. */
+void store_set_add(struct store_set *set, struct delta *d, uint64_t rows_before);
+/* Rows that deltas ever got: as the set's newest goes on from there. */
+uint64_t store_set_rows(const struct store_set *set);
 /* Adds an empty active delta. commit_lock is held, no block is open. */
 void store_freeze(struct store *s);
 
 /* --- blocks in the deltas (commit_lock is held) --------------------------------------------- */
 void store_blocks_push(struct store *s, const struct store_applied *at);
-struct store_applied *store_blocks_at(struct store *s, uint64_t tick);
+struct store_block *store_blocks_at(struct store *s, uint64_t tick);
 /* Forgets ticks above or up to one. */
 void store_blocks_cut(struct store *s, uint64_t tick);
 void store_blocks_trim(struct store *s, uint64_t tick);

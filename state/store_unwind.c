@@ -184,15 +184,16 @@ static void unwind_deltas(struct store *s, uint64_t tick, bool lmdb_too) {
     for (size_t i = 0; i < old->count; i++) {
         delta_cut(old->deltas[i], tick);
         if (!lmdb_too)
-            set->deltas[set->count++] = delta_ref(old->deltas[i]);
+            store_set_add(set, old->deltas[i], old->rows_before[i]);
     }
     if (set->count > STORE_DELTAS_MAX) {
         CHECK(set->deltas[set->count - 1] == s->active);
         move_rows(s->active, carried, tick);
-        delta_unref(carried);
     } else {
-        set->deltas[set->count++] = s->active = carried;
+        store_set_add(set, carried, store_set_rows(old));
+        s->active = carried;
     }
+    delta_unref(carried);
     s->freeze_wanted = false;
     store_set_publish(s, set);
     store_set_drop(old);
@@ -223,7 +224,7 @@ static enum err unwind(struct store *s, uint64_t tick, const struct store_applie
         s->applied = *at;
         pthread_mutex_unlock(&s->set_lock);
     } else if (s->blocks_count > 0) {
-        *store_blocks_at(s, tick) = *at;
+        store_blocks_at(s, tick)->at = *at;
     }
     unwind_deltas(s, tick, lmdb_too);
     pthread_mutex_unlock(&s->commit_lock);

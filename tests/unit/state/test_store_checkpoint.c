@@ -22,19 +22,25 @@ Test(store_checkpoint, how_far) {
     store_set_durable(s, 15);
     cr_assert_eq(store_checkpoint_to(s, STORE_NO_BLOCK, NULL), ERR_OK);
     cr_assert_eq(store_applied(s).block, STORE_NO_BLOCK);
+    size_t all = store_dirty_rows(s);
     cr_assert_eq(store_checkpoint_to(s, 7, NULL), ERR_OK);
     cr_assert_eq(store_applied(s).block, 7);
+    size_t after_7 = store_dirty_rows(s); /* of the same delta */
+    cr_assert(after_7 > 0 && after_7 < all);
     cr_assert_eq(store_checkpoint_to(s, 100, NULL), ERR_OK);
     cr_assert_eq(store_applied(s).block, 15);
-    cr_assert(store_dirty_rows(s) > 0);
-    store_set_durable(s, 19);
+    size_t after_15 = store_dirty_rows(s);
+    cr_assert(after_15 > 0 && after_15 < after_7);
+    history_apply(&h, 20, NULL);
+    cr_assert(store_dirty_rows(s) > after_15);
+    store_set_durable(s, 20);
     cr_assert_eq(store_checkpoint(s, NULL), ERR_OK);
     cr_assert_eq(store_checkpoint(s, NULL), ERR_OK);
     struct store_stats st;
     cr_assert_eq(store_stat(s, &st), ERR_OK);
     cr_assert_eq(st.checkpoint_count, 3);
     cr_assert(st.checkpoint_rows > 100 && st.lmdb_bytes_used > 8192);
-    cr_assert_eq(st.rows[TABLE_HDR], 20);
+    cr_assert_eq(st.rows[TABLE_HDR], 21);
     cr_assert_eq(st.rows[TABLE_CSA], st.rows[TABLE_HIA]);
     cr_assert_eq(store_dirty_rows(s), 0);
     history_close(&h);
