@@ -10,6 +10,10 @@ struct cursor {
     const uint8_t *at, *end;
 };
 
+static struct cursor cursor_over(bytes text) {
+    return (struct cursor){text.ptr, text.len == 0 ? text.ptr : text.ptr + text.len};
+}
+
 static void skip_space(struct cursor *c) {
     while (c->at < c->end && (*c->at == ' ' || *c->at == '\n' || *c->at == '\r' || *c->at == '\t'))
         c->at++;
@@ -148,16 +152,16 @@ static bool take_request(struct cursor *c, struct rpc_scan *out) {
 }
 
 bool rpc_scan_request(struct rpc_scan *out, bytes text) {
-    struct cursor c = {text.ptr, text.ptr + text.len};
-    if (text.len == 0 || !take_request(&c, out))
+    struct cursor c = cursor_over(text);
+    if (!take_request(&c, out))
         return false;
     skip_space(&c);
     return c.at == c.end;
 }
 
 void rpc_scan_begin(struct rpc_scan_body *b, bytes text) {
-    struct cursor c = {text.ptr, text.ptr + text.len};
-    bool is_batch = text.len > 0 && take(&c, '[');
+    struct cursor c = cursor_over(text);
+    bool is_batch = take(&c, '[');
     *b = (struct rpc_scan_body){.at = c.at, .end = c.end, .is_batch = is_batch};
 }
 
