@@ -192,23 +192,6 @@ static bool topic_address(addr20 *out, const hash32 *topic) {
     return memcmp(topic->b, zeros, sizeof(zeros)) == 0;
 }
 
-/* A list of words in the data, `head` being the place of its offset. */
-static bool word_list(const uint8_t **out, size_t *out_count, bytes data, size_t head) {
-    if (data.len < head + 32)
-        return false;
-    u256 offset = u256_from_be32(data.ptr + head);
-    uint64_t at = u256_sat_u64(&offset);
-    if (at > data.len || data.len - at < 32)
-        return false;
-    u256 count = u256_from_be32(data.ptr + at);
-    uint64_t n = u256_sat_u64(&count);
-    if (n > (data.len - at - 32) / 32)
-        return false;
-    *out = data.ptr + at + 32;
-    *out_count = n;
-    return true;
-}
-
 /* What a token's log says; lists of `count` words. */
 struct transfer {
     enum index_standard standard; /* INDEX_UNKNOWN: not the shape of any */
@@ -247,10 +230,14 @@ static bool read_transfer(struct transfer *out, const struct log_entry *l) {
         out->ids = l->data.ptr;
         out->amounts = l->data.ptr + 32;
     }
-    size_t amounts;
-    if (!single && word_list(&out->ids, &out->count, l->data, 0) &&
-        word_list(&out->amounts, &amounts, l->data, 32) && amounts == out->count)
+    bytes ids, amounts;
+    if (!single && event_argument(&ids, l->data, 0, 32) &&
+        event_argument(&amounts, l->data, 32, 32) && amounts.len == ids.len) {
         out->standard = INDEX_ERC1155;
+        out->count = ids.len / 32;
+        out->ids = ids.ptr;
+        out->amounts = amounts.ptr;
+    }
     return true;
 }
 

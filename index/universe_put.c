@@ -138,23 +138,24 @@ static struct index_contract *contract_of(struct writer *w, const addr20 *addres
     return w->is_contract ? &w->contract : NULL;
 }
 
-/* --- classes -------------------------------------------------------------------------------- */
+/* --- events --------------------------------------------------------------------------------- */
 
-/* A dynamic argument of the event's data, `head` being the place of its offset. */
-static bool dynamic_bytes(bytes *out, bytes data, size_t head) {
+bool event_argument(bytes *out, bytes data, size_t head, size_t item_bytes) {
     if (data.len < head + 32)
         return false;
     u256 offset = u256_from_be32(data.ptr + head);
     uint64_t at = u256_sat_u64(&offset);
     if (at > data.len || data.len - at < 32)
         return false;
-    u256 length = u256_from_be32(data.ptr + at);
-    uint64_t len = u256_sat_u64(&length);
-    if (len > data.len - at - 32)
+    u256 count = u256_from_be32(data.ptr + at);
+    uint64_t n = u256_sat_u64(&count);
+    if (n > (data.len - at - 32) / item_bytes)
         return false;
-    *out = bytes_of(data.ptr + at + 32, len);
+    *out = bytes_of(data.ptr + at + 32, n * item_bytes);
     return true;
 }
+
+/* --- classes -------------------------------------------------------------------------------- */
 
 /* Metadata parts: what fits beside the fixed fields, and the rest. */
 enum { CLASS_PART0_BYTES = STORE_VALUE_MAX_BYTES - ROW_CLASS_FIXED_BYTES };
@@ -194,7 +195,7 @@ void index_put_class(struct store *s, const struct index_contract *c, const stru
     bytes metadata, row;
     if (!defines && !hash32_eq(&l->topics[0], &event_topics[EVENT_CLASS_METADATA_CHANGED]))
         return;
-    if (!dynamic_bytes(&metadata, l->data, defines ? 32 : 0))
+    if (!event_argument(&metadata, l->data, defines ? 32 : 0, 1))
         return;
     u256 id = u256_from_be32(l->topics[1].b), cap = U256_ZERO;
     uint8_t key[ROW_CLASS_KEY_BYTES];

@@ -65,6 +65,11 @@ enum event_topic {
 extern const hash32 event_topics[EVENT_TOPIC_COUNT];
 extern const char *const event_signatures[EVENT_TOPIC_COUNT];
 
+/* A dynamic argument of an event's data (ABI): `head` is the place of its offset, its length counts
+ * items of item_bytes (1: bytes, 32: a list of words). Points into `data`; false if it reaches
+ * beyond. */
+bool event_argument(bytes *out, bytes data, size_t head, size_t item_bytes);
+
 /* Rows of a sealed block whose diff still stands, into the open block. */
 void index_put_universes(struct store *s, const struct derived_block *b);
 
