@@ -42,8 +42,8 @@ static bool checkpoint_once(struct checkpointer *c) {
     return true;
 }
 
-static bool is_due(const struct checkpointer *c, size_t rows) {
-    return rows >= atomic_load(&c->ledger->rows_due) || c->replay_ns >= LEDGER_REPLAY_NS_MAX;
+static bool is_due(const struct checkpointer *c) {
+    return ledger_checkpoint_due(c->ledger) || c->replay_ns >= LEDGER_REPLAY_NS_MAX;
 }
 
 /* Nothing is due: prunes one step, and sleeps when there is nothing left to prune. `lock` is held.
@@ -84,7 +84,7 @@ static void *checkpoint_main(void *arg) {
         pthread_mutex_lock(&c->lock);
         c->broken = !ok;
         /* Blocks that came meanwhile counted rows which it has moved. */
-        c->due = c->due && is_due(c, store_dirty_rows(c->ledger->store));
+        c->due = c->due && is_due(c);
         pthread_cond_broadcast(&c->done);
     }
     pthread_mutex_unlock(&c->lock);
@@ -111,19 +111,16 @@ checkpointer_start(struct ledger *l,
 }
 
 void checkpointer_after_block(struct checkpointer *c, uint64_t exec_ns) {
-    size_t rows = store_dirty_rows(c->ledger->store);
     pthread_mutex_lock(&c->lock);
     c->replay_ns += exec_ns;
-    if (is_due(c, rows)) {
+    if (is_due(c)) {
         c->due = true;
         pthread_cond_signal(&c->wake);
     }
-    while (rows >= CHECKPOINT_STALL_FACTOR * atomic_load(&c->ledger->rows_due) && !c->stopping &&
-           !c->broken) {
+    while (ledger_rows_full(c->ledger) && !c->stopping && !c->broken) {
         c->due = true;
         pthread_cond_signal(&c->wake);
         pthread_cond_wait(&c->done, &c->lock);
-        rows = store_dirty_rows(c->ledger->store);
     }
     pthread_mutex_unlock(&c->lock);
 }

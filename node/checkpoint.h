@@ -7,11 +7,6 @@
 
 #include "node/ledger.h"
 
-enum {
-    CHECKPOINT_STALL_FACTOR =
-        2 /* times the rows at which a checkpoint is due, new blocks wait for the thread */
-};
-
 struct checkpointer;
 struct checkpointer *checkpointer_start(struct ledger *l,
                                         void (*failed)(void *ctx, enum err e,

@@ -38,7 +38,9 @@ static enum err open_logs(struct ledger *l, const struct ledger_options *o, stru
 static enum err open_store(struct ledger *l, const struct ledger_options *o, struct err_ctx *ec) {
     char dir[DATADIR_PATH_MAX];
     TRY(datadir_path(dir, o->dir, DATADIR_STORE, ec));
-    struct store_options so = {.dir = dir, .no_sync = o->no_sync};
+    struct store_options so = {.dir = dir,
+                               .no_sync = o->no_sync,
+                               .checkpoint_pages = l->memory.pages / STORE_CHECKPOINT_PAGE_BYTES};
     TRY(store_open(&l->store, &so, ec));
     enum err e = store_view_open(&l->newest, l->store, UINT64_MAX);
     if (e != ERR_OK)
@@ -47,19 +49,17 @@ static enum err open_store(struct ledger *l, const struct ledger_options *o, str
     return l->kv != NULL ? ERR_OK : ERR_NOMEM;
 }
 
-/* How the memory is shared out: most to the trie's branches and the accounts beside it, some to
- * decoded code, and an eighth is left to what waits for a checkpoint. */
 static enum err open_executor(struct ledger *l, const struct ledger_options *o,
                               struct err_ctx *ec) {
     struct chain_options co = {
         .config = l->genesis->config,
         .reader = store_state_reader(l->newest),
         .tier = o->tier,
-        .code_cache_bytes = o->cache_bytes / 8,
-        .world_cache_bytes = o->cache_bytes * 3 / 8,
+        .code_cache_bytes = l->memory.code,
+        .world_cache_bytes = l->memory.world,
     };
     l->chain = chain_new(&co);
-    l->trie = state_trie_new(store_trie_source(l->newest), o->cache_bytes * 3 / 8);
+    l->trie = state_trie_new(store_trie_source(l->newest), l->memory.trie);
     if (l->chain == NULL || l->trie == NULL)
         FAIL(ec, ERR_NOMEM, "out of memory for the executor");
     return ERR_OK;
@@ -301,9 +301,7 @@ enum err ledger_open(struct ledger *l, const struct ledger_options *o, struct er
                          .final_block = o->genesis->config.has_parent ? 0 : UINT64_MAX,
                          .checkpoint_rows =
                              o->checkpoint_rows != 0 ? o->checkpoint_rows : LEDGER_CHECKPOINT_ROWS};
-    atomic_init(&l->rows_due, l->checkpoint_rows < LEDGER_CHECKPOINT_ROWS_FIRST
-                                  ? l->checkpoint_rows
-                                  : LEDGER_CHECKPOINT_ROWS_FIRST);
+    memory_share(&l->memory, o->cache_bytes);
     arena_init(&l->arena, ARENA_CHUNK_BYTES, ARENA_MAX_BYTES);
     arena_keep(&l->arena, ARENA_KEPT_CHUNKS);
     buf_init(&l->record, RECORD_MAX_BYTES);
@@ -449,32 +447,22 @@ enum err ledger_rewind(struct ledger *l, uint64_t to_block, uint64_t epoch, uint
     return ERR_OK;
 }
 
-/* What a row costs in pages depends on how the rows lie in their tables, from a hundredth of a page
- * to more than one: the checkpoint before tells. More rows share more pages, so that this ends at
- * the limit, coming from below. */
-static void learn_rows_due(struct ledger *l, size_t rows) {
-    struct store_stats st;
-    if (store_stat(l->store, &st) != ERR_OK)
-        return;
-    uint64_t pages = st.checkpoint_pages_written - l->checkpointed_pages;
-    l->checkpointed_pages = st.checkpoint_pages_written;
-    if (rows == 0 || pages == 0)
-        return;
-    uint64_t due = (uint64_t)rows * LEDGER_CHECKPOINT_PAGES / pages;
-    if (due < LEDGER_CHECKPOINT_ROWS_MIN)
-        due = LEDGER_CHECKPOINT_ROWS_MIN;
-    atomic_store(&l->rows_due, due < l->checkpoint_rows ? (size_t)due : l->checkpoint_rows);
+bool ledger_checkpoint_due(struct ledger *l) {
+    return store_dirty_rows(l->store) >= l->checkpoint_rows ||
+           store_delta_bytes(l->store) >= l->memory.rows / 2;
+}
+
+bool ledger_rows_full(struct ledger *l) {
+    return store_dirty_rows(l->store) >= LEDGER_ROWS_FACTOR * l->checkpoint_rows ||
+           store_delta_bytes(l->store) >= l->memory.rows;
 }
 
 enum err ledger_checkpoint(struct ledger *l, struct err_ctx *ec) {
     /* Blocks that become durable from here on have receipts which this sync may miss: their rows
      * stay out. */
     uint64_t block = store_durable(l->store);
-    size_t rows = store_dirty_rows(l->store);
     TRY(wal_sync(l->receipts, NULL, ec));
-    TRY(store_checkpoint_to(l->store, block, ec));
-    learn_rows_due(l, rows);
-    return ERR_OK;
+    return store_checkpoint_to(l->store, block, ec);
 }
 
 /* A floor as the checkpoint has it, not newer: a crash goes back to it. */

@@ -15,6 +15,7 @@
 #include "chain/derive.h"
 #include "genesis/genesis.h"
 #include "node/kv.h"
+#include "node/memory.h"
 #include "state/log.h"
 #include "state/store.h"
 #include "state/trie.h"
@@ -22,12 +23,9 @@
 #include <stdatomic.h>
 
 enum {
-    LEDGER_CHECKPOINT_ROWS = 250000, /* dirty rows at which a checkpoint is due, by default */
-    LEDGER_CHECKPOINT_PAGES = 24576, /* that one should write at most, of 4 KiB: LMDB holds each in
-                                        memory that it keeps for good */
-    LEDGER_CHECKPOINT_ROWS_MIN = 1000,
-    LEDGER_CHECKPOINT_ROWS_FIRST = 60000, /* before it is known what a row costs */
-    LEDGER_REPLAY_NS_MAX = 1500000000,    /* processor time that a restart would take to replay */
+    LEDGER_CHECKPOINT_ROWS = 250000,   /* dirty rows at which a checkpoint is due, by default */
+    LEDGER_ROWS_FACTOR = 2,            /* times as many, and new blocks wait for the checkpoint */
+    LEDGER_REPLAY_NS_MAX = 1500000000, /* processor time that a restart would take to replay */
 };
 
 struct ledger_options {
@@ -66,8 +64,7 @@ struct ledger {
     struct log_pos intent;       /* the newest INTENT record */
     struct kv *kv;               /* the node's own values */
     size_t checkpoint_rows;      /* as the options say */
-    _Atomic size_t rows_due;     /* of them, what LEDGER_CHECKPOINT_PAGES allows for */
-    uint64_t checkpointed_pages; /* so far */
+    struct memory_shares memory; /* of the options' cache_bytes */
     uint64_t window_s;           /* of history to keep; the checkpoint thread's */
     bool prune_again;            /* the last step of pruning left rows behind; likewise */
     /* Segments may be dropped: who must find transactions of an earlier run has looked for them. */
@@ -122,6 +119,10 @@ void ledger_set_final(struct ledger *l, uint64_t block);
  * checkpoint runs. */
 uint64_t ledger_log_floor(struct store *s);
 
+/* Rows wait in memory, and a checkpoint should begin to move them; so many that no block may come
+ * before it has. Any thread. */
+bool ledger_checkpoint_due(struct ledger *l);
+bool ledger_rows_full(struct ledger *l);
 /* Syncs the receipts, then checkpoints the store, whose rows point to them. Any thread but one at a
  * time. */
 enum err ledger_checkpoint(struct ledger *l, struct err_ctx *ec) MUST_USE;

@@ -55,7 +55,7 @@ static enum err replay_block(void *ctx, const struct log_record *rec,
     store_set_durable(l->store, l->head.number);
     arena_reset(&l->arena);
     r->stats.blocks++;
-    if (store_dirty_rows(l->store) >= atomic_load(&l->rows_due))
+    if (ledger_checkpoint_due(l))
         TRY(ledger_checkpoint(l, r->ec));
     return ERR_OK;
 }

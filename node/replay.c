@@ -90,7 +90,7 @@ static enum err replay_block(void *ctx, const struct log_record *rec,
     TRY(chain_derive_block(&b, l->chain, &l->arena, &l->head, &in->message, r->ec));
     TRY(apply_block(r, &b, rec->payload));
     arena_reset(&l->arena);
-    return store_dirty_rows(l->store) >= atomic_load(&l->rows_due) ? checkpoint(l, r->ec) : ERR_OK;
+    return ledger_checkpoint_due(l) ? checkpoint(l, r->ec) : ERR_OK;
 }
 
 static void sealed(void *ctx) {

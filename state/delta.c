@@ -34,8 +34,8 @@ struct delta {
     struct delta_node *head; /* full height, no key */
     _Atomic int levels;
     _Atomic(struct delta_index *) index;
-    size_t indexed;
-    _Atomic size_t nodes;
+    size_t indexed, index_bytes;
+    _Atomic size_t nodes, bytes;
     struct finger fingers[DELTA_FINGERS];
     struct touched *touched;
     size_t touched_count, touched_cap;
@@ -64,12 +64,20 @@ static uint64_t hash_key(const struct delta *d, bytes key) {
     return mix(h ^ d->seed, 0xA0761D6478BD642FULL);
 }
 
-static struct delta_index *index_new(size_t slots, struct delta_index *smaller) {
-    struct delta_index *x = calloc(1, sizeof *x + slots * sizeof x->slots[0]);
+static struct delta_index *index_new(struct delta *d, size_t slots, struct delta_index *smaller) {
+    size_t len = sizeof(struct delta_index) + slots * sizeof smaller->slots[0];
+    struct delta_index *x = calloc(1, len);
     CHECK(x != NULL);
     x->mask = slots - 1;
     x->smaller = smaller;
+    d->index_bytes += len;
     return x;
+}
+
+static void count_bytes(struct delta *d) {
+    size_t lists = d->index_bytes + d->touched_cap * sizeof *d->touched;
+    atomic_store_explicit(&d->bytes, sizeof *d + d->arena.total_bytes + lists,
+                          memory_order_relaxed);
 }
 
 struct delta *delta_new(uint64_t seed) {
@@ -82,10 +90,11 @@ struct delta *delta_new(uint64_t seed) {
     d->head = arena_zalloc(&d->arena, sizeof *d->head + DELTA_LEVELS * sizeof d->head->next[0]);
     d->head->height = DELTA_LEVELS;
     atomic_init(&d->levels, 1);
-    atomic_init(&d->index, index_new(INDEX_FIRST_SLOTS, NULL));
+    atomic_init(&d->index, index_new(d, INDEX_FIRST_SLOTS, NULL));
     for (size_t i = 0; i < DELTA_FINGERS; i++)
         for (size_t l = 0; l < DELTA_LEVELS; l++)
             d->fingers[i].prev[l] = d->head;
+    count_bytes(d);
     return d;
 }
 
@@ -110,6 +119,9 @@ void delta_unref(struct delta *d) {
 size_t delta_nodes(const struct delta *d) {
     return atomic_load_explicit(&d->nodes, memory_order_relaxed);
 }
+size_t delta_bytes(const struct delta *d) {
+    return atomic_load_explicit(&d->bytes, memory_order_relaxed);
+}
 uint64_t delta_last_tick(const struct delta *d) {
     return atomic_load_explicit(&d->last_tick, memory_order_acquire);
 }
@@ -131,7 +143,7 @@ static void index_insert(struct delta_index *x, uint64_t hash, const struct delt
 static void index_add(struct delta *d, uint64_t hash, const struct delta_node *n) {
     struct delta_index *x = atomic_load_explicit(&d->index, memory_order_relaxed);
     if (d->indexed * 2 > x->mask) {
-        struct delta_index *big = index_new((x->mask + 1) * 4, x);
+        struct delta_index *big = index_new(d, (x->mask + 1) * 4, x);
         for (size_t i = 0; i <= x->mask; i++) {
             const struct delta_node *old =
                 slot_node(atomic_load_explicit(&x->slots[i], memory_order_relaxed));
@@ -296,6 +308,7 @@ static void add_version(struct delta *d, struct delta_node *n, uint64_t tick, bo
         memcpy(v->data, value.ptr, value.len);
     atomic_store_explicit(&n->newest, v, memory_order_release);
     atomic_store_explicit(&d->last_tick, tick, memory_order_release);
+    count_bytes(d);
 }
 
 struct delta_spot delta_spot(const struct delta *d, bytes key) {

@@ -75,6 +75,7 @@ uint64_t delta_last_tick(const struct delta *d);
 
 /* --- readers -------------------------------------------------------------------------------- */
 size_t delta_nodes(const struct delta *d); /* keys ever added */
+size_t delta_bytes(const struct delta *d); /* of memory that it has */
 const struct delta_node *delta_find(const struct delta *d, bytes key, bool indexed);
 /* First node with key >= `key`; last with key < `key`; NULL if none. */
 const struct delta_node *delta_seek(const struct delta *d, bytes key);

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 const struct table_info table_info[TABLE_COUNT] = {
@@ -230,6 +231,26 @@ static int env_open(MDB_env **out, const struct store_options *o, const char *pa
     return 0;
 }
 
+/* LMDB does not say where its map is: the system's list does, by the file's number. Of a shared
+ * mapping nothing is lost when its pages are given back, whosever it is. */
+static void find_map(struct store *s) {
+    unsigned long begin, end, inode;
+    struct stat st;
+    int fd;
+    char line[STORE_PATH_MAX + 128], rights[5];
+    if (mdb_env_get_fd(s->env, &fd) != 0 || fstat(fd, &st) != 0)
+        return;
+    FILE *f = fopen("/proc/self/maps", "re");
+    while (f != NULL && s->map == NULL && fgets(line, sizeof line, f) != NULL)
+        if (sscanf(line, "%lx-%lx %4s %*s %*s %lu", &begin, &end, rights, &inode) == 4 &&
+            rights[3] == 's' && inode == st.st_ino) {
+            s->map = (void *)begin;
+            s->map_len = end - begin;
+        }
+    if (f != NULL)
+        (void)fclose(f);
+}
+
 static int open_tables(struct store *s, MDB_txn *txn, unsigned flags) {
     for (int t = 0; t < TABLE_COUNT; t++) {
         int rc = mdb_dbi_open(txn, table_info[t].name, flags, &s->dbi[t]);
@@ -321,6 +342,7 @@ static enum err open_env(struct store *s, const struct store_options *o, struct 
     int rc = env_open(&s->env, o, path);
     if (rc != 0)
         FAIL(ec, store_lmdb_err(rc), "cannot open %s: %s", path, mdb_strerror(rc));
+    find_map(s);
     int dead;
     (void)mdb_reader_check(s->env, &dead);
     MDB_txn *txn;
@@ -367,6 +389,8 @@ enum err store_open(struct store **out, const struct store_options *o, struct er
     s->dir = strdup(o->dir);
     CHECK(s->dir != NULL);
     s->allow_wipe = o->allow_wipe;
+    s->pages_max = o->checkpoint_pages;
+    s->rows_fit = o->checkpoint_pages != 0 ? o->checkpoint_pages : UINT64_MAX;
     /* Only the shape of the deltas depends on it, no result. */
     if (getrandom(&s->seed, sizeof s->seed, 0) != sizeof s->seed)
         s->seed = (uint64_t)(uintptr_t)s;
@@ -441,4 +465,13 @@ size_t store_dirty_rows(struct store *s) {
     }
     pthread_mutex_unlock(&s->set_lock);
     return rows;
+}
+
+size_t store_delta_bytes(struct store *s) {
+    pthread_mutex_lock(&s->set_lock);
+    size_t sum = 0;
+    for (size_t i = 0; i < s->set->count; i++)
+        sum += delta_bytes(s->set->deltas[i]);
+    pthread_mutex_unlock(&s->set_lock);
+    return sum;
 }

@@ -48,7 +48,8 @@ enum {
     STORE_KEY_MAX_BYTES = 502,    /* LMDB's 511 less what an undo row puts before it */
     STORE_VALUE_MAX_BYTES = 1900, /* but code */
     STORE_CODE_MAX_BYTES = 1 << 20,
-    STORE_VIEWS_MAX = 1000,           /* open at a time, in one process */
+    STORE_CHECKPOINT_PAGE_BYTES = 4096 + 16, /* a page of LMDB's in memory */
+    STORE_VIEWS_MAX = 1000,                  /* open at a time, in one process */
     STORE_OVERLAY_ROWS_MAX = 4 << 20, /* rows that differ between a view and a later checkpoint, for
                                          tables without an index */
 };
@@ -67,8 +68,11 @@ struct store;
 struct store_options {
     const char *dir;    /* made if absent */
     uint64_t map_bytes; /* address space of LMDB; 0 = 1 TiB */
-    bool no_sync;       /* tests that never restart */
-    bool must_exist;    /* ERR_NOT_FOUND instead of making a new one */
+    /* Pages that one transaction of a checkpoint changes at most, unless one block alone changes
+     * more; 0 = any number. LMDB keeps memory for the most it ever had. */
+    size_t checkpoint_pages;
+    bool no_sync;    /* tests that never restart */
+    bool must_exist; /* ERR_NOT_FOUND instead of making a new one */
     /* Whether a block may wipe storage that was there before it. Since EIP-6780 only a contract
      * made in the same transaction can be destroyed, and EIP-7610 lets none be made where storage
      * is: so it cannot happen on this chain, and without this flag it is a failed CHECK. With it
@@ -143,9 +147,12 @@ uint64_t store_first_block(const struct store *s);
 /* --- checkpoint ----------------------------------------------------------------------------- */
 /* Keys in RAM that the next checkpoint would move, about. */
 size_t store_dirty_rows(struct store *s);
-/* Moves the delta of blocks up to the durable one into LMDB in one synced transaction. May run
- * beside writer and readers. After an error the delta is as before, and the call can be repeated.
- */
+/* Memory of all rows in RAM, those of views that still read what a checkpoint moved apart. */
+size_t store_delta_bytes(struct store *s);
+/* Moves the delta of blocks up to the durable one into LMDB, in one synced transaction or, when
+ * checkpoint_pages are too few for that, in several, each of which ends at a block. May run beside
+ * writer and readers. After an error the delta is as the last of them left it, and the call can be
+ * repeated. */
 enum err store_checkpoint(struct store *s, struct err_ctx *ec) MUST_USE;
 /* The same, but not above `block_num`: for a caller that has made something else durable up to
  * there (receipts), while the durable block moves on. STORE_NO_BLOCK does nothing. */

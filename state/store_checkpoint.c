@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From the deltas to LMDB: all keys in order, of each the newest version up to the durable tick, in
- * one synced transaction. */
+/* From the deltas to LMDB: all keys in order, of each the newest version up to a tick, in one
+ * synced transaction. LMDB keeps the memory of the pages that a transaction changes for the next
+ * one: so their number is bounded, and a transaction that would pass the bound is given up and made
+ * again with fewer blocks. */
 #include "state/store.h"
 
 #include "state/store_internal.h"
@@ -10,7 +12,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
+
+enum {
+    ROW_HEAD_BYTES = 10,    /* LMDB's, its place in the page included */
+    HALF_PAGE_BYTES = 2048, /* what a page holds at least when LMDB has split it */
+    FIT_MARGIN = 4,         /* a fourth of the pages is left free when blocks are chosen */
+};
+
+/* Pages that the rows put so far change at most: each row a leaf, and a branch above it, as many as
+ * the tables have, and what is new in half-full pages. */
+struct move_pages {
+    uint64_t max;              /* 0: any number */
+    uint64_t before;           /* of tables that are done */
+    uint64_t leaves, branches; /* of the current table when it was entered */
+    uint64_t places, bytes;    /* of its rows: where they may touch another page; what they take */
+};
 
 struct move {
     struct store *store;
@@ -23,6 +41,8 @@ struct move {
     bool append; /* the next key is above all of the table */
     uint64_t rows;
     struct buf history; /* history rows to be put: struct history_key */
+    struct move_pages pages;
+    bool too_much; /* more than `pages` allows */
 };
 
 /* A row of HIA or HIS; such tables follow CSA and CSS in order. */
@@ -32,6 +52,36 @@ struct history_key {
     uint8_t key[8 + 32 + 8];
 };
 
+static uint64_t least(uint64_t a, uint64_t b) {
+    return a < b ? a : b;
+}
+
+static uint64_t pages_changed(const struct move_pages *p) {
+    return p->before + least(p->places, p->leaves) + least(p->places, p->branches) +
+           p->bytes / HALF_PAGE_BYTES;
+}
+
+static int pages_enter(struct move *m, enum table_id table) {
+    MDB_stat st;
+    m->pages.before = pages_changed(&m->pages) + 2; /* a new leaf and the branch above */
+    m->pages.places = m->pages.bytes = 0;
+    int rc = mdb_stat(m->txn, m->store->dbi[table], &st);
+    if (rc != 0)
+        return rc;
+    m->pages.leaves = st.ms_leaf_pages;
+    m->pages.branches = st.ms_branch_pages;
+    return 0;
+}
+
+/* A row is put or removed; `near`: it goes beside the one before. ECANCELED: that is too much. */
+static int pages_count(struct move *m, size_t len, bool near) {
+    m->pages.places += near ? 0 : 1;
+    m->pages.bytes += len;
+    m->too_much =
+        m->pages.max != 0 && m->to > m->from + 1 && pages_changed(&m->pages) > m->pages.max;
+    return m->too_much ? ECANCELED : 0;
+}
+
 /* A cursor for the table; RANGE tables grow at their end, where LMDB fills pages wholly if told so.
  */
 static int enter_table(struct move *m, enum table_id table) {
@@ -40,7 +90,8 @@ static int enter_table(struct move *m, enum table_id table) {
     m->cursor = NULL;
     m->table = (int)table;
     m->append = false;
-    return mdb_cursor_open(m->txn, m->store->dbi[table], &m->cursor);
+    int rc = pages_enter(m, table);
+    return rc != 0 ? rc : mdb_cursor_open(m->txn, m->store->dbi[table], &m->cursor);
 }
 
 static int put_row(struct move *m, enum table_id table, bytes key, bytes value) {
@@ -102,6 +153,12 @@ static int history_order(const void *a, const void *b) {
     return memcmp(x->key, y->key, x->len); /* of one length in a table */
 }
 
+/* Blocks of one account or slot lie side by side. */
+static bool same_place(const struct history_key *keys, size_t i) {
+    return i > 0 && keys[i].table == keys[i - 1].table &&
+           memcmp(keys[i].key, keys[i - 1].key, keys[i].len - 8u) == 0;
+}
+
 static int move_history(struct move *m) {
     if (m->history.overflow)
         return ENOMEM;
@@ -114,6 +171,8 @@ static int move_history(struct move *m) {
         if (rc == 0)
             rc = put_row(m, (enum table_id)keys[i].table, bytes_of(keys[i].key, keys[i].len),
                          bytes_of(NULL, 0));
+        if (rc == 0)
+            rc = pages_count(m, ROW_HEAD_BYTES + keys[i].len, same_place(keys, i));
         if (rc != 0)
             return rc;
     }
@@ -139,6 +198,8 @@ static int move_rows(struct move *m, const struct store_set *set) {
         int rc = m->table == (int)table ? 0 : enter_table(m, table);
         if (rc == 0)
             rc = v->absent ? del_row(m, key) : put_row(m, table, key, bytes_of(v->data, v->len));
+        if (rc == 0)
+            rc = pages_count(m, ROW_HEAD_BYTES + key.len + v->len, m->append);
         if (rc != 0)
             return rc;
         if (table == TABLE_CSA || table == TABLE_CSS)
@@ -178,6 +239,10 @@ static int transact(struct move *m, const struct store_set *set, const struct st
         mdb_txn_abort(m->txn);
         return rc;
     }
+    /* What this process has of the file in its page tables counts as its memory, and while pages
+     * are written as memory that cannot be given up. Whoever still reads takes them in again. */
+    if (m->store->map != NULL)
+        (void)madvise(m->store->map, m->store->map_len, MADV_DONTNEED);
     return mdb_txn_commit(m->txn);
 }
 
@@ -193,35 +258,57 @@ static void shed(struct store *s, uint64_t tick) {
     store_set_drop(old);
 }
 
-static enum err checkpoint(struct store *s, uint64_t limit, struct err_ctx *ec) {
-    struct move m = {.store = s, .table = -1, .from = tick_of_block(store_applied(s).block)};
-    m.to = atomic_load_explicit(&s->durable_tick, memory_order_acquire);
-    if (m.to > limit)
-        m.to = limit;
-    if (m.to <= m.from)
-        return ERR_OK;
-    pthread_mutex_lock(&s->commit_lock);
-    struct store_block block = *store_blocks_at(s, m.to);
-    s->freeze_wanted = true;
-    if (!s->block_open)
-        store_freeze(s);
-    pthread_mutex_unlock(&s->commit_lock);
+/* The last tick up to `to`, but at least the first, whose rows are expected to fit. */
+static uint64_t choose_end(struct store *s, uint64_t from, uint64_t to) {
+    uint64_t rows = s->applied_rows + least(s->rows_fit, UINT64_MAX - s->applied_rows);
+    while (to > from + 1 && store_blocks_at(s, to)->rows > rows)
+        to--;
+    return to;
+}
+
+/* What a transaction of that many rows teaches about how many fit. */
+static void learn_rows_fit(struct store *s, uint64_t rows, uint64_t pages) {
+    if (s->pages_max != 0 && rows > 0)
+        s->rows_fit = rows * (s->pages_max - s->pages_max / FIT_MARGIN) / pages;
+}
+
+/* Up to `to`, or as far as the pages go. `set`: all deltas with these blocks. */
+static int transact_some(struct move *m, const struct store_set *set, uint64_t to,
+                         struct store_block *out_end) {
+    struct store *s = m->store;
+    for (uint64_t from = m->from;; to = from + (m->to - from) / 2) {
+        *m = (struct move){.store = s, .from = from, .table = -1, .pages = {.max = s->pages_max}};
+        pthread_mutex_lock(&s->commit_lock);
+        m->to = choose_end(s, from, to);
+        *out_end = *store_blocks_at(s, m->to);
+        pthread_mutex_unlock(&s->commit_lock);
+        buf_init(&m->history, SIZE_MAX / 2);
+        int rc = transact(m, set, &out_end->at);
+        buf_clear(&m->history);
+        if (!m->too_much)
+            return rc;
+    }
+}
+
+/* One transaction. */
+static enum err move_some(struct store *s, uint64_t to, struct err_ctx *ec) {
     /* Snapshots of views that rest would keep the pages freed by the checkpoint before from being
      * used again. */
     store_views_rest(s);
+    struct move m = {.store = s, .from = tick_of_block(store_applied(s).block)};
+    struct store_block end;
     uint64_t seq, written = thread_written();
     struct store_set *set = store_set_get(s, &seq);
-    buf_init(&m.history, SIZE_MAX / 2);
-    int rc = transact(&m, set, &block.at);
+    int rc = transact_some(&m, set, to, &end);
     store_set_drop(set);
-    buf_clear(&m.history);
     if (rc != 0)
         FAIL(ec, store_lmdb_err(rc), "the checkpoint of block %llu failed: %s",
-             (unsigned long long)block.at.block, mdb_strerror(rc));
+             (unsigned long long)end.at.block, mdb_strerror(rc));
+    learn_rows_fit(s, end.rows - s->applied_rows, pages_changed(&m.pages));
     pthread_mutex_lock(&s->commit_lock);
     pthread_mutex_lock(&s->set_lock);
-    s->applied = block.at;
-    s->applied_rows = block.rows;
+    s->applied = end.at;
+    s->applied_rows = end.rows;
     s->checkpoint_count++;
     s->checkpoint_rows += m.rows;
     s->checkpoint_bytes += thread_written() - written;
@@ -229,6 +316,20 @@ static enum err checkpoint(struct store *s, uint64_t limit, struct err_ctx *ec) 
     shed(s, m.to);
     store_blocks_trim(s, m.to);
     pthread_mutex_unlock(&s->commit_lock);
+    return ERR_OK;
+}
+
+static enum err checkpoint(struct store *s, uint64_t limit, struct err_ctx *ec) {
+    uint64_t to = least(atomic_load_explicit(&s->durable_tick, memory_order_acquire), limit);
+    if (to <= tick_of_block(store_applied(s).block))
+        return ERR_OK;
+    pthread_mutex_lock(&s->commit_lock);
+    s->freeze_wanted = true;
+    if (!s->block_open)
+        store_freeze(s);
+    pthread_mutex_unlock(&s->commit_lock);
+    while (tick_of_block(store_applied(s).block) < to)
+        TRY(move_some(s, to, ec));
     return ERR_OK;
 }
 

@@ -48,6 +48,8 @@ struct store {
     char *dir;
     int lock_fd;
     MDB_env *env;
+    void *map; /* where LMDB has mapped its file; NULL: not known */
+    size_t map_len;
     MDB_dbi dbi[TABLE_COUNT];
     bool allow_wipe;
     uint64_t seed;
@@ -72,6 +74,10 @@ struct store {
     struct store_applied applied;
     uint64_t applied_rows; /* that deltas ever got up to the end of that block */
     uint64_t checkpoint_count, checkpoint_rows, checkpoint_bytes;
+
+    /* lmdb_lock: */
+    uint64_t pages_max; /* of a checkpoint's transaction; 0: any number */
+    uint64_t rows_fit;  /* rows of deltas that these are expected to be enough for */
 
     _Atomic uint64_t head_tick, durable_tick;
     _Atomic uint64_t pruned_tick; /* undo data of ticks up to this is gone */

@@ -129,3 +129,65 @@ Test(store_checkpoint, rhythm_changes_no_row) {
             cr_assert_eq(history_compare(digests[0], digests[run], "rhythm"), 0);
     }
 }
+
+/* A store whose checkpoints' transactions change so many pages at most. */
+static struct store *open_with_pages(size_t pages) {
+    struct store *s = NULL;
+    struct store_options o = {.dir = fixture_store_dir,
+                              .map_bytes = 1ULL << 32,
+                              .no_sync = true,
+                              .allow_wipe = true,
+                              .checkpoint_pages = pages};
+    cr_assert_eq(store_open(&s, &o, NULL), ERR_OK);
+    return s;
+}
+
+/* Goal: a checkpoint with too few pages for all blocks goes there in several transactions, each at
+ * the end of a block and none (but that of a single block) of more pages; the rows are the same,
+ * and memory of rows is given back. */
+Test(store_checkpoint, as_many_pages_as_allowed) {
+    static const size_t limits[3] = {0, 100, 1};
+    hash32 digests[3][TABLE_COUNT];
+    for (int run = 0; run < 3; run++) {
+        struct store *s = open_with_pages(limits[run]);
+        struct history h;
+        struct store_stats st;
+        history_open(&h, s, 1 << 16, false);
+        size_t empty = store_delta_bytes(s), most = 0, before = 0;
+        for (uint64_t round = 0; round < 4; round++) {
+            for (uint64_t b = 0; b < 100; b++)
+                history_apply(&h, round * 100 + b, NULL);
+            store_set_durable(s, h.count - 1);
+            cr_assert(store_delta_bytes(s) > empty, "%zu %zu", store_delta_bytes(s), empty);
+            cr_assert_eq(store_checkpoint(s, NULL), ERR_OK);
+            cr_assert_eq(store_applied(s).block, h.count - 1);
+            cr_assert_eq(store_dirty_rows(s), 0);
+            cr_assert(store_delta_bytes(s) <= empty);
+            cr_assert_eq(store_stat(s, &st), ERR_OK);
+            most = st.checkpoint_pages_written - before > most
+                       ? st.checkpoint_pages_written - before
+                       : most;
+            before = st.checkpoint_pages_written;
+        }
+        if (run == 0) {
+            cr_assert_eq(st.checkpoint_count, 4);
+            cr_assert(most > 100, "the limit of the second run would not be felt: %llu pages",
+                      (unsigned long long)most);
+        } else if (run == 1) {
+            cr_assert(st.checkpoint_count > 4 && st.checkpoint_count < 200);
+            cr_assert(st.checkpoint_pages_written <= 100 * st.checkpoint_count);
+        } else {
+            cr_assert_eq(st.checkpoint_count, 400, "a block each");
+        }
+        struct store_view *v;
+        cr_assert_eq(store_view_open(&v, s, h.count - 1), ERR_OK);
+        history_digests(v, digests[run]);
+        store_view_close(v);
+        history_close(&h);
+        store_close(s);
+        fixture_store_teardown();
+        fixture_store_setup();
+        if (run > 0)
+            cr_assert_eq(history_compare(digests[0], digests[run], "pages"), 0);
+    }
+}
