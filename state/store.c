@@ -251,9 +251,13 @@ static void find_map(struct store *s) {
         (void)fclose(f);
 }
 
+static int open_table(struct store *s, MDB_txn *txn, int table, unsigned flags) {
+    return mdb_dbi_open(txn, table_info[table].name, flags, &s->dbi[table]);
+}
+
 static int open_tables(struct store *s, MDB_txn *txn, unsigned flags) {
     for (int t = 0; t < TABLE_COUNT; t++) {
-        int rc = mdb_dbi_open(txn, table_info[t].name, flags, &s->dbi[t]);
+        int rc = open_table(s, txn, t, flags);
         if (rc != 0)
             return rc;
     }
@@ -314,15 +318,18 @@ static enum err create(struct store *s, const struct store_options *o, const cha
 
 static enum err load_meta(struct store *s, MDB_txn *txn, struct err_ctx *ec) {
     bytes schema, pruned;
-    int rc = open_tables(s, txn, 0);
+    int rc = open_table(s, txn, TABLE_META, 0); /* alone: other schemas have other tables */
     if (rc != 0)
-        FAIL(ec, rc == MDB_NOTFOUND ? ERR_VERSION : store_lmdb_err(rc),
-             "%s lacks tables of this version", s->dir);
+        FAIL(ec, rc == MDB_NOTFOUND ? ERR_CORRUPT : store_lmdb_err(rc), "%s has no META", s->dir);
     if (meta_get(s, txn, meta_schema, &schema) != 0 || schema.len != 8)
         FAIL(ec, ERR_CORRUPT, "%s: META has no schema", s->dir);
     if (be64_load(schema.ptr) != STORE_SCHEMA)
-        FAIL(ec, ERR_VERSION, "%s has schema %llu, this program has %d", s->dir,
-             (unsigned long long)be64_load(schema.ptr), STORE_SCHEMA);
+        FAIL(ec, ERR_VERSION,
+             "%s has tables of schema %llu, this program reads schema %d: another version wrote it",
+             s->dir, (unsigned long long)be64_load(schema.ptr), STORE_SCHEMA);
+    rc = open_tables(s, txn, 0);
+    if (rc != 0)
+        FAIL(ec, rc == MDB_NOTFOUND ? ERR_CORRUPT : store_lmdb_err(rc), "%s lacks tables", s->dir);
     if (store_applied_load(&s->applied, s, txn) != ERR_OK)
         FAIL(ec, ERR_CORRUPT, "%s: META's applied position is damaged", s->dir);
     if (meta_get(s, txn, meta_pruned, &pruned) != 0 || pruned.len != 8)

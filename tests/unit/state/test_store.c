@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "state/store.h"
+#include "state/store_internal.h"
 #include "tests/lib/state/fixture.h"
 #include "tests/lib/state/history.h"
 
 #include <criterion/criterion.h>
+#include <lmdb.h>
 #include <stdio.h>
 
 static char dir[FIXTURE_PATH_MAX];
@@ -41,6 +43,56 @@ Test(store, open_close) {
     s = open_store();
     store_close(s);
     store_close(NULL);
+}
+
+/* Changes the file as another version would have left it: META's schema, and without a table. */
+static void rewrite(const char *path, uint64_t schema, const char *lost_table) {
+    MDB_env *env;
+    MDB_txn *txn;
+    MDB_dbi meta, lost;
+    uint8_t be[8];
+    be64_store(be, schema);
+    MDB_val k = {6, (void *)"schema"}, v = {sizeof be, be};
+    cr_assert_eq(mdb_env_create(&env), 0);
+    cr_assert_eq(mdb_env_set_maxdbs(env, 2), 0);
+    cr_assert_eq(mdb_env_open(env, path, MDB_NOSUBDIR | MDB_NOTLS, 0644), 0);
+    cr_assert_eq(mdb_txn_begin(env, NULL, 0, &txn), 0);
+    cr_assert_eq(mdb_dbi_open(txn, "meta", 0, &meta), 0);
+    cr_assert_eq(mdb_put(txn, meta, &k, &v, 0), 0);
+    if (lost_table != NULL) {
+        cr_assert_eq(mdb_dbi_open(txn, lost_table, 0, &lost), 0);
+        cr_assert_eq(mdb_drop(txn, lost, 1), 0);
+    }
+    cr_assert_eq(mdb_txn_commit(txn), 0);
+    mdb_env_close(env);
+}
+
+/* Goal: a store of another version is refused by name of its schema, whatever tables it has, and
+ * not a byte of it changes; one of this version that lacks a table is damaged. */
+Test(store, other_schemas_are_refused) {
+    static const uint64_t others[] = {0, STORE_SCHEMA - 1, STORE_SCHEMA + 1, UINT64_MAX};
+    char path[FIXTURE_PATH_MAX + 16], name[32];
+    struct store *s = open_store();
+    struct store_options o = {.dir = dir};
+    store_close(s);
+    snprintf(path, sizeof path, "%s/state.mdb", dir);
+    for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+        struct err_ctx ec = {0};
+        size_t len, len_after;
+        rewrite(path, others[i], i == 0 ? table_info[TABLE_COUNT - 1].name : NULL);
+        uint8_t *before = fixture_file_read(path, &len);
+        cr_expect_eq(store_open(&s, &o, &ec), ERR_VERSION);
+        snprintf(name, sizeof name, "schema %llu,", (unsigned long long)others[i]);
+        cr_expect(strstr(ec.text, name) != NULL && strstr(ec.text, dir) != NULL, "%s", ec.text);
+        uint8_t *after = fixture_file_read(path, &len_after);
+        cr_expect(len == len_after && memcmp(before, after, len) == 0);
+        free(before);
+        free(after);
+    }
+    struct err_ctx ec = {0};
+    rewrite(path, STORE_SCHEMA, NULL);
+    cr_expect_eq(store_open(&s, &o, &ec), ERR_CORRUPT);
+    cr_expect(strstr(ec.text, "lacks tables") != NULL, "%s", ec.text);
 }
 
 /* Goal: what a checkpoint has moved is there after a restart, and nothing else. */
