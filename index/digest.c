@@ -4,6 +4,7 @@
 #include "base/keccak.h"
 #include "index/index.h"
 #include "index/rows.h"
+#include "index/universe_rows.h"
 
 #include <inttypes.h>
 
@@ -17,13 +18,16 @@ static enum coverage coverage_of(enum table_id table) {
     if (table == TABLE_CSA || table == TABLE_CSS || table == TABLE_HIA || table == TABLE_HIS ||
         table == TABLE_UNDO)
         return COVERS_NOTHING;
-    return table == TABLE_TXL || table == TABLE_LOGA ? COVERS_FROM : COVERS_WHOLE;
+    return table == TABLE_TXL || table == TABLE_LOGA || table == TABLE_UEVT ? COVERS_FROM
+                                                                            : COVERS_WHOLE;
 }
 
-/* The block of a row of TXL or LOGA. */
+/* The block of a row of TXL, LOGA or UEVT. */
 static uint64_t block_of(enum table_id table, bytes key, bytes value) {
     if (table == TABLE_TXL)
         return value.len == ROW_TX_BYTES ? be64_load(value.ptr) : 0;
+    if (table == TABLE_UEVT)
+        return key.len == ROW_EVENT_KEY_BYTES ? be64_load(key.ptr + 8) : 0;
     return key.len > 8 ? be64_load(key.ptr + key.len - 8) : 0;
 }
 

@@ -4,9 +4,9 @@
  * number of checkpoints and restarts). A node that differs has other rows, not other luck.
  *
  * Covered are all tables of class `derived` (state/tables.def) but CSA, CSS, HIA, HIS and UNDO:
- * these say how to go back, and each node keeps them for a window of its own. Of TXL and LOGA only
- * rows of blocks from `from` on count, as those of blocks whose segments a node has dropped may be
- * gone. So pruning changes no digest that can still be had. Tables of class `local` are not
+ * these say how to go back, and each node keeps them for a window of its own. Of TXL, LOGA and UEVT
+ * only rows of blocks from `from` on count, as those of blocks whose segments a node has dropped
+ * may be gone. So pruning changes no digest that can still be had. Tables of class `local` are not
  * covered. */
 #ifndef INDEX_DIGEST_H
 #define INDEX_DIGEST_H

@@ -145,9 +145,16 @@ static bool out_of_time(const struct search *s) {
     return s->q->expired != NULL && s->q->expired(s->q->ctx);
 }
 
-/* Gives the log under the cursor to fn. ERR_BUSY: out of time. */
+/* A row that stands for events that are gone, of any contract. */
+static bool is_mark(bytes value) {
+    return value.len == 0;
+}
+
+/* Gives the log under the cursor to fn. ERR_BUSY: out of time; ERR_PRUNED: it is gone. */
 static enum err give(struct search *s, struct err_ctx *ec) {
     const struct index_event_query *q = s->q;
+    if (is_mark(s->value))
+        return ERR_PRUNED;
     if (!s->stamped) {
         if (out_of_time(s))
             return ERR_BUSY;
@@ -172,7 +179,7 @@ static enum err give(struct search *s, struct err_ctx *ec) {
 static enum err walk(struct search *s, struct index_cursor *last, bool *more, struct err_ctx *ec) {
     bool found = true;
     while (found && row_fits(s)) {
-        bool hit = s->value.len >= 20 && row_matches(s->q, s->value);
+        bool hit = is_mark(s->value) || (s->value.len >= 20 && row_matches(s->q, s->value));
         if (s->rows_left == 0 || (hit && s->events_left == 0) ||
             (s->rows_left % ROWS_PER_LOOK == 0 && out_of_time(s))) {
             *more = true;

@@ -119,8 +119,8 @@ enum err index_load_kept(struct index_block *out, struct arena *a, struct store_
                          uint64_t number, struct err_ctx *ec) MUST_USE;
 /* Lowest block that the tables have a BLOCK record of; 0: of none. */
 uint64_t index_first_body(struct store_view *v);
-/* What to give to store_drop when the block's segments are about to go; in `a`. Of a block that
- * cannot be read any more only BODY and RCPT. ERR_IO, ERR_NOMEM. */
+/* What to give to store_drop when the block's segments are about to go, lowest block first; in `a`.
+ * Of a block that cannot be read any more only BODY and RCPT. ERR_IO, ERR_NOMEM. */
 enum err index_drop_rows(struct store_drop_row **out, size_t *out_count, struct arena *a,
                          const struct index_source *src, struct store_view *v, uint64_t number,
                          struct err_ctx *ec) MUST_USE;

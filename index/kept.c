@@ -10,6 +10,7 @@
 #include "chain/send_tree.h"
 #include "chain/system_state.h"
 #include "index/rows.h"
+#include "index/universe_rows.h"
 
 #include <inttypes.h>
 
@@ -208,6 +209,7 @@ enum err index_load_tx(struct index_block *out, size_t *out_at, struct arena *a,
 /* --- dropping ------------------------------------------------------------------------------ */
 struct drop {
     struct arena *a;
+    struct store_view *view;
     struct store_drop_row *rows;
     size_t count;
     uint64_t block;
@@ -225,6 +227,46 @@ static void add_log(struct drop *d, const struct log_entry *l, bool put) {
         size_t len = row_loga_key(key, item, d->block);
         add(d, TABLE_LOGA, put, bytes_of(key, len), bytes_of(NULL, 0));
     }
+}
+
+/* A universe's event goes: its row becomes the mark, and the row before it, the mark so far, goes.
+ * Without marks nobody could tell a reader who comes too late that there was something. */
+static void drop_event(struct drop *d, struct store_cursor *c, uint64_t universe,
+                       const struct index_cursor *at) {
+    uint8_t row[ROW_EVENT_KEY_BYTES], below[ROW_EVENT_KEY_BYTES];
+    size_t last = sizeof(below) - 1;
+    bytes key = bytes_of(row, sizeof(row)), before, value;
+    row_event_key(row, universe, at);
+    if (!store_cursor_seek_le(c, key, &before, &value) || before.len != key.len ||
+        memcmp(before.ptr, row, key.len) != 0)
+        return; /* the contract was nobody's yet */
+    memcpy(below, row, sizeof(below));
+    while (below[last]-- == 0) /* block 0 has no logs: the key is not zero */
+        last--;
+    if (store_cursor_seek_le(c, bytes_of(below, sizeof(below)), &before, &value) &&
+        before.len == key.len && memcmp(before.ptr, row, 8) == 0)
+        add(d, TABLE_UEVT, false, before, bytes_of(NULL, 0));
+    add(d, TABLE_UEVT, true, key, bytes_of(NULL, 0));
+}
+
+static void drop_events(struct drop *d, const struct index_block *b) {
+    const addr20 registry = system_address(SYSTEM_REGISTRY);
+    struct index_cursor at = {.block = d->block};
+    struct store_cursor *c = store_cursor_open(d->view, TABLE_UEVT);
+    for (size_t i = 0; i < b->tx_count; i++) {
+        at.tx_idx = (uint32_t)i;
+        for (size_t j = 0; j < b->receipts[i].log_count; j++, at.log_idx++) {
+            const struct log_entry *l = &b->receipts[i].logs[j];
+            struct index_contract of = {.universe = 0};
+            if (addr20_eq(&l->address, &registry))
+                of.universe = event_registry_universe(l);
+            else if (index_contract(&of, d->view, &l->address) != ERR_OK)
+                continue;
+            if (of.universe != 0)
+                drop_event(d, c, of.universe, &at);
+        }
+    }
+    store_cursor_close(c);
 }
 
 static void add_positions(struct drop *d) {
@@ -259,7 +301,7 @@ enum err index_drop_rows(struct store_drop_row **out, size_t *out_count, struct 
                          const struct index_source *src, struct store_view *v, uint64_t number,
                          struct err_ctx *ec) {
     struct index_block b = {0};
-    struct drop d = {.a = a, .block = number};
+    struct drop d = {.a = a, .view = v, .block = number};
     size_t rows = 2;
     enum err e = index_load_block(&b, a, src, v, number, ec);
     if (e != ERR_OK && e != ERR_PRUNED && e != ERR_CORRUPT)
@@ -267,12 +309,13 @@ enum err index_drop_rows(struct store_drop_row **out, size_t *out_count, struct 
     if (e != ERR_OK)
         b.tx_count = 0;
     for (size_t i = 0; i < b.tx_count; i++)
-        rows += 1 + b.receipts[i].log_count * 5;
+        rows += 1 + b.receipts[i].log_count * (5 + 2);
     d.rows = arena_try_alloc(a, rows * sizeof(*d.rows));
     if (d.rows == NULL)
         return ERR_NOMEM;
     add_positions(&d);
     add_txs(&d, &b);
+    drop_events(&d, &b);
     *out = d.rows;
     *out_count = d.count;
     return ERR_OK;

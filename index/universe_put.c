@@ -228,8 +228,7 @@ static void put_event(struct writer *w, uint64_t universe, const struct index_cu
     store_put_new(w->store, TABLE_UEVT, bytes_of(key, sizeof(key)), bytes_of(value, len));
 }
 
-/* The universe that a log of the registry is about; 0: none. */
-static uint64_t registry_universe(const struct log_entry *l) {
+uint64_t event_registry_universe(const struct log_entry *l) {
     if (l->topic_count < 2 || hash32_eq(&l->topics[0], &event_topics[EVENT_CREATOR_SET]) ||
         hash32_eq(&l->topics[0], &event_topics[EVENT_UNATTRIBUTABLE_SET]))
         return 0;
@@ -239,7 +238,7 @@ static uint64_t registry_universe(const struct log_entry *l) {
 
 static void put_log(struct writer *w, const struct index_cursor *at, const struct log_entry *l) {
     if (addr20_eq(&l->address, &w->registry)) {
-        uint64_t universe = registry_universe(l);
+        uint64_t universe = event_registry_universe(l);
         if (universe != 0)
             put_event(w, universe, at, l);
         return;

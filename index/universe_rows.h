@@ -4,7 +4,9 @@
  *
  *   UCON contract 20 -> universe u64 | block u64 | transaction u32 | place u32 | standard u8 |
  * flags UCNL universe u64 | block u64 | place u32 -> contract 20 UEVT universe u64 | block u64 |
- * transaction u32 | log u32 -> contract 20 | first topic 32? UCLS contract 20 | class 32 | part u8
+ * transaction u32 | log u32 -> contract 20 | first topic 32?, or empty: a mark, with which the last
+ * of the events that went with their blocks stands for all of them UCLS contract 20 | class 32 |
+ * part u8
  * -> part 0: flags u8 | block u64 | cap 32 | length u16 | metadata; part 1: the metadata that did
  * not fit TBAL holder 20 | universe u64 | contract 20 | id 32 -> amount, trimmed THLD contract 20 |
  * id 32 | ~amount 32 | holder 20 -> empty (ERC-20, ERC-1155) TOWN contract 20 | id 32 -> owner 20
@@ -69,6 +71,9 @@ extern const char *const event_signatures[EVENT_TOPIC_COUNT];
  * items of item_bytes (1: bytes, 32: a list of words). Points into `data`; false if it reaches
  * beyond. */
 bool event_argument(bytes *out, bytes data, size_t head, size_t item_bytes);
+
+/* The universe that a log of the registry is about; 0: none. */
+uint64_t event_registry_universe(const struct log_entry *l);
 
 /* Rows of a sealed block whose diff still stands, into the open block. */
 void index_put_universes(struct store *s, const struct derived_block *b);

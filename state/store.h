@@ -127,7 +127,7 @@ enum err store_unwind(struct store *s, uint64_t to_block, const struct store_app
  * writer's is best: it waits for a running checkpoint. */
 bool store_prune(struct store *s, uint64_t block_num, size_t max_rows);
 /* Drops rows that go with the log segments of old blocks (index/): in one synced transaction, by
- * which a row of TXL, LOGA, BODY or RCPT is removed, or put again. All are of blocks below
+ * which a row of TXL, LOGA, UEVT, BODY or RCPT is removed, or put again. All are of blocks below
  * store_first_block, whose undo data is gone. Neither views nor checkpoints bring them back, but a
  * view may show a removed row for as long as a delta in RAM has it. Threads as store_prune. */
 struct store_drop_row {

@@ -313,8 +313,8 @@ bool store_prune(struct store *s, uint64_t block_num, size_t max_rows) {
 /* --- rows of dropped segments --------------------------------------------------------------- */
 
 static int drop_row(struct store *s, MDB_txn *txn, const struct store_drop_row *r) {
-    CHECK(r->table == TABLE_TXL || r->table == TABLE_LOGA || r->table == TABLE_BODY ||
-          r->table == TABLE_RCPT);
+    CHECK(r->table == TABLE_TXL || r->table == TABLE_LOGA || r->table == TABLE_UEVT ||
+          r->table == TABLE_BODY || r->table == TABLE_RCPT);
     if (!r->put && r->value.ptr != NULL) {
         MDB_val k = mdb_of(r->key), v;
         int rc = mdb_get(txn, s->dbi[r->table], &k, &v);

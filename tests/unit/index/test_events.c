@@ -3,6 +3,7 @@
  * whatever filters and limits cut them into pieces; cursors sort as text. Covers: events.c, and the
  * event rows of universe_put.c */
 #include "chain/system_state.h"
+#include "index/digest.h"
 #include "index/universe_rows.h"
 #include "tests/lib/index/blocks.h"
 #include "tests/lib/rng.h"
@@ -259,6 +260,100 @@ Test(events, missing_receipts) {
     cr_expect_gt(got.found.count, 0);
     arena_clear(&a);
     store_view_close(v);
+    blocks_close(&b);
+}
+
+/* --- events of dropped blocks ---------------------------------------------------------------- */
+
+static void drop_below(struct blocks *b, uint64_t first) {
+    struct err_ctx ec = {.text = ""};
+    struct arena a;
+    arena_init(&a, 1 << 16, 1 << 26);
+    cr_assert_eq(wal_sync(b->source.log, NULL, &ec), ERR_OK);
+    cr_assert_eq(wal_sync(b->source.receipts, NULL, &ec), ERR_OK);
+    cr_assert_eq(store_checkpoint(b->store, &ec), ERR_OK);
+    while (store_prune(b->store, first, 5000))
+        continue;
+    for (uint64_t n = 1; n < first; n++) {
+        struct store_drop_row *rows;
+        size_t count;
+        cr_assert_eq(index_drop_rows(&rows, &count, &a, &b->source, b->view, n, &ec), ERR_OK);
+        cr_assert_eq(store_drop(b->store, rows, count, &ec), ERR_OK, "%s", ec.text);
+        arena_reset(&a);
+    }
+    arena_clear(&a);
+}
+
+static void expect_gone(struct blocks *b, const struct index_event_query *base) {
+    struct index_event_query q = *base;
+    struct index_cursor last;
+    struct arena a;
+    struct err_ctx ec = {.text = ""};
+    bool more;
+    arena_init(&a, 1 << 16, 1 << 26);
+    got = (struct search){.b = b};
+    q.fn = on_event;
+    q.ctx = &got;
+    cr_expect_eq(index_events(&last, &more, &a, &q, &ec), ERR_PRUNED);
+    cr_expect_eq(got.found.count, 0);
+    cr_expect_not_null(strstr(ec.text, "those left begin after cursor 0"), "%s", ec.text);
+    arena_clear(&a);
+}
+
+/* What is left of a universe whose old events are gone; returns how many rows that takes. */
+static size_t check_after_drop(struct blocks *b, uint64_t universe, uint64_t first) {
+    static struct found all;
+    const addr20 quiet = {{0x77}}; /* logs nothing */
+    struct index_event_query q = {.source = &b->source,
+                                  .view = b->view,
+                                  .universe = universe,
+                                  .to_block = UINT64_MAX,
+                                  .events_max = 10000,
+                                  .rows_max = 10000};
+    size_t gone = 0;
+    brute(b, &q, &all);
+    while (gone < all.count && all.at[gone].block < first)
+        gone++;
+    if (gone > 0) {
+        expect_gone(b, &q);
+        q.contracts = &quiet;
+        q.contract_count = 1;
+        expect_gone(b, &q); /* nobody knows any more whose they were */
+        q.contract_count = 0;
+        if (gone > 1)
+            q.after = all.at[gone - 2];
+        expect_gone(b, &q);
+        q.after = all.at[gone - 1];
+    }
+    expect_equal(b, &q, false);
+    q.after =
+        (struct index_cursor){.block = first - 1, .tx_idx = UINT32_MAX, .log_idx = UINT32_MAX};
+    expect_equal(b, &q, true);
+    return all.count - gone + (gone > 0);
+}
+
+Test(events, go_with_their_blocks, .timeout = 120) {
+    static const uint64_t ids[] = {1, 2, 3, UINT64_MAX};
+    struct blocks b;
+    struct index_digest before, after;
+    struct store_stats st;
+    rng.state = rng_seed(8);
+    blocks_open(&b, rng.state | 1);
+    b.alter = alter;
+    b.alter_ctx = &b;
+    blocks_add(&b, BLOCKS);
+    for (uint64_t first = BLOCKS / 3; first < BLOCKS; first += BLOCKS / 3) {
+        size_t rows = 0;
+        cr_assert_eq(index_digest(&before, b.view, first, NULL, NULL, NULL), ERR_OK);
+        drop_below(&b, first);
+        for (size_t i = 0; i < ARRAY_LEN(ids); i++)
+            rows += check_after_drop(&b, ids[i], first);
+        cr_assert_eq(store_stat(b.store, &st), ERR_OK);
+        cr_expect_eq(st.rows[TABLE_UEVT], rows);
+        cr_assert_eq(index_digest(&after, b.view, first, NULL, NULL, NULL), ERR_OK);
+        cr_expect(hash32_eq(&after.tables[TABLE_UEVT], &before.tables[TABLE_UEVT]));
+        cr_expect_eq(after.rows[TABLE_UEVT], before.rows[TABLE_UEVT]);
+    }
     blocks_close(&b);
 }
 
