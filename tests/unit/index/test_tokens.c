@@ -207,8 +207,8 @@ static struct move random_move(void) {
                      .to = rng_below(&rng, HOLDERS),
                      .count = 1,
                      .malformed = rng_below(&rng, 20) == 0};
-    m.standard =
-        rng_below(&rng, 20) != 0 ? INDEX_ERC20 + m.contract % 3 : INDEX_ERC20 + rng_below(&rng, 3);
+    uint64_t of_three = rng_below(&rng, 20) != 0 ? m.contract % 3 : rng_below(&rng, 3);
+    m.standard = (enum index_standard)(INDEX_ERC20 + of_three);
     if (m.standard == INDEX_ERC1155 && rng_below(&rng, 2) == 0) {
         m.batch = true;
         m.count = rng_below(&rng, 8) == 0 ? rng_below(&rng, BATCH_MAX + 1) : rng_below(&rng, 4);
