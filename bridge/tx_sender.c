@@ -39,6 +39,22 @@ enum err tx_sender_new(struct tx_sender **out, struct parent *p, const struct tx
     return ERR_OK;
 }
 
+enum err tx_sender_connect(struct tx_sender **out, struct parent *p, uint64_t chain_id,
+                           uint8_t key[32], struct err_ctx *ec) {
+    struct parent_block latest;
+    TRY(parent_get_block(p, &latest, parent_tagged(PARENT_LATEST), ec));
+    struct tx_sender_config c = {.chain_id = chain_id,
+                                 .parent_arbitrum = latest.is_arbitrum,
+                                 .tip_wei =
+                                     u256_from_u64(latest.is_arbitrum ? 0 : TX_SENDER_TIP_WEI)};
+    memcpy(c.key, key, sizeof c.key);
+    enum err e = tx_sender_new(out, p, &c, ec);
+    explicit_bzero(&c, sizeof c);
+    if (e == ERR_OK)
+        explicit_bzero(key, sizeof c.key);
+    return e;
+}
+
 void tx_sender_free(struct tx_sender *s) {
     if (s == NULL)
         return;

@@ -30,6 +30,7 @@ enum {
     TX_SENDER_GAS_MARGIN = 50000,
     TX_SENDER_GAS_MARGIN_PERCENT = 10,
     TX_SENDER_FEE_MULTIPLE = 2,  /* fee cap = this x latest base fee + tip */
+    TX_SENDER_TIP_WEI = 1000000, /* what tx_sender_connect gives a parent with a public mempool */
     TX_SENDER_BUMP_PERCENT = 15, /* a replacement's fees (nodes want 10) */
     TX_SENDER_POLL_MS = 250,
     TX_SENDER_AGAIN_MS = 5000, /* the same bytes are sent again while they are in no block */
@@ -49,6 +50,10 @@ struct tx_sender;
 /* p is borrowed and outlives the sender. ERR_INVALID: the key. */
 enum err tx_sender_new(struct tx_sender **out, struct parent *p, const struct tx_sender_config *c,
                        struct err_ctx *ec) MUST_USE;
+/* The same with what fits the parent, which is asked what kind of chain it is (errors of parent.h).
+ * Takes the key over: it is wiped where it was once the sender has it. */
+enum err tx_sender_connect(struct tx_sender **out, struct parent *p, uint64_t chain_id,
+                           uint8_t key[32], struct err_ctx *ec) MUST_USE;
 /* Wipes the key. */
 void tx_sender_free(struct tx_sender *s);
 addr20 tx_sender_address(const struct tx_sender *s);

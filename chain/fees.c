@@ -2,16 +2,7 @@
 #include "chain/fees.h"
 
 #include "base/check.h"
-
-static uint64_t add_sat(uint64_t a, uint64_t b) {
-    uint64_t r;
-    return __builtin_add_overflow(a, b, &r) ? UINT64_MAX : r;
-}
-
-static uint64_t mul_sat(uint64_t a, uint64_t b) {
-    uint64_t r;
-    return __builtin_mul_overflow(a, b, &r) ? UINT64_MAX : r;
-}
+#include "base/saturate.h"
 
 static uint64_t sub_floor(uint64_t a, uint64_t b) {
     return a > b ? a - b : 0;
@@ -34,25 +25,25 @@ static u256 wide_div(const u256 *a, uint64_t b) {
 
 uint64_t fee_exp_bps(uint64_t x_bps) {
     /* Horner's form of 1 + x + x^2/2 + x^3/6 + x^4/24. */
-    uint64_t r = add_sat(FEE_BPS, x_bps / 4);
-    r = add_sat(FEE_BPS, mul_sat(r, x_bps) / (3 * FEE_BPS));
-    r = add_sat(FEE_BPS, mul_sat(r, x_bps) / (2 * FEE_BPS));
-    return add_sat(FEE_BPS, mul_sat(r, x_bps) / FEE_BPS);
+    uint64_t r = u64_add_sat(FEE_BPS, x_bps / 4);
+    r = u64_add_sat(FEE_BPS, u64_mul_sat(r, x_bps) / (3 * FEE_BPS));
+    r = u64_add_sat(FEE_BPS, u64_mul_sat(r, x_bps) / (2 * FEE_BPS));
+    return u64_add_sat(FEE_BPS, u64_mul_sat(r, x_bps) / FEE_BPS);
 }
 
 uint64_t fee_backlog_after(uint64_t backlog, const struct fee_meter *m, uint64_t dt_s) {
-    return sub_floor(backlog, mul_sat(m->speed_limit, dt_s));
+    return sub_floor(backlog, u64_mul_sat(m->speed_limit, dt_s));
 }
 
 uint64_t fee_backlog_exponent_bps(uint64_t backlog, const struct fee_meter *m) {
     CHECK(m->speed_limit > 0);
     CHECK(m->inertia_s > 0);
-    uint64_t excess = sub_floor(backlog, mul_sat(m->tolerance_s, m->speed_limit));
-    return mul_sat(FEE_BPS, excess) / mul_sat(m->inertia_s, m->speed_limit);
+    uint64_t excess = sub_floor(backlog, u64_mul_sat(m->tolerance_s, m->speed_limit));
+    return u64_mul_sat(FEE_BPS, excess) / u64_mul_sat(m->inertia_s, m->speed_limit);
 }
 
 uint64_t fee_backlog_add(uint64_t backlog, uint64_t used) {
-    return add_sat(backlog, used);
+    return u64_add_sat(backlog, used);
 }
 
 u256 fee_da_per_gas(const struct fee_params *p, uint64_t da_backlog) {
@@ -96,9 +87,9 @@ bool fee_data_sample(u256 *out, const u256 *gas_price, uint64_t length, uint64_t
     /* Calldata gas (EIP-2028) and the parent's hash over the data; the transaction's fixed gas is
      * not the bytes' cost. */
     uint64_t words = length / 32 + (length % 32 != 0);
-    uint64_t gas = add_sat(mul_sat(4, length - nonzeros), mul_sat(16, nonzeros));
-    gas = add_sat(gas, add_sat(30, mul_sat(6, words)));
-    gas = add_sat(gas, extra_gas);
+    uint64_t gas = u64_add_sat(u64_mul_sat(4, length - nonzeros), u64_mul_sat(16, nonzeros));
+    gas = u64_add_sat(gas, u64_add_sat(30, u64_mul_sat(6, words)));
+    gas = u64_add_sat(gas, extra_gas);
     u256 wei = wide_mul_sat(gas_price, gas);
     *out = wide_div(&wei, length);
     return true;

@@ -41,13 +41,17 @@ enum evm_status registry_policy(struct call *c) {
     return EVM_SUCCESS;
 }
 
-/* Arguments limit and window of the two budget functions. */
-static enum evm_status budget_args(struct call *c, u256 *out_limit, uint64_t *out_seconds) {
+/* Who may, and the arguments of the two budget functions: universe, limit and window. */
+static enum evm_status budget_args(struct call *c, u256 *out_id, u256 *out_limit,
+                                   uint64_t *out_seconds) {
+    enum evm_status s = registry_enter(c, ROLE_POLICY, out_id);
+    if (s != EVM_SUCCESS)
+        return s;
     if (!registry_arg(c, 1, 192, out_limit) || !arg_u64(c, 2, out_seconds))
         return EVM_REVERT;
     if (*out_seconds != 0 || u256_is_zero(out_limit))
         return EVM_SUCCESS;
-    enum evm_status s = registry_error(c, "InvalidBudget(uint192,uint64)");
+    s = registry_error(c, "InvalidBudget(uint192,uint64)");
     put_word(c, out_limit);
     put_u64(c, *out_seconds);
     return s;
@@ -64,9 +68,7 @@ static void emit_budget(struct call *c, const char *signature, const u256 *id, c
 enum evm_status registry_set_budget(struct call *c) {
     u256 id, limit;
     uint64_t seconds;
-    enum evm_status s = registry_enter(c, ROLE_POLICY, &id);
-    if (s == EVM_SUCCESS)
-        s = budget_args(c, &limit, &seconds);
+    enum evm_status s = budget_args(c, &id, &limit, &seconds);
     if (s != EVM_SUCCESS)
         return s;
     call_set(c, SYS_BUDGET_LIMIT, &id, &limit);
@@ -82,9 +84,7 @@ enum evm_status registry_set_budget(struct call *c) {
 enum evm_status registry_set_user_budget(struct call *c) {
     u256 id, limit;
     uint64_t seconds;
-    enum evm_status s = registry_enter(c, ROLE_POLICY, &id);
-    if (s == EVM_SUCCESS)
-        s = budget_args(c, &limit, &seconds);
+    enum evm_status s = budget_args(c, &id, &limit, &seconds);
     if (s != EVM_SUCCESS)
         return s;
     call_set(c, SYS_USER_BUDGET_LIMIT, &id, &limit);

@@ -64,13 +64,7 @@ enum err tx_sign(struct tx *tx, struct arena *a, const uint8_t key[32]) {
     TRY(secp_sign(&sig, &digest, key));
     tx->sighash = digest;
     tx->sig = sig;
-    struct buf b;
-    buf_init(&b, SIZE_MAX);
-    tx_encode(&b, tx);
-    CHECK(!b.overflow);
-    tx->raw = arena_copy(a, buf_bytes(&b));
-    buf_clear(&b);
-    tx->hash = keccak256_bytes(tx->raw);
+    tx_finish(tx, a);
     tx_recover_authorities(tx);
     return tx_recover_sender(tx);
 }

@@ -113,7 +113,9 @@ enum err tx_decode_stored(struct tx *out, struct arena *a, bytes in, const hash3
 static inline bool tx_is_unsigned(enum tx_type t) {
     return t >= TX_DEPOSIT;
 }
-/* Completes one of those: raw, in `a`, and hash. */
+/* Completes one whose other fields are known: raw, in `a`, and hash. */
+void tx_finish(struct tx *tx, struct arena *a);
+/* The same for one of those from the parent. */
 void tx_finish_unsigned(struct tx *tx, struct arena *a);
 /* Recovers the sender, not the authorizations' authorities. ERR_SIGNATURE. About 45 us. */
 enum err tx_recover_sender(struct tx *tx) MUST_USE;

@@ -505,8 +505,7 @@ void tx_encode(struct buf *b, const struct tx *tx) {
     rlp_list_end(b, mark);
 }
 
-void tx_finish_unsigned(struct tx *tx, struct arena *a) {
-    CHECK(tx_is_unsigned(tx->type) && tx->has_sender);
+void tx_finish(struct tx *tx, struct arena *a) {
     struct buf b;
     buf_init(&b, SIZE_MAX);
     tx_encode(&b, tx);
@@ -514,6 +513,11 @@ void tx_finish_unsigned(struct tx *tx, struct arena *a) {
     tx->raw = arena_copy(a, buf_bytes(&b));
     buf_clear(&b);
     tx->hash = keccak256_bytes(tx->raw);
+}
+
+void tx_finish_unsigned(struct tx *tx, struct arena *a) {
+    CHECK(tx_is_unsigned(tx->type) && tx->has_sender);
+    tx_finish(tx, a);
 }
 
 hash32 tx_signing_hash(const struct tx *tx) {

@@ -6,6 +6,8 @@
  * by EIP-7823 from Osaka on, by LEGACY_LEN_MAX before. */
 #include "evm/precompile_internal.h"
 
+#include "base/saturate.h"
+
 #include <gmp.h>
 
 enum {
@@ -27,22 +29,12 @@ static struct lengths read_lengths(bytes input) {
     return (struct lengths){u256_sat_u64(&b), u256_sat_u64(&e), u256_sat_u64(&m)};
 }
 
-static uint64_t add_sat(uint64_t a, uint64_t b) {
-    uint64_t r;
-    return __builtin_add_overflow(a, b, &r) ? UINT64_MAX : r;
-}
-
-static uint64_t mul_sat(uint64_t a, uint64_t b) {
-    uint64_t r;
-    return __builtin_mul_overflow(a, b, &r) ? UINT64_MAX : r;
-}
-
 /* Position of the highest set bit of the exponent's first 32 bytes (or all, if it is shorter); 0
  * for zero. */
 static uint64_t exponent_head_bits(bytes input, const struct lengths *l) {
     uint8_t head[32] = {0};
     uint64_t len = l->exp < 32 ? l->exp : 32;
-    uint64_t off = add_sat(96, l->base);
+    uint64_t off = u64_add_sat(96, l->base);
     if (off < input.len)
         precompile_read(head + 32 - len, input, (size_t)off, (size_t)len);
     for (unsigned i = 0; i < 32; i++)
@@ -56,18 +48,18 @@ uint64_t precompile_modexp_gas(enum evm_revision rev, bytes input) {
     struct lengths l = read_lengths(input);
     uint64_t longest = l.base > l.mod ? l.base : l.mod;
     uint64_t words = longest / 8 + (longest % 8 != 0);
-    uint64_t work = mul_sat(words, words);
+    uint64_t work = u64_mul_sat(words, words);
     if (osaka)
-        work = longest <= 32 ? 16 : mul_sat(work, 2);
+        work = longest <= 32 ? 16 : u64_mul_sat(work, 2);
 
     uint64_t rounds = exponent_head_bits(input, &l);
     if (l.exp > 32)
-        rounds = add_sat(rounds, mul_sat(l.exp - 32, osaka ? 16 : 8));
+        rounds = u64_add_sat(rounds, u64_mul_sat(l.exp - 32, osaka ? 16 : 8));
     if (rounds == 0)
         rounds = 1;
 
     if (osaka) {
-        uint64_t gas = mul_sat(work, rounds);
+        uint64_t gas = u64_mul_sat(work, rounds);
         return gas < 500 ? 500 : gas;
     }
     unsigned __int128 total = (unsigned __int128)work * rounds / 3;

@@ -377,21 +377,6 @@ static size_t gather(struct attester *a, const struct candidate *c,
     return n;
 }
 
-/* What sends depends on what kind of chain the parent is, so it is made once that answers. */
-static enum err make_sender(struct attester *a, struct err_ctx *ec) {
-    struct parent_block latest;
-    TRY(parent_get_block(a->parent, &latest, parent_tagged(PARENT_LATEST), ec));
-    struct tx_sender_config c = {.chain_id = a->o.parent.chain_id,
-                                 .parent_arbitrum = latest.is_arbitrum,
-                                 .tip_wei = u256_from_u64(latest.is_arbitrum ? 0 : 1000000)};
-    memcpy(c.key, a->o.proposer_key, sizeof(c.key));
-    enum err e = tx_sender_new(&a->sender, a->parent, &c, ec);
-    explicit_bzero(&c, sizeof(c));
-    if (e == ERR_OK)
-        explicit_bzero(a->o.proposer_key, sizeof(a->o.proposer_key));
-    return e;
-}
-
 static enum err propose(struct attester *a, const struct candidate *c, struct err_ctx *ec) {
     struct confirmer_signature sigs[ATTESTER_MEMBERS_MAX + 1];
     struct tx_signed tx;
@@ -402,7 +387,7 @@ static enum err propose(struct attester *a, const struct candidate *c, struct er
     if (n == 0)
         return ERR_OK;
     if (a->sender == NULL)
-        TRY(make_sender(a, ec));
+        TRY(tx_sender_connect(&a->sender, a->parent, a->o.parent.chain_id, a->o.proposer_key, ec));
     buf_init(&b, 1 << 20);
     confirmer_calldata(&b, &c->inputs, &c->claim.expected, sigs, n);
     struct tx_request q = {.to = a->o.confirmer, .data = buf_bytes(&b)};

@@ -8,6 +8,7 @@
 #include "base/keccak.h"
 #include "base/rlp.h"
 #include "node/testfile.h"
+#include "node/testmachine.h"
 #include "node/testrun.h"
 #include "node/trace_eip3155.h"
 
@@ -15,16 +16,8 @@
 #include <stdlib.h>
 
 enum {
-    CODE_CACHE_BYTES = 64 << 20,
     REASON_MAX = 1024,
     TRANSITION_TIME = 15000 /* the 15k in ...AtTime15k */
-};
-
-struct machine {
-    struct world *world;
-    struct evm_code_cache *code_cache;
-    struct evm *vm;
-    struct state_trie *trie;
 };
 
 /* An accepted block; the first is the genesis block. Blocks form a tree. */
@@ -39,7 +32,7 @@ struct node {
 /* One test in one tier. */
 struct chain_run {
     struct testrun *r;
-    struct machine *m;
+    struct test_machine *m;
     struct arena *a;
     struct test_alloc pre;
     struct eth_fork before,
@@ -61,26 +54,15 @@ struct verdict {
 };
 
 static void *machine_open(void) {
-    struct machine *m = calloc(1, sizeof *m);
+    struct test_machine *m = calloc(1, sizeof *m);
     CHECK(m != NULL);
-    m->world = world_new((struct state_reader){0});
-    m->code_cache = evm_code_cache_new(CODE_CACHE_BYTES);
-    m->vm = evm_new(m->code_cache);
-    m->trie = state_trie_new((struct trie_source){0}, SIZE_MAX);
-    CHECK(m->world != NULL);
-    CHECK(m->code_cache != NULL);
-    CHECK(m->vm != NULL);
-    CHECK(m->trie != NULL);
+    test_machine_init(m);
     return m;
 }
 
 static void machine_close(void *ctx) {
-    struct machine *m = ctx;
-    state_trie_free(m->trie);
-    evm_free(m->vm);
-    evm_code_cache_free(m->code_cache);
-    world_free(m->world);
-    free(m);
+    test_machine_clear(ctx);
+    free(ctx);
 }
 
 /* --- the chain -------------------------------------------------------------------------------- */
@@ -330,7 +312,7 @@ static const char *run_chain(struct chain_run *c, const json_t *test, struct ver
     return bad != NULL ? bad : judge_end(c, test);
 }
 
-static const char *judge_test(char reason[REASON_MAX], struct testrun *r, struct machine *m,
+static const char *judge_test(char reason[REASON_MAX], struct testrun *r, struct test_machine *m,
                               const json_t *test) {
     size_t blocks = json_array_size(json_object_get(test, "blocks"));
     struct verdict *verdicts[2];

@@ -7,6 +7,7 @@
 #include "base/hex.h"
 #include "base/keccak.h"
 #include "node/testfile.h"
+#include "node/testmachine.h"
 #include "node/testrun.h"
 #include "node/testtx.h"
 #include "node/trace_eip3155.h"
@@ -14,14 +15,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { CODE_CACHE_BYTES = 64 << 20, REASON_MAX = 1024 };
+enum { REASON_MAX = 1024 };
 
 /* One worker's machine. */
 struct machine {
-    struct world *world;
-    struct evm_code_cache *code_cache;
-    struct evm *vm;
-    struct state_trie *trie;
+    struct test_machine on;
     struct buf logs;
 };
 
@@ -48,16 +46,9 @@ struct outcome {
 static void *machine_open(void) {
     struct machine *m = calloc(1, sizeof *m);
     CHECK(m != NULL);
-    m->world = world_new((struct state_reader){0});
-    m->code_cache = evm_code_cache_new(CODE_CACHE_BYTES);
-    m->vm = evm_new(m->code_cache);
-    m->trie = state_trie_new((struct trie_source){0}, SIZE_MAX);
-    CHECK(m->world != NULL);
-    CHECK(m->code_cache != NULL);
+    test_machine_init(&m->on);
     /* One transaction seldom makes code hot: decode all of it. Block tests run as the node does. */
-    evm_code_cache_set_heat(m->code_cache, 0);
-    CHECK(m->vm != NULL);
-    CHECK(m->trie != NULL);
+    evm_code_cache_set_heat(m->on.code_cache, 0);
     buf_init(&m->logs, SIZE_MAX);
     return m;
 }
@@ -65,10 +56,7 @@ static void *machine_open(void) {
 static void machine_close(void *ctx) {
     struct machine *m = ctx;
     buf_clear(&m->logs);
-    state_trie_free(m->trie);
-    evm_free(m->vm);
-    evm_code_cache_free(m->code_cache);
-    world_free(m->world);
+    test_machine_clear(&m->on);
     free(m);
 }
 
@@ -103,19 +91,19 @@ static enum err parse_env(struct header *out, const json_t *env) {
 static void run_tier(struct machine *m, struct arena *a, const struct test *t,
                      const struct eth_fork *fork, const struct tx *tx, enum evm_tier tier,
                      const struct evm_tracer *tracer, struct outcome *out) {
-    evm_code_cache_trim(m->code_cache);
-    world_reset(m->world, test_alloc_reader(&t->pre));
+    evm_code_cache_trim(m->on.code_cache);
+    world_reset(m->on.world, test_alloc_reader(&t->pre));
     struct exec x = {
-        .world = m->world,
-        .vm = m->vm,
-        .code_cache = m->code_cache,
+        .world = m->on.world,
+        .vm = m->on.vm,
+        .code_cache = m->on.code_cache,
         .tier = tier,
         .tracer = tier == EVM_TIER_REFERENCE ? tracer : NULL,
         .chain_id = t->chain_id,
         .block_hash = block_hash,
     };
     eth_exec_begin(&x, fork, &t->env);
-    world_block_begin(m->world, t->env.number);
+    world_block_begin(m->on.world, t->env.number);
     struct tx_result result;
     struct receipt receipt;
     memset(&receipt, 0, sizeof receipt);
@@ -128,12 +116,12 @@ static void run_tier(struct machine *m, struct arena *a, const struct test *t,
                     receipt.success ? "true" : "false", (unsigned long long)receipt.gas_used);
     }
     struct world_diff diff;
-    world_block_end(m->world, a, &diff);
+    world_block_end(m->on.world, a, &diff);
     struct test_alloc pre = t->pre;
     hash32 root;
-    state_trie_reset(m->trie);
-    test_alloc_root(&pre, m->trie, a, &root);
-    state_trie_apply(m->trie, &diff, &out->root);
+    state_trie_reset(m->on.trie);
+    test_alloc_root(&pre, m->on.trie, a, &root);
+    state_trie_apply(m->on.trie, &diff, &out->root);
     buf_reset(&m->logs);
     receipt_encode_logs(&m->logs, receipt.logs, receipt.log_count);
     CHECK(!m->logs.overflow);
@@ -174,7 +162,7 @@ static const char *judge_outcome(char reason[REASON_MAX], struct machine *m, str
         test_alloc_parse(&state, a, json_object_get(post, "state"), NULL) == ERR_OK) {
         reason[used++] = ':';
         reason[used++] = ' ';
-        if (!test_alloc_differs(reason + used, REASON_MAX - (size_t)used, m->world, &state))
+        if (!test_alloc_differs(reason + used, REASON_MAX - (size_t)used, m->on.world, &state))
             (void)snprintf(reason + used, REASON_MAX - (size_t)used, "an account or slot too many");
     }
     return reason;
@@ -324,8 +312,8 @@ static enum err parse_test(struct test *t, struct machine *m, struct arena *a, c
     e = testfile_u64(&t->chain_id, config, "chainid");
     if (e != ERR_OK && e != ERR_NOT_FOUND)
         FAIL(ec, e, "config.chainid is malformed");
-    state_trie_reset(m->trie);
-    test_alloc_root(&t->pre, m->trie, a, &t->pre_root);
+    state_trie_reset(m->on.trie);
+    test_alloc_root(&t->pre, m->on.trie, a, &t->pre_root);
     return ERR_OK;
 }
 

@@ -441,28 +441,13 @@ static void measure_headroom(struct poster *p) {
     store_view_close(v);
 }
 
-/* What sends depends on what kind of chain the parent is, so it is made once that answers. */
-static enum err make_sender(struct poster *p, struct err_ctx *ec) {
-    struct parent_block latest;
-    TRY(parent_get_block(p->parent, &latest, parent_tagged(PARENT_LATEST), ec));
-    struct tx_sender_config c = {.chain_id = p->o.parent.chain_id,
-                                 .parent_arbitrum = latest.is_arbitrum,
-                                 .tip_wei = u256_from_u64(latest.is_arbitrum ? 0 : 1000000)};
-    memcpy(c.key, p->o.key, sizeof(c.key));
-    enum err e = tx_sender_new(&p->sender, p->parent, &c, ec);
-    explicit_bzero(&c, sizeof(c));
-    if (e == ERR_OK)
-        explicit_bzero(p->o.key, sizeof(p->o.key));
-    return e;
-}
-
 static enum err step(struct poster *p, struct err_ctx *ec) {
     struct settle_status s = settle_status(p->o.settle);
     measure_headroom(p);
     if (!s.caught_up || !s.genesis_checked || now_ms() < p->retry_ms)
         return ERR_OK;
     if (p->sender == NULL)
-        TRY(make_sender(p, ec));
+        TRY(tx_sender_connect(&p->sender, p->parent, p->o.parent.chain_id, p->o.key, ec));
     uint64_t cuts = mirror_state(p->o.mirror).cuts;
     if (cuts != p->cuts)
         tx_sender_forget(p->sender); /* nonces went back */

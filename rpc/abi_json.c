@@ -37,28 +37,29 @@ static bool parse_integer(struct abi_type *t, const char *s, size_t len, size_t 
     return len == skip || (read_size(s + skip, len - skip, 256, &t->size) && t->size % 8 == 0);
 }
 
+static const struct {
+    const char *name;
+    enum abi_kind kind;
+    bool sized; /* a number follows */
+} elementary[] = {
+    {"address", ABI_ADDRESS, false},  {"bool", ABI_BOOL, false},
+    {"string", ABI_STRING, false},    {"bytes", ABI_BYTES, false},
+    {"bytes", ABI_FIXED_BYTES, true}, {"uint", ABI_UINT, true},
+    {"int", ABI_INT, true},
+};
+
 static bool parse_elementary(struct abi_type *t, const char *s, size_t len) {
-    if (is(s, len, "address"))
-        t->kind = ABI_ADDRESS;
-    else if (is(s, len, "bool"))
-        t->kind = ABI_BOOL;
-    else if (is(s, len, "string"))
-        t->kind = ABI_STRING;
-    else if (is(s, len, "bytes"))
-        t->kind = ABI_BYTES;
-    else if (starts(s, len, "bytes")) {
-        t->kind = ABI_FIXED_BYTES;
-        return read_size(s + 5, len - 5, 32, &t->size);
-    } else if (starts(s, len, "uint")) {
-        t->kind = ABI_UINT;
-        return parse_integer(t, s, len, 4);
-    } else if (starts(s, len, "int")) {
-        t->kind = ABI_INT;
-        return parse_integer(t, s, len, 3);
-    } else {
-        return false;
+    for (size_t i = 0; i < ARRAY_LEN(elementary); i++) {
+        const char *name = elementary[i].name;
+        size_t skip = strlen(name);
+        if (elementary[i].sized ? !starts(s, len, name) : !is(s, len, name))
+            continue;
+        t->kind = elementary[i].kind;
+        if (t->kind == ABI_FIXED_BYTES)
+            return read_size(s + skip, len - skip, 32, &t->size);
+        return !elementary[i].sized || parse_integer(t, s, len, skip);
     }
-    return true;
+    return false;
 }
 
 /* Takes one "[...]" off the end of a type's text: *t becomes the list, its item is still to be
@@ -190,36 +191,13 @@ static bool parse_json(struct abi_type *t, struct arena *a, const json_t *param,
 }
 
 static void print_type(struct buf *out, const struct abi_type *t) {
-    switch (t->kind) {
-    case ABI_UINT:
-        buf_printf(out, "uint%u", t->size);
-        break;
-    case ABI_INT:
-        buf_printf(out, "int%u", t->size);
-        break;
-    case ABI_ADDRESS:
-        buf_append_str(out, "address");
-        break;
-    case ABI_BOOL:
-        buf_append_str(out, "bool");
-        break;
-    case ABI_FIXED_BYTES:
-        buf_printf(out, "bytes%u", t->size);
-        break;
-    case ABI_BYTES:
-        buf_append_str(out, "bytes");
-        break;
-    case ABI_STRING:
-        buf_append_str(out, "string");
-        break;
-    case ABI_LIST:
+    if (t->kind == ABI_LIST) {
         print_type(out, t->items);
         if (t->any_length)
             buf_append_str(out, "[]");
         else
             buf_printf(out, "[%u]", t->size);
-        break;
-    case ABI_TUPLE:
+    } else if (t->kind == ABI_TUPLE) {
         buf_append_byte(out, '(');
         for (size_t i = 0; i < t->count; i++) {
             if (i > 0)
@@ -227,7 +205,13 @@ static void print_type(struct buf *out, const struct abi_type *t) {
             print_type(out, &t->items[i]);
         }
         buf_append_byte(out, ')');
-        break;
+    } else {
+        size_t i = 0;
+        while (elementary[i].kind != t->kind)
+            i++;
+        buf_append_str(out, elementary[i].name);
+        if (elementary[i].sized)
+            buf_printf(out, "%u", t->size);
     }
 }
 

@@ -139,12 +139,7 @@ static void print_created(struct rpc_call *c, const struct api_task *t) {
         print_first_key(&w, "publishableKey", k != NULL ? &k->keys[1] : &old[1],
                         k != NULL ? k->texts[1] : NULL);
     }
-    jw_key(&w, "transactions");
-    jw_array(&w);
-    for (size_t i = 0; i < t->part_count; i++)
-        if (t->parts[i].state == API_PART_DONE)
-            jw_hash(&w, &t->parts[i].hash);
-    jw_array_end(&w);
+    api_print_transactions(&w, t);
     jw_object_end(&w);
 }
 
@@ -266,9 +261,16 @@ void api_pause_set(struct rpc_call *c) {
     api_part_print(&w, p);
 }
 
-/* The answer of requests with several calls of the registry: all of them, or the first failure. */
-static void print_parts(struct rpc_call *c, const struct api_task *t) {
+/* Ends a run of requests with several calls of the registry: sends what was added; when there is
+ * nothing more to send, answers with all of them, or with the first failure. */
+static void send_or_answer(struct rpc_call *c, const struct api_task *t) {
     struct json_writer w;
+    if (rpc_failed(c))
+        return;
+    if (t->call_count > 0) {
+        api_task_send(c, "");
+        return;
+    }
     for (size_t i = 0; i < t->part_count; i++)
         if (t->parts[i].state == API_PART_REVERTED) {
             api_fail(c, API_REVERTED, "the registry refused it");
@@ -363,12 +365,7 @@ void api_policy_set(struct rpc_call *c) {
         add_budget(c, t, &u, "userBudget", "setUserBudget(uint64,uint192,uint64)",
                    api_arg(c, "userBudget"));
     }
-    if (rpc_failed(c))
-        return;
-    if (t->call_count > 0)
-        api_task_send(c, "");
-    else
-        print_parts(c, t);
+    send_or_answer(c, t);
 }
 
 /* --- targets ------------------------------------------------------------------------------- */
@@ -419,10 +416,5 @@ void api_targets_set(struct rpc_call *c) {
         add_targets(c, t, &u, "remove", "removeTargets(uint64,address[],bytes4[])");
         add_targets(c, t, &u, "add", "addTargets(uint64,address[],bytes4[])");
     }
-    if (rpc_failed(c))
-        return;
-    if (t->call_count > 0)
-        api_task_send(c, "");
-    else
-        print_parts(c, t);
+    send_or_answer(c, t);
 }

@@ -238,12 +238,7 @@ static void print_deployed(struct rpc_call *c, const struct api_task *t, const s
     jw_object(&w);
     jw_key(&w, "contract");
     print_contract(&w, contract, template, strlen(template), bytes_of(text, strlen(text)));
-    jw_key(&w, "transactions");
-    jw_array(&w);
-    for (size_t i = 0; i < t->part_count; i++)
-        if (t->parts[i].state == API_PART_DONE)
-            jw_hash(&w, &t->parts[i].hash);
-    jw_array_end(&w);
+    api_print_transactions(&w, t);
     jw_object_end(&w);
     free(text);
     json_decref(about);
@@ -325,10 +320,7 @@ void api_contract_list(struct rpc_call *c) {
     struct index_contract *list = arena_alloc(rpc_arena(c), limit * sizeof(*list));
     if (!api_page_ok(c, index_contracts(list, &n, &at, rpc_head_view(c), u.id, limit)))
         return;
-    jw_init(&w, &c->result);
-    jw_object(&w);
-    jw_key(&w, "items");
-    jw_array(&w);
+    api_page_begin(&w, c);
     for (size_t i = 0; i < n; i++)
         print_listed(c, &w, &list[i]);
     api_page_end(&w, &at);

@@ -47,6 +47,13 @@ bool api_page_ok(struct rpc_call *c, enum err e) {
     return e == ERR_OK;
 }
 
+void api_page_begin(struct json_writer *w, struct rpc_call *c) {
+    jw_init(w, &c->result);
+    jw_object(w);
+    jw_key(w, "items");
+    jw_array(w);
+}
+
 void api_page_end(struct json_writer *w, const struct index_page *at) {
     char text[2 * INDEX_PAGE_AT_MAX_BYTES + 1] = {0};
     jw_array_end(w);
@@ -60,6 +67,12 @@ void api_page_end(struct json_writer *w, const struct index_page *at) {
 static void print_dec(struct json_writer *w, const char *name, const u256 *v) {
     char text[79];
     jw_m_text(w, name, u256_to_dec(text, v));
+}
+
+static void print_holding(struct json_writer *w, const u256 *id, const u256 *amount) {
+    print_dec(w, "id", id);
+    print_dec(w, "amount", amount);
+    jw_object_end(w);
 }
 
 /* --- who has what -------------------------------------------------------------------------- */
@@ -79,17 +92,12 @@ void api_inventory(struct rpc_call *c) {
     if (!api_page_ok(c, index_inventory(list, &n, &at, rpc_head_view(c), u.id, &player,
                                         one ? &contract : NULL, limit)))
         return;
-    jw_init(&w, &c->result);
-    jw_object(&w);
-    jw_key(&w, "items");
-    jw_array(&w);
+    api_page_begin(&w, c);
     for (size_t i = 0; i < n; i++) {
         jw_object(&w);
         jw_m_addr(&w, "contract", &list[i].contract);
         jw_m_text(&w, "standard", index_standard_name(list[i].standard));
-        print_dec(&w, "id", &list[i].id);
-        print_dec(&w, "amount", &list[i].amount);
-        jw_object_end(&w);
+        print_holding(&w, &list[i].id, &list[i].amount);
     }
     api_page_end(&w, &at);
 }
@@ -110,16 +118,11 @@ void api_holders(struct rpc_call *c) {
     if (!api_page_ok(
             c, index_holders(list, &n, &at, rpc_head_view(c), &contract, one ? &id : NULL, limit)))
         return;
-    jw_init(&w, &c->result);
-    jw_object(&w);
-    jw_key(&w, "items");
-    jw_array(&w);
+    api_page_begin(&w, c);
     for (size_t i = 0; i < n; i++) {
         jw_object(&w);
         jw_m_addr(&w, "holder", &list[i].holder);
-        print_dec(&w, "id", &list[i].id);
-        print_dec(&w, "amount", &list[i].amount);
-        jw_object_end(&w);
+        print_holding(&w, &list[i].id, &list[i].amount);
     }
     api_page_end(&w, &at);
 }
@@ -149,10 +152,7 @@ void api_class_list(struct rpc_call *c) {
     if (!api_page_ok(
             c, index_classes(list, &n, &at, rpc_arena(c), rpc_head_view(c), &contract, limit)))
         return;
-    jw_init(&w, &c->result);
-    jw_object(&w);
-    jw_key(&w, "items");
-    jw_array(&w);
+    api_page_begin(&w, c);
     for (size_t i = 0; i < n; i++) {
         struct index_supply s = index_supply(rpc_head_view(c), &contract, &list[i].id);
         jw_object(&w);
@@ -303,10 +303,7 @@ static void list_events(struct rpc_call *c, struct event_print *p, struct index_
     bool one = api_arg(c, "contract") != NULL;
     if (one)
         CHECK(api_address(api_arg(c, "contract"), &contract));
-    jw_init(&p->w, &c->result);
-    jw_object(&p->w);
-    jw_key(&p->w, "items");
-    jw_array(&p->w);
+    api_page_begin(&p->w, c);
     print_reorg(p, after);
     struct index_event_query q = {.source = &c->cx->source,
                                   .view = rpc_head_view(c),

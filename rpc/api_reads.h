@@ -12,8 +12,10 @@ size_t api_page_limit(const struct rpc_call *c);
 bool api_page_place(struct rpc_call *c, struct index_page *out);
 /* Sets the error that a list's reading gave. */
 bool api_page_ok(struct rpc_call *c, enum err e);
-/* Ends list and object. */
+/* Begins object and list, as the call's result. */
 struct json_writer;
+void api_page_begin(struct json_writer *w, struct rpc_call *c);
+/* Ends them. */
 void api_page_end(struct json_writer *w, const struct index_page *at);
 
 #endif

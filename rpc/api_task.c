@@ -478,6 +478,15 @@ const struct api_part *api_once(struct rpc_call *c, struct api_task *t,
     return p;
 }
 
+void api_print_transactions(struct json_writer *w, const struct api_task *t) {
+    jw_key(w, "transactions");
+    jw_array(w);
+    for (size_t i = 0; i < t->part_count; i++)
+        if (t->parts[i].state == API_PART_DONE)
+            jw_hash(w, &t->parts[i].hash);
+    jw_array_end(w);
+}
+
 void api_part_print(struct json_writer *w, const struct api_part *p) {
     jw_object(w);
     jw_m_hash(w, "transaction", &p->hash);

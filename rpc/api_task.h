@@ -104,5 +104,7 @@ const struct api_part *api_once(struct rpc_call *c, struct api_task *t,
 /* Writes type Sent for a part. */
 struct json_writer;
 void api_part_print(struct json_writer *w, const struct api_part *p);
+/* Writes member "transactions": the hashes of all parts that are done. */
+void api_print_transactions(struct json_writer *w, const struct api_task *t);
 
 #endif

@@ -209,6 +209,32 @@ Test(tx_sender, adopts_what_an_earlier_run_sent) {
     end(&t);
 }
 
+/* The fake endpoint is an Arbitrum chain, on which nobody is tipped; then it is another. */
+Test(tx_sender, connects_as_the_parent_is, .timeout = 60) {
+    struct setup t;
+    start(&t);
+    uint8_t key[32] = {[31] = 7}, none[32] = {0};
+    struct tx_sender *s;
+    struct tx_request r = {.to = {{0xcc}}, .gas_limit = 21000};
+    cr_expect_eq(tx_sender_connect(&s, t.p, CHAIN, none, &t.ec), ERR_INVALID);
+    cr_assert_eq(tx_sender_connect(&s, t.p, CHAIN, key, &t.ec), ERR_OK, "%s", t.ec.text);
+    cr_expect_eq(memcmp(key, none, sizeof key), 0);
+    addr20 want = tx_sender_address(t.s), address = tx_sender_address(s);
+    cr_expect(addr20_eq(&address, &want));
+    cr_assert_eq(tx_sender_prepare(s, &t.a, &t.tx, &r, t.reason, &t.ec), ERR_OK, "%s", t.ec.text);
+    cr_expect(u256_is_zero(&t.tx.tip_wei));
+    tx_sender_free(s);
+    fake_parent_answer(t.fake, "eth_getBlockByNumber",
+                       "\"result\":{\"number\":\"0x5\",\"hash\":\"" HASH_B
+                       "\",\"parentHash\":\"" HASH_B "\",\"timestamp\":\"0x9\"}");
+    key[31] = 7;
+    cr_assert_eq(tx_sender_connect(&s, t.p, CHAIN, key, &t.ec), ERR_OK, "%s", t.ec.text);
+    cr_assert_eq(tx_sender_prepare(s, &t.a, &t.tx, &r, t.reason, &t.ec), ERR_OK, "%s", t.ec.text);
+    cr_expect_eq(t.tx.tip_wei.w[0], TX_SENDER_TIP_WEI);
+    tx_sender_free(s);
+    end(&t);
+}
+
 Test(tx_sender, another_transaction_took_the_nonce, .timeout = 60) {
     struct setup t;
     start(&t);
