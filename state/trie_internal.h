@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Inside of the tries.
  *
- *   trie_node.c    encodings of leaf, extension and branch; packed nodes and their memory
+ *   trie_node.c    encodings of leaf, extension and branch; packed nodes
+ *   trie_mem.c     their memory
  *   trie_build.c   roots from sorted pairs
  *   trie.c         the state trie's public face: apply, root, rows
  *   trie_update.c  changes to the structure
@@ -20,6 +21,7 @@
 #include "base/check.h"
 #include "base/keccak.h"
 #include "state/trie.h"
+#include "state/trie_mem.h"
 
 enum {
     TRIE_NIBBLES = 64,         /* of a secure key */
@@ -53,9 +55,10 @@ size_t node_encode_ext(uint8_t out[TRIE_EXT_RLP_MAX], const uint8_t *nibbles, si
 
 /* --- packed nodes --------------------------------------------------------------------------- */
 
-/* A branch in RAM. After the header: a reference of 32 bytes per present slot (an embedded one
- * begins with its list header, which tells its length; a dirty leaf's holds the index of its
- * pending leaf instead), then a pointer per slot of `kid`, then ext_len nibbles. */
+/* A branch in RAM. After the header: a pointer per slot of `kid`, next to the header because the
+ * way down reads no more than these two; then a reference of 32 bytes per present slot (an embedded
+ * one begins with its list header, which tells its length; a dirty leaf's holds the index of its
+ * pending leaf instead), then ext_len nibbles. */
 struct tnode {
     uint16_t mask;        /* slots present */
     uint16_t branch;      /* of these, nodes; the rest are leaves */
@@ -93,14 +96,14 @@ static inline unsigned slot_pos(uint16_t mask, unsigned nib) {
 static inline bool has_bit(uint16_t mask, unsigned nib) {
     return ((mask >> nib) & 1) != 0;
 }
-static inline hash32 *node_refs(const struct tnode *n) {
-    return (hash32 *)(uintptr_t)n->data;
-}
 static inline void **node_kids(const struct tnode *n) {
-    return (void **)(uintptr_t)(n->data + (size_t)popcount16(n->mask) * 32);
+    return (void **)(uintptr_t)n->data;
+}
+static inline hash32 *node_refs(const struct tnode *n) {
+    return (hash32 *)(node_kids(n) + popcount16(n->kid));
 }
 static inline uint8_t *node_ext(const struct tnode *n) {
-    return (uint8_t *)(node_kids(n) + popcount16(n->kid));
+    return (uint8_t *)(node_refs(n) + popcount16(n->mask));
 }
 static inline hash32 *node_ref(const struct tnode *n, unsigned nib) {
     return node_refs(n) + slot_pos(n->mask, nib);
@@ -117,17 +120,6 @@ size_t node_branch_rlp_len(const struct tnode *n);
 /* Needs all references. */
 size_t node_encode_branch(uint8_t out[TRIE_BRANCH_RLP_MAX], const struct tnode *n);
 
-/* Memory by size class, in steps of 32 bytes. Freed pieces are reused, not returned before
- * tmem_clear. */
-enum { TMEM_STEP = 32, TMEM_CLASSES = 24 };
-struct tmem {
-    struct tmem_slab *slabs;
-    void *free_list[TMEM_CLASSES];
-    uint8_t *bump;
-    size_t bump_left;
-    size_t live_bytes;
-};
-void tmem_clear(struct tmem *m);
 struct tleaf *tleaf_new(struct tmem *m, const uint8_t *key, bytes value);
 void tleaf_free(struct tmem *m, struct tleaf *l);
 struct tnode *tnode_new(struct tmem *m, unsigned depth, const uint8_t *ext, size_t ext_len);

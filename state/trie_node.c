@@ -146,65 +146,17 @@ size_t node_encode_branch(uint8_t out[TRIE_BRANCH_RLP_MAX], const struct tnode *
     return (size_t)(p - out);
 }
 
-/* --- memory --------------------------------------------------------------------------------- */
+/* --- packed nodes
+ * --------------------------------------------------------------------------------- */
 
 enum {
-    SLAB_BYTES = 256 << 10,
     NODE_BYTES_MAX =
         (int)offsetof(struct tnode, data) + 16 * 32 + 16 * (int)sizeof(void *) + TRIE_NIBBLES,
 };
 _Static_assert(NODE_BYTES_MAX < TMEM_STEP * TMEM_CLASSES, "the largest node has a size class");
-struct tmem_slab {
-    struct tmem_slab *next;
-    _Alignas(TMEM_STEP) uint8_t data[];
-};
-
-void tmem_clear(struct tmem *m) {
-    while (m->slabs != NULL) {
-        struct tmem_slab *next = m->slabs->next;
-        free(m->slabs);
-        m->slabs = next;
-    }
-    *m = (struct tmem){.slabs = NULL};
-}
 
 static unsigned class_of(size_t len) {
     return (unsigned)((len + TMEM_STEP - 1) / TMEM_STEP);
-}
-
-static void *tmem_take(struct tmem *m, unsigned size_class) {
-    CHECK(size_class < TMEM_CLASSES);
-    size_t len = (size_t)size_class * TMEM_STEP;
-    m->live_bytes += len;
-    void *p = m->free_list[size_class];
-    if (p != NULL) {
-        memcpy(&m->free_list[size_class], p, sizeof(void *));
-        return p;
-    }
-    if (m->bump_left < len) {
-        /* What is left goes to the free list of its own class. */
-        unsigned rest = (unsigned)(m->bump_left / TMEM_STEP);
-        if (rest > 0) {
-            memcpy(m->bump, &m->free_list[rest], sizeof(void *));
-            m->free_list[rest] = m->bump;
-        }
-        struct tmem_slab *s = aligned_alloc(TMEM_STEP, SLAB_BYTES);
-        CHECK(s != NULL);
-        s->next = m->slabs;
-        m->slabs = s;
-        m->bump = s->data;
-        m->bump_left = SLAB_BYTES - offsetof(struct tmem_slab, data);
-    }
-    p = m->bump;
-    m->bump += len;
-    m->bump_left -= len;
-    return p;
-}
-
-static void tmem_give(struct tmem *m, void *p, unsigned size_class) {
-    m->live_bytes -= (size_t)size_class * TMEM_STEP;
-    memcpy(p, &m->free_list[size_class], sizeof(void *));
-    m->free_list[size_class] = p;
 }
 
 struct tleaf *tleaf_new(struct tmem *m, const uint8_t *key, bytes value) {
@@ -292,11 +244,11 @@ static struct tnode *reshape(struct tmem *m, struct tnode *n, const struct shape
     }
     uint8_t *p = n->data;
     const uint8_t *q = old + offsetof(struct tnode, data);
-    move_array(p, q, 32, refs, sh->add_ref, sh->del_ref);
-    p += (size_t)new_refs * 32;
-    q += (size_t)refs * 32;
     move_array(p, q, sizeof(void *), kids, sh->add_kid, sh->del_kid);
     p += (size_t)new_kids * sizeof(void *);
+    q += (size_t)kids * sizeof(void *);
+    move_array(p, q, 32, refs, sh->add_ref, sh->del_ref);
+    p += (size_t)new_refs * 32;
     memcpy(p, ext_copy, sh->ext_len);
     n->ext_len = sh->ext_len & 63;
     return n;
