@@ -53,6 +53,10 @@ struct world *chain_world(struct chain *c) {
     return c->world;
 }
 
+size_t chain_code_bytes(const struct chain *c) {
+    return evm_code_cache_bytes(c->code_cache);
+}
+
 void caches_trim(struct chain *c) {
     world_trim(c->world, c->opt.world_cache_bytes);
     evm_code_cache_trim(c->code_cache);

@@ -82,6 +82,7 @@ void chain_free(struct chain *c);
 /* After an unwind: forget everything cached. */
 void chain_reset(struct chain *c, struct state_reader reader);
 struct world *chain_world(struct chain *c);
+size_t chain_code_bytes(const struct chain *c); /* of decoded code */
 
 /* Derives the block of message `m` on top of `parent`. Everything in *out lives in `a`.
  * Transactions that get a bad verdict are left out; an undecodable message is an empty block.

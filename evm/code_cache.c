@@ -36,6 +36,10 @@ struct evm_code_cache *evm_code_cache_new(size_t budget_bytes) {
     return c;
 }
 
+size_t evm_code_cache_bytes(const struct evm_code_cache *c) {
+    return c->used_bytes;
+}
+
 static void entry_free(struct evm_code_cache *c, struct code_entry *e) {
     c->used_bytes -= e->size_bytes;
     c->entry_count--;

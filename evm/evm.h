@@ -221,6 +221,7 @@ struct evm_code_cache;
 struct evm_code_cache *evm_code_cache_new(size_t budget_bytes) MUST_USE;
 void evm_code_cache_free(struct evm_code_cache *c);
 void evm_code_cache_trim(struct evm_code_cache *c);
+size_t evm_code_cache_bytes(const struct evm_code_cache *c); /* in use now */
 /* The fast tier decodes code once this much gas per byte has been burnt in it, and runs it from its
  * bytes until then: decoding costs some 5 ns per byte, so a block full of calls to ever new
  * contracts must not pay for it. 0 decodes at once: for tests, and where the same code will surely

@@ -8,6 +8,7 @@
 #include "index/universe.h"
 #include "index/rows.h"
 #include "node/datadir.h"
+#include "node/metrics.h"
 
 #include <inttypes.h>
 
@@ -40,7 +41,8 @@ static enum err open_store(struct ledger *l, const struct ledger_options *o, str
     TRY(datadir_path(dir, o->dir, DATADIR_STORE, ec));
     struct store_options so = {.dir = dir,
                                .no_sync = o->no_sync,
-                               .checkpoint_pages = l->memory.pages / STORE_CHECKPOINT_PAGE_BYTES};
+                               .checkpoint_pages =
+                                   l->memory.most[MEMORY_PAGES] / STORE_CHECKPOINT_PAGE_BYTES};
     TRY(store_open(&l->store, &so, ec));
     enum err e = store_view_open(&l->newest, l->store, UINT64_MAX);
     if (e != ERR_OK)
@@ -55,11 +57,11 @@ static enum err open_executor(struct ledger *l, const struct ledger_options *o,
         .config = l->genesis->config,
         .reader = store_state_reader(l->newest),
         .tier = o->tier,
-        .code_cache_bytes = l->memory.code,
-        .world_cache_bytes = l->memory.world,
+        .code_cache_bytes = l->memory.most[MEMORY_CODE],
+        .world_cache_bytes = l->memory.most[MEMORY_WORLD],
     };
     l->chain = chain_new(&co);
-    l->trie = state_trie_new(store_trie_source(l->newest), l->memory.trie);
+    l->trie = state_trie_new(store_trie_source(l->newest), l->memory.most[MEMORY_TRIE]);
     if (l->chain == NULL || l->trie == NULL)
         FAIL(ec, ERR_NOMEM, "out of memory for the executor");
     return ERR_OK;
@@ -167,6 +169,9 @@ static void commit_rows(struct ledger *l, struct derived_block *b,
     commit_later(l);
     store_block_commit(l->store, at);
     state_trie_trim(l->trie);
+    metric_set(&node_memory_bytes[MEMORY_WORLD], (int64_t)world_bytes(chain_world(l->chain)));
+    metric_set(&node_memory_bytes[MEMORY_TRIE], (int64_t)state_trie_bytes(l->trie));
+    metric_set(&node_memory_bytes[MEMORY_CODE], (int64_t)chain_code_bytes(l->chain));
     l->head = b->header;
     l->head_hash = b->hash;
     l->head_seq = at->seq;
@@ -449,12 +454,12 @@ enum err ledger_rewind(struct ledger *l, uint64_t to_block, uint64_t epoch, uint
 
 bool ledger_checkpoint_due(struct ledger *l) {
     return store_dirty_rows(l->store) >= l->checkpoint_rows ||
-           store_delta_bytes(l->store) >= l->memory.rows / 2;
+           store_delta_bytes(l->store) >= l->memory.most[MEMORY_ROWS] / 2;
 }
 
 bool ledger_rows_full(struct ledger *l) {
     return store_dirty_rows(l->store) >= LEDGER_ROWS_FACTOR * l->checkpoint_rows ||
-           store_delta_bytes(l->store) >= l->memory.rows;
+           store_delta_bytes(l->store) >= l->memory.most[MEMORY_ROWS];
 }
 
 enum err ledger_checkpoint(struct ledger *l, struct err_ctx *ec) {

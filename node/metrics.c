@@ -27,11 +27,31 @@ static void update_pool(struct pool *p) {
     pthread_mutex_unlock(&p->lock);
 }
 
+/* World, trie and code say it themselves, block by block. */
+static void update_memory(struct sequencer *s) {
+    struct ledger *l = s->o.ledger;
+    struct store_stats st;
+    struct metric_gauge *g = node_memory_bytes;
+    int64_t rest = (int64_t)memory_anonymous();
+    metric_set(&g[MEMORY_ROWS], (int64_t)store_delta_bytes(l->store));
+    if (store_stat(l->store, &st) == ERR_OK)
+        metric_set(&g[MEMORY_PAGES],
+                   (int64_t)(st.checkpoint_pages_most * STORE_CHECKPOINT_PAGE_BYTES));
+    metric_set(&g[MEMORY_POOL], (int64_t)pool_bytes(s->o.pool));
+    metric_set(&g[MEMORY_INGRESS], (int64_t)atomic_load(&s->ingress_bytes));
+    for (size_t p = 0; p < MEMORY_REST; p++)
+        rest -= metric_level(&g[p]);
+    metric_set(&g[MEMORY_REST], rest > 0 ? rest : 0);
+    for (size_t p = 0; p < MEMORY_PARTS; p++)
+        metric_set(&node_memory_limit_bytes[p], (int64_t)l->memory.most[p]);
+}
+
 void node_metrics_print(void *sequencer, struct buf *out) {
     struct sequencer *s = sequencer;
     struct ledger *l = s->o.ledger;
     state_metrics_update(l->store, l->log, l->receipts);
     update_pool(s->o.pool);
+    update_memory(s);
     metric_set(&node_ingress, (int64_t)ring_len(&s->ingress));
     metric_set(&node_blocks_unsynced, (int64_t)atomic_load(&s->unsynced));
     metric_print(out);

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/metric.h"
 #include "node/differences.h"
+#include "node/memory.h"
 
 #define METRIC_DEF "node/metrics.def"
 #include "base/metric_declare.inc"

@@ -37,6 +37,17 @@ void pool_tx_free(struct pool_tx *t) {
     free(t);
 }
 
+size_t pool_tx_bytes(const struct pool_tx *t) {
+    return sizeof(*t) + t->arena.total_bytes;
+}
+
+size_t pool_bytes(struct pool *p) {
+    pthread_mutex_lock(&p->lock);
+    size_t n = p->memory;
+    pthread_mutex_unlock(&p->lock);
+    return n;
+}
+
 void pool_init(struct pool *p, struct pool_limits limits) {
     *p = (struct pool){.limits = limits};
     pthread_mutex_init(&p->lock, NULL);
@@ -151,10 +162,13 @@ static void link_tx(struct pool *p, struct pool_tx *t, struct pool_tx *prev) {
     *(next != NULL ? &next->prev_of_sender : &s->last) = t;
     *(prev != NULL ? &prev->next_of_sender : &s->first) = t;
     CHECK(map_put(&p->by_hash, t->tx.hash.b, &t) == ERR_OK);
+    t->counted = pool_tx_bytes(t);
+    p->memory += t->counted;
 }
 
 static void unlink_tx(struct pool *p, struct pool_tx *t) {
     leave_state(p, t);
+    p->memory -= t->counted;
     struct sender *s = sender_of(p, &t->tx.sender);
     struct pool_tx *prev = t->prev_of_sender, *next = t->next_of_sender;
     *(next != NULL ? &next->prev_of_sender : &s->last) = prev;
@@ -213,6 +227,8 @@ static bool fits_in_place(const struct pool *p, const struct pool_tx *t,
                           const struct pool_tx *old) {
     bool ready = old->state == POOL_READY;
     size_t others = (ready ? p->ready_bytes : p->gapped_bytes) - old->tx.raw.len;
+    if (p->memory - old->counted + pool_tx_bytes(t) > POOL_MEMORY_MAX)
+        return false;
     return others + t->tx.raw.len <= (ready ? POOL_READY_BYTES_MAX : POOL_GAPPED_BYTES_MAX);
 }
 
@@ -263,7 +279,8 @@ static bool sponsored_fits(const struct pool *p, const struct pool_tx *t, size_t
 /* Whether one more may wait for a nonce, `gapped` of its sender waiting already. */
 static bool gapped_fits(const struct pool *p, const struct pool_tx *t, size_t gapped) {
     return gapped < p->limits.gapped_per_sender && p->gapped_count < p->limits.gapped_max &&
-           p->gapped_bytes + t->tx.raw.len <= POOL_GAPPED_BYTES_MAX && sponsored_fits(p, t, gapped);
+           p->gapped_bytes + t->tx.raw.len <= POOL_GAPPED_BYTES_MAX &&
+           p->memory + pool_tx_bytes(t) <= POOL_MEMORY_MAX / 2 && sponsored_fits(p, t, gapped);
 }
 
 static enum pool_verdict add_gapped(struct pool *p, struct pool_tx *t, const struct place *at) {
@@ -303,7 +320,8 @@ static enum pool_verdict add_locked(struct pool *p, struct pool_tx *t, uint64_t 
     if (t->tx.nonce != at.expected)
         return add_gapped(p, t, &at);
     size_t ready_max = p->limits.ready_max != 0 ? p->limits.ready_max : POOL_READY_MAX;
-    if (p->ready_count >= ready_max || p->ready_bytes + t->tx.raw.len > POOL_READY_BYTES_MAX)
+    if (p->ready_count >= ready_max || p->ready_bytes + t->tx.raw.len > POOL_READY_BYTES_MAX ||
+        p->memory + pool_tx_bytes(t) > POOL_MEMORY_MAX)
         return POOL_FULL;
     link_tx(p, t, at.prev);
     ready_push(p, t);

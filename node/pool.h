@@ -25,6 +25,8 @@ enum {
     POOL_READY_MAX = 8192,
     POOL_READY_BYTES_MAX = 32 << 20,
     POOL_GAPPED_BYTES_MAX = 16 << 20,
+    POOL_MEMORY_MAX = 48 << 20, /* of all, EXECUTED ones that wait for the disk included; half of it
+                                   when another GAPPED one comes */
     POOL_REPLACE_PERCENT = 10,
     /* GAPPED ones that only a universe's policy lets in cost their senders nothing: */
     POOL_SPONSORED_PER_UNIVERSE = 256,
@@ -51,6 +53,7 @@ struct pool_tx {
     uint64_t record_seq;  /* its POOL record, 0: none */
     uint64_t sponsor;     /* universe without whose money it would not wait here; 0: none */
     uint8_t replacements; /* that led to it while its nonce was ahead */
+    size_t counted;       /* its bytes in the pool's `memory` */
     struct pool_tx *prev_of_sender, *next_of_sender;
     struct pool_tx *prev_ready, *next_ready; /* also the link of lists outside the pool */
 };
@@ -59,6 +62,8 @@ struct pool_tx {
  * tx_decode. */
 enum err pool_tx_new(struct pool_tx **out, bytes envelope, struct err_ctx *ec) MUST_USE;
 void pool_tx_free(struct pool_tx *t);
+/* Memory that it takes. */
+size_t pool_tx_bytes(const struct pool_tx *t);
 
 struct pool_limits {
     size_t ready_max; /* at most POOL_READY_MAX; 0: that many */
@@ -72,13 +77,15 @@ struct pool {
     struct map by_sender; /* address -> first struct pool_tx * */
     struct map sponsored; /* universe -> how many GAPPED ones it would pay for */
     struct pool_tx *ready_first, *ready_last;
-    size_t ready_count, ready_bytes, gapped_count, gapped_bytes;
+    size_t ready_count, ready_bytes, gapped_count, gapped_bytes; /* bytes of envelopes */
+    size_t memory;                                               /* of all */
 };
 void pool_init(struct pool *p, struct pool_limits limits);
 /* Limits from now on; what is in the pool stays. Any thread. */
 void pool_set_limits(struct pool *p, struct pool_limits limits);
 /* Frees all transactions in it; nobody is answered. */
 void pool_clear(struct pool *p);
+size_t pool_bytes(struct pool *p); /* of its transactions in memory */
 
 enum pool_verdict {
     POOL_ADDED_READY,

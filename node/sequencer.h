@@ -24,7 +24,7 @@
 
 enum {
     SEQUENCER_INGRESS_MAX = 8192, /* submissions that wait to be looked at; more get -32005 */
-    SEQUENCER_INGRESS_BYTES_MAX = 64 << 20, /* of memory that they take, likewise */
+    SEQUENCER_INGRESS_BYTES_MAX = 24 << 20, /* of memory that they take, likewise */
     SEQUENCER_BLOCKS_UNSYNCED_MAX = 64,
     SEQUENCER_POOL_RECORD_AGE =
         100000, /* records after which a transaction that still waits is written anew: a start

@@ -95,14 +95,9 @@ enum tx_verdict submit_form_verdict(const struct tx *tx) {
     return TX_OK;
 }
 
-/* What a submission takes in memory while it waits, about. */
-static size_t footprint(const struct pool_tx *t) {
-    return sizeof(*t) + 2 * t->tx.raw.len;
-}
-
 /* False: full. */
 static bool enter(struct sequencer *s, struct pool_tx *t) {
-    size_t size = footprint(t), before = atomic_fetch_add(&s->ingress_bytes, size);
+    size_t size = pool_tx_bytes(t), before = atomic_fetch_add(&s->ingress_bytes, size);
     if (before + size <= SEQUENCER_INGRESS_BYTES_MAX && ring_push(&s->ingress, &t))
         return true;
     atomic_fetch_sub(&s->ingress_bytes, size);
@@ -112,7 +107,7 @@ static bool enter(struct sequencer *s, struct pool_tx *t) {
 size_t submit_take(struct sequencer *s, struct pool_tx **out, size_t max) {
     size_t n = ring_pop_many(&s->ingress, out, max), sum = 0;
     for (size_t i = 0; i < n; i++)
-        sum += footprint(out[i]);
+        sum += pool_tx_bytes(out[i]);
     atomic_fetch_sub(&s->ingress_bytes, sum);
     return n;
 }

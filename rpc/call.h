@@ -74,6 +74,7 @@ struct rpc_context {
     struct chain_config chain;
     const struct node_commands *node;
     const char *client_version;
+    size_t reader_count;           /* that keep memory (rpc/reader.h); 0: one */
     _Atomic uint64_t call_gas_cap; /* of eth_call and estimates */
     _Atomic uint32_t call_time_ms; /* of one call's work as far as it can be interrupted */
     _Atomic size_t reply_bytes_max;

@@ -8,8 +8,9 @@
 #include <stdlib.h>
 
 enum {
-    CALL_CODE_CACHE_BYTES = 16 << 20,
-    CALL_WORLD_CACHE_BYTES = 16 << 20,
+    CALL_CODE_PARTS = 3, /* of the fourths of what a reader keeps: code; the rest is state, which
+                            it keeps for a block's time */
+    VIEW_KEPT_BYTES = 4 << 20, /* of rows that an old state's view has taken in, between calls */
     ARENA_CHUNK_BYTES = 64 << 10,
     VIEW_TRIES_MAX = 3, /* a block can be unwound between choosing and opening it */
 };
@@ -120,6 +121,8 @@ void rpc_reader_run(struct rpc_reader *r, struct rpc_call *calls, size_t count) 
             c->method->run(c);
         }
         check_state(r, c);
+        if (r->state != NULL && store_view_bytes(r->state) > VIEW_KEPT_BYTES)
+            drop_state(r);
         finish_call(c);
         arena_reset(&r->arena);
     }
@@ -254,18 +257,24 @@ static hash32 block_hash(void *ctx, uint64_t number) {
     return index_hash_of(r->state, number);
 }
 
+static size_t bytes_kept(const struct rpc_context *cx) {
+    size_t each = RPC_READERS_BYTES / (cx->reader_count != 0 ? cx->reader_count : 1);
+    return each < RPC_READER_BYTES_MAX ? each : RPC_READER_BYTES_MAX;
+}
+
 struct chain *rpc_executor(struct rpc_call *c, uint64_t number) {
     struct rpc_reader *r = c->reader;
     struct store_view *v = rpc_state_view(c, number);
     if (v == NULL)
         return NULL;
     if (r->chain == NULL) {
+        size_t kept = bytes_kept(r->cx);
         struct chain_options o = {
             .config = r->cx->chain,
             .reader = store_state_reader(v),
             .tier = EVM_TIER_FAST,
-            .code_cache_bytes = CALL_CODE_CACHE_BYTES,
-            .world_cache_bytes = CALL_WORLD_CACHE_BYTES,
+            .code_cache_bytes = kept / 4 * CALL_CODE_PARTS,
+            .world_cache_bytes = kept / 4 * (4 - CALL_CODE_PARTS),
             .block_hash = block_hash,
             .block_hash_ctx = r,
         };

@@ -13,6 +13,10 @@ enum {
         256 << 20 /* one call's memory: the largest block with its receipts fits many times */
 };
 
+/* State and decoded code that all readers keep together, and one of them at most. */
+#define RPC_READERS_BYTES ((size_t)64 << 20)
+#define RPC_READER_BYTES_MAX ((size_t)16 << 20)
+
 struct rpc_reader;
 struct rpc_reader *rpc_reader_new(const struct rpc_context *cx) MUST_USE;
 void rpc_reader_free(struct rpc_reader *r);

@@ -1012,6 +1012,7 @@ static enum err start_engine(struct rpc_server *s, const struct rpc_options *o,
         .chain = o->chain,
         .node = o->commands,
         .client_version = o->client_version,
+        .reader_count = o->readers + 2, /* the event loop's and the feed's */
         .call_gas_cap = o->policy.call_gas_cap,
         .call_time_ms = o->policy.call_time_ms,
         .reply_bytes_max = o->policy.reply_bytes_max,

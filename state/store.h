@@ -51,7 +51,8 @@ enum {
     STORE_CHECKPOINT_PAGE_BYTES = 4096 + 16, /* a page of LMDB's in memory */
     STORE_VIEWS_MAX = 1000,                  /* open at a time, in one process */
     STORE_OVERLAY_ROWS_MAX = 4 << 20, /* rows that differ between a view and a later checkpoint, for
-                                         tables without an index */
+                                         tables without an index, */
+    STORE_OVERLAY_BYTES_MAX = 256 << 20, /* and the memory that they may take */
 };
 #define STORE_NO_BLOCK UINT64_MAX /* block number before block 0: an empty store */
 
@@ -162,7 +163,7 @@ struct store_stats {
     uint64_t rows[TABLE_COUNT]; /* in LMDB */
     /* Since the store was opened. */
     uint64_t checkpoint_count, checkpoint_rows;
-    uint64_t
+    uint64_t checkpoint_pages_most, /* that one transaction was expected to change, at most */
         checkpoint_pages_written; /* bytes that the checkpoints' threads wrote, in pages of 4 KiB */
 };
 enum err store_stat(struct store *s, struct store_stats *out) MUST_USE;
@@ -176,9 +177,9 @@ enum err store_stat(struct store *s, struct store_stats *out) MUST_USE;
  * When a checkpoint has passed the view's block: ACCT and STOR are read through the change sets
  * (O(log n) at any depth), look-ups by block hide what is above, and UNDO tables (and all cursors
  * over ACCT and STOR) take the rows that changed since into RAM once. If those are more than
- * STORE_OVERLAY_ROWS_MAX, the view turns stale. NONE tables always show their newest row. HIA and
- * HIS are made by the checkpoint from CSA and CSS; a view of a block shows them whole, the writer's
- * own has none of them. */
+ * STORE_OVERLAY_ROWS_MAX or STORE_OVERLAY_BYTES_MAX, the view turns stale. NONE tables always show
+ * their newest row. HIA and HIS are made by the checkpoint from CSA and CSS; a view of a block
+ * shows them whole, the writer's own has none of them. */
 struct store_view;
 /* At `block_num` <= durable, or the writer's own newest state, rows of the open block included,
  * with block_num = UINT64_MAX (writer thread only). ERR_NOT_FOUND above durable, ERR_PRUNED,
@@ -186,6 +187,8 @@ struct store_view;
 enum err store_view_open(struct store_view **out, struct store *s, uint64_t block_num) MUST_USE;
 void store_view_close(struct store_view *v);
 uint64_t store_view_block(const struct store_view *v);
+/* Memory of the rows that the view has taken for itself. */
+size_t store_view_bytes(struct store_view *v);
 /* The block it was opened at was unwound since, or its undo data is gone: answers are void. Ask
  * after reading. */
 bool store_view_stale(const struct store_view *v);

@@ -272,6 +272,13 @@ static void learn_rows_fit(struct store *s, uint64_t rows, uint64_t pages) {
         s->rows_fit = rows * (s->pages_max - s->pages_max / FIT_MARGIN) / pages;
 }
 
+static void note_pages(struct store *s, uint64_t pages) {
+    pthread_mutex_lock(&s->set_lock);
+    if (pages > s->checkpoint_pages)
+        s->checkpoint_pages = pages;
+    pthread_mutex_unlock(&s->set_lock);
+}
+
 /* Up to `to`, or as far as the pages go. `set`: all deltas with these blocks. */
 static int transact_some(struct move *m, const struct store_set *set, uint64_t to,
                          struct store_block *out_end) {
@@ -285,6 +292,7 @@ static int transact_some(struct move *m, const struct store_set *set, uint64_t t
         buf_init(&m->history, SIZE_MAX / 2);
         int rc = transact(m, set, &out_end->at);
         buf_clear(&m->history);
+        note_pages(s, pages_changed(&m->pages));
         if (!m->too_much)
             return rc;
     }
@@ -367,6 +375,7 @@ enum err store_stat(struct store *s, struct store_stats *out) {
     pthread_mutex_lock(&s->set_lock);
     stats.checkpoint_count = s->checkpoint_count;
     stats.checkpoint_rows = s->checkpoint_rows;
+    stats.checkpoint_pages_most = s->checkpoint_pages;
     stats.checkpoint_pages_written = s->checkpoint_bytes / 4096;
     pthread_mutex_unlock(&s->set_lock);
     *out = stats;

@@ -73,7 +73,7 @@ struct store {
     _Atomic uint64_t set_seq; /* of `set`; views compare it with theirs */
     struct store_applied applied;
     uint64_t applied_rows; /* that deltas ever got up to the end of that block */
-    uint64_t checkpoint_count, checkpoint_rows, checkpoint_bytes;
+    uint64_t checkpoint_count, checkpoint_rows, checkpoint_bytes, checkpoint_pages;
 
     /* lmdb_lock: */
     uint64_t pages_max; /* of a checkpoint's transaction; 0: any number */

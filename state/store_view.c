@@ -242,6 +242,11 @@ static bool change_after(struct store_view *v, enum table_id table, bytes key, b
 
 /* --- overlays: the rows at the view's block of what changed up to the checkpoint ------------ */
 
+static bool overlay_fits(const struct store_view *v) {
+    return v->overlay_rows <= STORE_OVERLAY_ROWS_MAX &&
+           delta_bytes(v->overlay) <= STORE_OVERLAY_BYTES_MAX;
+}
+
 static void overlay_add(struct store_view *v, enum table_id table, bytes key, bool absent,
                         bytes value) {
     struct raw_key k;
@@ -260,7 +265,7 @@ static void overlay_changes(struct store_view *v, enum table_id changes, enum ta
     be64_store(from, v->tick);
     MDB_val k = {.mv_size = sizeof from, .mv_data = from}, value;
     int rc = mdb_cursor_get(c, &k, &value, MDB_SET_RANGE);
-    while (rc == 0 && v->overlay_rows <= STORE_OVERLAY_ROWS_MAX) {
+    while (rc == 0 && overlay_fits(v)) {
         bytes key = bytes_of_mdb(k);
         CHECK(key.len > 8);
         overlay_add(v, of, bytes_of(key.ptr + 8, key.len - 8), value.mv_size == 0,
@@ -297,7 +302,7 @@ static void overlay_undos(struct store_view *v, enum table_id of) {
     must(mdb_cursor_open(v->txn, v->store->dbi[TABLE_UNDO], &c));
     MDB_val k, value;
     int rc = mdb_cursor_get(c, &k, &value, MDB_LAST);
-    while (rc == 0 && v->overlay_rows <= STORE_OVERLAY_ROWS_MAX) {
+    while (rc == 0 && overlay_fits(v)) {
         bytes key = bytes_of_mdb(k);
         CHECK(key.len > UNDO_KEY_PREFIX);
         if (be64_load(key.ptr) < v->tick)
@@ -338,6 +343,13 @@ static void overlay_history(struct store_view *v, enum table_id table) {
         }
 }
 
+size_t store_view_bytes(struct store_view *v) {
+    pthread_mutex_lock(&v->lock);
+    size_t len = v->overlay != NULL ? delta_bytes(v->overlay) : 0;
+    pthread_mutex_unlock(&v->lock);
+    return len;
+}
+
 bool view_overlay(struct store_view *v, enum table_id table) {
     enum table_unwind rule = table_info[table].unwind;
     bool history = rule == TABLE_UNWIND_HISTORY;
@@ -348,7 +360,7 @@ bool view_overlay(struct store_view *v, enum table_id table) {
                                                  newest state would not be */
     uint32_t bit = (uint32_t)1 << table;
     if ((v->overlay_tables & bit) != 0)
-        return v->overlay_rows <= STORE_OVERLAY_ROWS_MAX;
+        return overlay_fits(v);
     if (v->overlay == NULL) {
         v->overlay = delta_new(v->store->seed);
         v->overlay_tick = v->lmdb_tick;
@@ -360,7 +372,7 @@ bool view_overlay(struct store_view *v, enum table_id table) {
     else
         overlay_changes(v, changes_of(table), table);
     v->overlay_tables |= bit;
-    if (v->overlay_rows <= STORE_OVERLAY_ROWS_MAX)
+    if (overlay_fits(v))
         return true;
     atomic_store_explicit(&v->stale, true, memory_order_release);
     return false;

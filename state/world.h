@@ -25,6 +25,8 @@ void world_reset(struct world *w, struct state_reader reader);
  * reader shows the last block's rows. Code and code slots of dropped entries end. What a block adds
  * over the budget is bounded by its gas alone. */
 void world_trim(struct world *w, size_t budget_bytes);
+/* Memory of the cache now. */
+size_t world_bytes(const struct world *w);
 
 /* --- reads ---------------------------------------------------------------------------------- */
 /* Exists in the sense of the trie (after EIP-161 an existing account is never empty at a block's

@@ -495,6 +495,21 @@ static size_t cached_bytes(const struct world *w) {
            w->code_bytes - orphans;
 }
 
+static size_t pool_bytes(const struct wpool *p) {
+    return (size_t)p->slab_count * WPOOL_SLAB_OBJECTS * p->obj_bytes +
+           p->slab_cap * sizeof *p->slabs + p->free_cap * sizeof *p->free_list;
+}
+
+static size_t table_bytes(const struct wtable *t) {
+    return ((size_t)t->mask + 1) * sizeof *t->cells;
+}
+
+size_t world_bytes(const struct world *w) {
+    return pool_bytes(&w->accounts) + pool_bytes(&w->slots) + table_bytes(&w->account_table) +
+           table_bytes(&w->slot_table) + table_bytes(&w->transient_table) + w->code_bytes +
+           w->tx_arena.total_bytes + w->block_arena.total_bytes;
+}
+
 static void clock_step_slots(struct world *w) {
     w->slot_hand = (w->slot_hand + 1) % w->slots.used;
     struct wslot *s = wpool_at(&w->slots, w->slot_hand);

@@ -9,13 +9,14 @@
 static struct arena arena;
 
 /* A transaction of sender `who` as the pool holds it; the key's number is in the first byte. */
-static struct pool_tx *make(uint8_t who, uint64_t nonce, uint64_t max_fee) {
+static struct pool_tx *make_with(uint8_t who, uint64_t nonce, uint64_t max_fee, bytes data) {
     struct tx tx = {.type = TX_DYNAMIC_FEE,
                     .has_chain_id = true,
                     .chain_id = 1,
                     .nonce = nonce,
                     .gas_limit = 21000,
-                    .max_fee = u256_from_u64(max_fee)};
+                    .max_fee = u256_from_u64(max_fee),
+                    .data = data};
     uint8_t key[32] = {[0] = who, [31] = 1};
     struct pool_tx *t = NULL;
     if (arena.chunk_bytes == 0)
@@ -24,6 +25,10 @@ static struct pool_tx *make(uint8_t who, uint64_t nonce, uint64_t max_fee) {
     CHECK(pool_tx_new(&t, tx.raw, NULL) == ERR_OK);
     CHECK(tx_recover_sender(&t->tx) == ERR_OK);
     return t;
+}
+
+static struct pool_tx *make(uint8_t who, uint64_t nonce, uint64_t max_fee) {
+    return make_with(who, nonce, max_fee, bytes_of(NULL, 0));
 }
 
 static struct pool_tx *replaced;
@@ -307,5 +312,50 @@ Test(pool, sponsored_gapped_ones) {
     pool_remove(&p, first); /* one place is free again */
     pool_tx_free(first);
     cr_expect_eq(add(&p, again, 0), POOL_ADDED_GAPPED);
+    pool_clear(&p);
+}
+
+/* Goal: what is executed and waits for the disk has memory too: all of it together is bounded, and
+ * those that wait for a nonce leave half of that to the others. */
+Test(pool, memory, .timeout = 60) {
+    static uint8_t data[80000];
+    struct pool p;
+    pool_init(&p, (struct pool_limits){.gapped_max = 1000, .gapped_per_sender = 1000});
+    enum pool_verdict v;
+    struct pool_tx *first = NULL, *t;
+    uint64_t nonce = 0, gapped = 0;
+    for (;; nonce++) {
+        t = make_with(1, nonce, 10, bytes_of(data, sizeof data));
+        v = add(&p, t, nonce);
+        if (v != POOL_ADDED_READY)
+            break;
+        first = first != NULL ? first : t;
+        expect_first(&p, t);
+        cr_assert(pool_bytes(&p) <= POOL_MEMORY_MAX);
+        cr_assert(pool_bytes(&p) >= (nonce + 1) * sizeof data);
+    }
+    cr_assert_eq(v, POOL_FULL);
+    cr_assert_eq(p.ready_count, 0);
+    cr_assert(POOL_MEMORY_MAX - pool_bytes(&p) < 2 * sizeof data);
+    struct pool_tx *waits = make(2, 5, 10);
+    cr_expect_eq(add(&p, waits, 0), POOL_GAPPED_FULL);
+    pool_tx_free(waits);
+    pool_remove(&p, first);
+    pool_tx_free(first);
+    cr_assert_eq(add(&p, t, nonce), POOL_ADDED_READY);
+    pool_clear(&p);
+
+    pool_init(&p, (struct pool_limits){.gapped_max = 1000, .gapped_per_sender = 1000});
+    for (;; gapped++) {
+        t = make_with(1, 1 + gapped, 10, bytes_of(data, sizeof data));
+        v = add(&p, t, 0);
+        if (v != POOL_ADDED_GAPPED)
+            break;
+    }
+    cr_assert_eq(v, POOL_GAPPED_FULL);
+    cr_assert(gapped > 100 && pool_bytes(&p) <= POOL_MEMORY_MAX / 2);
+    pool_tx_free(t);
+    t = make_with(3, 0, 10, bytes_of(data, sizeof data));
+    cr_assert_eq(add(&p, t, 0), POOL_ADDED_READY);
     pool_clear(&p);
 }
