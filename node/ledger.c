@@ -51,6 +51,11 @@ static enum err open_store(struct ledger *l, const struct ledger_options *o, str
     return l->kv != NULL ? ERR_OK : ERR_NOMEM;
 }
 
+/* Caches pass their budget by what one block adds. */
+static size_t without_margin(size_t share) {
+    return share - share / 16;
+}
+
 static enum err open_executor(struct ledger *l, const struct ledger_options *o,
                               struct err_ctx *ec) {
     struct chain_options co = {
@@ -58,10 +63,11 @@ static enum err open_executor(struct ledger *l, const struct ledger_options *o,
         .reader = store_state_reader(l->newest),
         .tier = o->tier,
         .code_cache_bytes = l->memory.most[MEMORY_CODE],
-        .world_cache_bytes = l->memory.most[MEMORY_WORLD],
+        .world_cache_bytes = without_margin(l->memory.most[MEMORY_WORLD]),
     };
     l->chain = chain_new(&co);
-    l->trie = state_trie_new(store_trie_source(l->newest), l->memory.most[MEMORY_TRIE]);
+    l->trie =
+        state_trie_new(store_trie_source(l->newest), without_margin(l->memory.most[MEMORY_TRIE]));
     if (l->chain == NULL || l->trie == NULL)
         FAIL(ec, ERR_NOMEM, "out of memory for the executor");
     return ERR_OK;
@@ -170,7 +176,7 @@ static void commit_rows(struct ledger *l, struct derived_block *b,
     store_block_commit(l->store, at);
     state_trie_trim(l->trie);
     metric_set(&node_memory_bytes[MEMORY_WORLD], (int64_t)world_bytes(chain_world(l->chain)));
-    metric_set(&node_memory_bytes[MEMORY_TRIE], (int64_t)state_trie_bytes(l->trie));
+    metric_set(&node_memory_bytes[MEMORY_TRIE], (int64_t)state_trie_held(l->trie));
     metric_set(&node_memory_bytes[MEMORY_CODE], (int64_t)chain_code_bytes(l->chain));
     l->head = b->header;
     l->head_hash = b->hash;

@@ -87,6 +87,8 @@ void state_trie_take_rows(struct state_trie *t, trie_row_fn fn, void *ctx);
 void state_trie_trim(struct state_trie *t);
 /* Memory of the nodes in RAM now. */
 size_t state_trie_bytes(const struct state_trie *t);
+/* Memory that it has from the system: more, because freed nodes leave room for nodes alone. */
+size_t state_trie_held(const struct state_trie *t);
 
 /* RLP nodes from the root to the key (EIP-1186): proves presence or absence. Nodes live in `a`; an
  * embedded node is inside its parent and not listed. The source shows the state of the last apply.

@@ -42,6 +42,7 @@ static void add_slab(struct tmem *m) {
     s->next = m->slabs;
     m->slabs = s;
     m->small_slabs += huge ? 0 : 1;
+    m->slab_bytes += huge ? HUGE_PAGE_BYTES : SMALL_SLAB_BYTES;
     m->bump = s->data;
     m->bump_left = (huge ? HUGE_PAGE_BYTES : SMALL_SLAB_BYTES) - offsetof(struct tmem_slab, data);
 }

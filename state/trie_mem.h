@@ -22,6 +22,7 @@ struct tmem {
     uint8_t *bump;
     size_t bump_left;
     size_t live_bytes; /* of the pieces taken */
+    size_t slab_bytes; /* of all slabs: these, freed ones, and what was never handed out */
 };
 
 /* A piece of size_class * TMEM_STEP bytes, aligned to TMEM_STEP; size_class is in

@@ -304,14 +304,25 @@ size_t state_trie_bytes(const struct state_trie *t) {
     return t->mem.live_bytes + t->tree_count * sizeof(struct tree);
 }
 
+size_t state_trie_held(const struct state_trie *t) {
+    return t->mem.slab_bytes + t->tree_count * sizeof(struct tree);
+}
+
+/* What is held never shrinks: by as much as it has passed the budget more is dropped, so that the
+ * next block finds room in what is held. */
+static size_t trim_target(const struct state_trie *t) {
+    size_t held = state_trie_held(t), over = held > t->budget_bytes ? held - t->budget_bytes : 0;
+    return over < t->budget_bytes / 2 ? t->budget_bytes - over : t->budget_bytes / 2;
+}
+
 void state_trie_trim(struct state_trie *t) {
     if (trie_in_ram(t))
         return;
     CHECK(t->row_count == 0);
     /* The hand comes to each tree at most twice: once to take the marks away, once more for what
      * they kept. */
-    size_t trees_left = 2 * t->tree_count + 2;
-    while (state_trie_bytes(t) > t->budget_bytes && trees_left > 0) {
+    size_t trees_left = 2 * t->tree_count + 2, target = trim_target(t);
+    while (state_trie_bytes(t) > target && trees_left > 0) {
         struct tree *tree = t->hand;
         if (tree != &t->accounts && !tree->used) {
             tree_drop(t, tree);

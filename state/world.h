@@ -23,7 +23,8 @@ void world_reset(struct world *w, struct state_reader reader);
 /* Drops cached entries, those not used lately first, when they exceed `budget_bytes` (about 270
  * bytes per account, 240 per slot, and code, one copy per hash). Only between blocks, once the
  * reader shows the last block's rows. Code and code slots of dropped entries end. What a block adds
- * over the budget is bounded by its gas alone. */
+ * over the budget is bounded by its gas alone; memory once taken stays, and for what is taken over
+ * the budget as much less is cached. */
 void world_trim(struct world *w, size_t budget_bytes);
 /* Memory of the cache now. */
 size_t world_bytes(const struct world *w);

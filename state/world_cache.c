@@ -526,10 +526,18 @@ static void clock_step_accounts(struct world *w) {
         a->used = false;
 }
 
+/* What is held never shrinks: by as much as it has passed the budget more is dropped, so that the
+ * next block finds room in what is held. */
+static size_t trim_target(const struct world *w, size_t budget) {
+    size_t held = world_bytes(w), over = held > budget ? held - budget : 0;
+    return over < budget / 2 ? budget - over : budget / 2;
+}
+
 void world_trim(struct world *w, size_t budget_bytes) {
     CHECK(w->dirty_accounts.count == 0);
     if (w->code_bytes > w->code_swept_bytes + w->code_swept_bytes / 4 + CODE_SWEEP_BYTES)
         code_sweep(w);
+    budget_bytes = trim_target(w, budget_bytes);
     if (cached_bytes(w) <= budget_bytes)
         return;
     w->last = NULL;

@@ -47,6 +47,28 @@ Test(trie_page, the_budget_is_kept) {
     proof_set_clear(&p);
 }
 
+/* Goal: what is held of the system stops growing, though nodes of other sizes come and go. */
+Test(trie_page, memory_stays) {
+    struct proof_set p;
+    proof_set_init(&p, 20000, 10, SIZE_MAX, rng_seed(7));
+    state_trie_reset(p.trie);
+    size_t all = 0, idx[400], half = 0;
+    for (size_t round = 0; round < 200; round++) {
+        for (size_t i = 0; i < 400; i++)
+            idx[i] = i * 49 + round * 97 % 49;
+        change(&p, idx, 400);
+        if (round == 0)
+            p.trie->budget_bytes = all = state_trie_bytes(p.trie);
+        state_trie_trim(p.trie);
+        if (round == 100)
+            half = state_trie_held(p.trie);
+    }
+    cr_assert_gt(all, 100000);
+    cr_assert_geq(half, state_trie_bytes(p.trie));
+    cr_assert_eq(state_trie_held(p.trie), half);
+    proof_set_clear(&p);
+}
+
 Test(trie_page, what_is_used_stays) {
     struct proof_set p;
     proof_set_init(&p, 20000, 10, SIZE_MAX, rng_seed(6));
