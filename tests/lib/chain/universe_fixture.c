@@ -164,6 +164,26 @@ void make_sponsor(struct fixture *f, int owner, uint64_t id, const addr20 *targe
                     WORDS(W(id), W(64), W(1), A(*target)));
 }
 
+void add_target(struct fixture *f, int owner, uint64_t id, const addr20 *target, bytes call) {
+    uint8_t selector[32] = {0};
+    CHECK(call.len >= 4);
+    memcpy(selector, call.ptr, 4);
+    registry_ok(f, owner, 0, "addTargets(uint64,address[],bytes4[])",
+                WORDS(W(id), W(96), W(160), W(1), A(*target), W(1), u256_from_be32(selector)));
+}
+
+addr20 make_contract(struct fixture *f, int owner, uint64_t *out_id, bytes runtime) {
+    *out_id = make_universe(f, owner, "u");
+    return factory_deploy(f, owner, *out_id, 1, init_code(f, runtime));
+}
+
+addr20 make_sponsored(struct fixture *f, int owner, uint64_t *out_id, bytes runtime,
+                      uint64_t limit) {
+    addr20 a = make_contract(f, owner, out_id, runtime);
+    make_sponsor(f, owner, *out_id, &a, limit);
+    return a;
+}
+
 struct tx *free_tx(struct fixture *f, int from, const addr20 *to, bytes data, uint64_t gas) {
     struct tx *tx = arena_zalloc(&f->arena, sizeof *tx);
     tx->type = TX_DYNAMIC_FEE;

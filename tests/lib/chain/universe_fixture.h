@@ -49,6 +49,13 @@ addr20 factory_deploy(struct fixture *f, int from, uint64_t id, uint64_t salt, b
 /* Makes universe `id` pay for calls of `target` with less than four bytes of calldata: budgets of
  * `limit` wei an hour, 1 ether in the gas account, everything else wide open. */
 void make_sponsor(struct fixture *f, int owner, uint64_t id, const addr20 *target, uint64_t limit);
+/* Makes it pay for calls of `target` with this call's function. */
+void add_target(struct fixture *f, int owner, uint64_t id, const addr20 *target, bytes call);
+/* Universe *out_id, "u", of account `owner`, with one contract that runs `runtime`: where it is. */
+addr20 make_contract(struct fixture *f, int owner, uint64_t *out_id, bytes runtime);
+/* The same, and it pays for calls of the contract as make_sponsor has it. */
+addr20 make_sponsored(struct fixture *f, int owner, uint64_t *out_id, bytes runtime,
+                      uint64_t limit);
 /* As fixture_tx, with a fee cap of 0. */
 struct tx *free_tx(struct fixture *f, int from, const addr20 *to, bytes data, uint64_t gas);
 /* What applies to a transaction in a block of its own: its verdict. */

@@ -14,7 +14,19 @@ static const uint8_t stop[] = {0x00};
 static const uint8_t redeemer[] = {0x36, 0x5f, 0x5f, 0x37, 0x5f, 0x5f, 0x36, 0x5f, 0x5f, 0x60,
                                    0x6e, 0x5a, 0xf1, 0x15, 0x60, 0x01, 0x01, 0x5f, 0x55, 0x00};
 
-static struct derived_block submit(struct fixture *f, const addr20 *to, uint64_t gas) {
+static struct fixture f;
+
+static void setup(void) {
+    fixture_init(&f, &universe_options);
+}
+
+static void teardown(void) {
+    fixture_clear(&f);
+}
+
+TestSuite(sponsor_attacks, .init = setup, .fini = teardown);
+
+static struct derived_block submit(const addr20 *to, uint64_t gas) {
     struct fixture_ticket t = {.deposit = W(10 * FEE + gas * PRICE),
                                .max_submission = W(10 * FEE),
                                .max_fee = W(PRICE),
@@ -22,9 +34,9 @@ static struct derived_block submit(struct fixture *f, const addr20 *to, uint64_t
                                .refund_to = REFUND,
                                .beneficiary = BENEFICIARY,
                                .to = *to};
-    struct message m = fixture_submit_message(f, &t);
+    struct message m = fixture_submit_message(&f, &t);
     struct derived_block b;
-    cr_assert_eq(fixture_message(f, &b, &m, NULL), ERR_OK);
+    cr_assert_eq(fixture_message(&f, &b, &m, NULL), ERR_OK);
     cr_assert(b.tx_count >= 1 && b.txs[0].receipt.success);
     return b;
 }
@@ -32,18 +44,13 @@ static struct derived_block submit(struct fixture *f, const addr20 *to, uint64_t
 /* Donated gas would come back as ETH: a sponsored redeem reverts at any depth, and works for who
  * pays for it. */
 Test(sponsor_attacks, redeem) {
-    struct fixture f;
-    fixture_init(&f, &universe_options);
     static const addr20 target = {{0x99}};
-    uint64_t id = make_universe(&f, 1, "u");
-    addr20 a = factory_deploy(&f, 1, id, 1, init_code(&f, bytes_of(redeemer, sizeof redeemer)));
+    uint64_t id;
+    addr20 a = make_contract(&f, 1, &id, bytes_of(redeemer, sizeof redeemer));
     make_sponsor(&f, 1, id, NULL, ETHER);
-    hash32 ticket = submit(&f, &target, 0).txs[0].tx.hash;
+    hash32 ticket = submit(&target, 0).txs[0].tx.hash;
     bytes redeem = abi_call(&f, "redeem(bytes32)", WORDS(u256_from_be32(ticket.b)));
-    uint8_t be[32] = {0};
-    memcpy(be, redeem.ptr, 4);
-    registry_ok(&f, 1, 0, "addTargets(uint64,address[],bytes4[])",
-                WORDS(W(id), W(96), W(160), W(1), A(a), W(1), u256_from_be32(be)));
+    add_target(&f, 1, id, &a, redeem);
     struct world *w = chain_world(f.main.chain);
     struct tx *t = free_tx(&f, 2, &a, redeem, 400000);
     struct derived_block b;
@@ -58,18 +65,14 @@ Test(sponsor_attacks, redeem) {
     cr_assert_eq(fixture_block(&f, &b, &t, 1, 1, NULL), ERR_OK);
     cr_assert(!b.txs[0].result.charge.sponsored && b.tx_count == 2);
     cr_assert_eq(world_storage(w, &a, &U256_ZERO).w[0], 1);
-    fixture_clear(&f);
 }
 
 /* Retries are paid for by who scheduled them: no policy is asked. */
 Test(sponsor_attacks, retry) {
-    struct fixture f;
-    fixture_init(&f, &universe_options);
-    uint64_t id = make_universe(&f, 1, "u");
-    addr20 a = factory_deploy(&f, 1, id, 1, init_code(&f, bytes_of(stop, 1)));
-    make_sponsor(&f, 1, id, &a, ETHER);
+    uint64_t id;
+    addr20 a = make_sponsored(&f, 1, &id, bytes_of(stop, 1), ETHER);
     u256 before = gas_account(&f, id);
-    struct derived_block b = submit(&f, &a, 50000);
+    struct derived_block b = submit(&a, 50000);
     cr_assert(b.tx_count == 2 && b.txs[1].tx.type == TX_RETRY && b.txs[1].receipt.success);
     cr_assert(!b.txs[1].result.charge.sponsored && !b.txs[1].receipt.sponsored);
     u256 after = gas_account(&f, id);
@@ -78,22 +81,18 @@ Test(sponsor_attacks, retry) {
     /* To a paused universe: status 0, the intrinsic gas, the rest back, the ticket stays. */
     registry_ok(&f, 1, 0, "setPaused(uint64,bool)", WORDS(W(id), W(1)));
     u256 refunded = fixture_balance(&f, &REFUND);
-    b = submit(&f, &a, 50000);
+    b = submit(&a, 50000);
     cr_assert(b.tx_count == 2 && !b.txs[1].receipt.success);
     cr_assert_eq(b.txs[1].receipt.gas_used, 21000);
     cr_assert(retryable_exists(chain_world(f.main.chain), &b.txs[0].tx.hash, f.head.timestamp));
     u256 now = fixture_balance(&f, &REFUND);
     cr_assert_eq(now.w[0] - refunded.w[0], 9 * FEE + (50000 - 21000) * PRICE);
-    fixture_clear(&f);
 }
 
 /* What the parent passes on: the same rule, so a quota of URLs is none of consensus. */
 Test(sponsor_attacks, unsigned_from_the_parent) {
-    struct fixture f;
-    fixture_init(&f, &universe_options);
-    uint64_t id = make_universe(&f, 1, "u");
-    addr20 a = factory_deploy(&f, 1, id, 1, init_code(&f, bytes_of(stop, 1)));
-    make_sponsor(&f, 1, id, &a, ETHER);
+    uint64_t id;
+    addr20 a = make_sponsored(&f, 1, &id, bytes_of(stop, 1), ETHER);
     for (uint8_t i = 0; i < 4; i++) {
         uint8_t kind = i % 2;
         bool paused = i >= 2;
@@ -119,16 +118,12 @@ Test(sponsor_attacks, unsigned_from_the_parent) {
         cr_assert(b.txs[0].result.charge.sponsored && b.txs[0].receipt.success);
         cr_assert_eq(b.txs[0].receipt.universe, id);
     }
-    fixture_clear(&f);
 }
 
 /* What no rule lets in costs the universe nothing, whatever it costs to look at. */
 Test(sponsor_attacks, refused_costs_nothing) {
-    struct fixture f;
-    fixture_init(&f, &universe_options);
-    uint64_t id = make_universe(&f, 1, "u");
-    addr20 a = factory_deploy(&f, 1, id, 1, init_code(&f, bytes_of(stop, 1)));
-    make_sponsor(&f, 1, id, &a, ETHER);
+    uint64_t id;
+    addr20 a = make_sponsored(&f, 1, &id, bytes_of(stop, 1), ETHER);
     u256 before = gas_account(&f, id);
     static uint8_t fat[5000];
     struct tx *t = free_tx(&f, 2, &a, bytes_of(fat, sizeof fat), 1000000);
@@ -160,5 +155,4 @@ Test(sponsor_attacks, refused_costs_nothing) {
     cr_expect_eq(verdict_of(&f, t), TX_NONCE_TOO_HIGH);
     u256 after = gas_account(&f, id);
     cr_assert(u256_eq(&before, &after));
-    fixture_clear(&f);
 }

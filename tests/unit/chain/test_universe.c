@@ -15,32 +15,42 @@ static const uint8_t stop[] = {0x00};
 #define CODE(x) bytes_of(x, sizeof(x))
 #define NO_DATA bytes_of(NULL, 0)
 
+static struct fixture f;
+
+static void setup(void) {
+    fixture_init(&f, &universe_options);
+}
+
+static void teardown(void) {
+    fixture_clear(&f);
+}
+
+TestSuite(universe, .init = setup, .fini = teardown);
+
 /* What `a` creates next. */
-static addr20 created_by(struct fixture *f, const addr20 *a) {
+static addr20 created_by(const addr20 *a) {
     addr20 out;
-    evm_create_address(&out, a, world_nonce(chain_world(f->main.chain), a));
+    evm_create_address(&out, a, world_nonce(chain_world(f.main.chain), a));
     return out;
 }
 
-static void become_deployer(struct fixture *f, int owner, uint64_t id, int account) {
-    registry_ok(f, owner, 0, "offerDeployer(uint64,address,bool)",
-                WORDS(W(id), A(f->addrs[account]), W(1)));
-    registry_ok(f, account, 0, "acceptDeployer(uint64)", WORDS(W(id)));
+static void become_deployer(int owner, uint64_t id, int account) {
+    registry_ok(&f, owner, 0, "offerDeployer(uint64,address,bool)",
+                WORDS(W(id), A(f.addrs[account]), W(1)));
+    registry_ok(&f, account, 0, "acceptDeployer(uint64)", WORDS(W(id)));
 }
 
 #define SCHEDULE "scheduleSurcharge(uint64,(uint64,uint64,uint64,uint128,uint128,uint128),uint64)"
 
-static void wait(struct fixture *f, uint64_t seconds) {
+static void wait(uint64_t seconds) {
     struct derived_block b;
-    struct tx *t = fixture_tx(f, 0, &f->addrs[0], 0, NO_DATA, 21000);
-    cr_assert_eq(fixture_block(f, &b, &t, 1, seconds, NULL), ERR_OK);
+    struct tx *t = fixture_tx(&f, 0, &f.addrs[0], 0, NO_DATA, 21000);
+    cr_assert_eq(fixture_block(&f, &b, &t, 1, seconds, NULL), ERR_OK);
 }
 
 /* --- attribution ------------------------------------------------------------------------- */
 
 Test(universe, factory_and_descendants) {
-    struct fixture f;
-    fixture_init(&f, &universe_options);
     uint64_t one = make_universe(&f, 1, "one"), two = make_universe(&f, 2, "two");
     addr20 a = factory_deploy(&f, 1, one, 7, init_code(&f, CODE(maker)));
     addr20 b = factory_deploy(&f, 2, two, 7, init_code(&f, CODE(maker)));
@@ -49,7 +59,7 @@ Test(universe, factory_and_descendants) {
     cr_assert_eq(attribution_of(&f, &b), two);
     cr_assert_eq(registry_view_u64(&f, "universeOf(address)", WORDS(A(b))), two);
     /* Whoever calls it: what a contract of `one` makes is one's. */
-    addr20 child = created_by(&f, &a);
+    addr20 child = created_by(&a);
     struct tx *t = fixture_tx(&f, 2, &a, 0, NO_DATA, 200000);
     struct derived_block blk;
     cr_assert_eq(fixture_block(&f, &blk, &t, 1, 1, NULL), ERR_OK);
@@ -67,12 +77,9 @@ Test(universe, factory_and_descendants) {
                 WORDS(W(one), A(f.addrs[3]), W(1), W(0)));
     d = fixture_run(&f, fixture_tx(&f, 3, &FIXTURE_FACTORY, 0, data, 1000000));
     cr_assert(d.receipt.success);
-    fixture_clear(&f);
 }
 
 Test(universe, constructors_children_belong_too) {
-    struct fixture f;
-    fixture_init(&f, &universe_options);
     uint64_t id = make_universe(&f, 1, "u");
     /* CREATE of nothing in the constructor, then the code. */
     static const uint8_t init[] = {0x5f, 0x5f, 0x5f, 0xf0, 0x50, 0x5f, 0x5f, 0xf3};
@@ -81,31 +88,25 @@ Test(universe, constructors_children_belong_too) {
     evm_create_address(&child, &a, 1);
     cr_assert_eq(attribution_of(&f, &a), id);
     cr_assert_eq(attribution_of(&f, &child), id);
-    fixture_clear(&f);
 }
 
 Test(universe, reverted_creations_leave_nothing) {
-    struct fixture f;
-    fixture_init(&f, &universe_options);
-    uint64_t id = make_universe(&f, 1, "u");
-    addr20 a = factory_deploy(&f, 1, id, 1, init_code(&f, CODE(make_and_revert)));
-    addr20 child = created_by(&f, &a);
+    uint64_t id;
+    addr20 a = make_contract(&f, 1, &id, CODE(make_and_revert));
+    addr20 child = created_by(&a);
     struct tx *t = fixture_tx(&f, 2, &a, 0, NO_DATA, 200000);
     struct derived_block b;
     cr_assert_eq(fixture_block(&f, &b, &t, 1, 1, NULL), ERR_OK);
     cr_assert(!b.txs[0].receipt.success);
     cr_assert_eq(b.attribution_count, 0);
     cr_assert_eq(attribution_of(&f, &child), 0);
-    fixture_clear(&f);
 }
 
 Test(universe, destroyed_in_its_transaction) {
-    struct fixture f;
-    fixture_init(&f, &universe_options);
     uint64_t id = make_universe(&f, 1, "u");
-    become_deployer(&f, 1, id, 2);
+    become_deployer(1, id, 2);
     static const uint8_t dies[] = {0x33, 0xff}; /* SELFDESTRUCT(CALLER) */
-    addr20 at = created_by(&f, &f.addrs[2]);
+    addr20 at = created_by(&f.addrs[2]);
     struct tx *t = fixture_tx(&f, 2, NULL, 5, CODE(dies), 200000);
     struct derived_block b;
     cr_assert_eq(fixture_block(&f, &b, &t, 1, 1, NULL), ERR_OK);
@@ -116,21 +117,18 @@ Test(universe, destroyed_in_its_transaction) {
     at = factory_deploy(&f, 1, id, 1, init_code(&f, CODE(dies)));
     (void)fixture_run(&f, fixture_tx(&f, 3, &at, 0, NO_DATA, 100000));
     cr_assert_eq(attribution_of(&f, &at), id);
-    fixture_clear(&f);
 }
 
 Test(universe, deployers) {
-    struct fixture f;
-    fixture_init(&f, &universe_options);
     uint64_t one = make_universe(&f, 1, "one"), two = make_universe(&f, 3, "two");
-    addr20 before = created_by(&f, &f.addrs[2]);
+    addr20 before = created_by(&f.addrs[2]);
     (void)fixture_run(&f, fixture_tx(&f, 2, NULL, 0, init_code(&f, CODE(stop)), 200000));
-    become_deployer(&f, 1, one, 2);
+    become_deployer(1, one, 2);
     struct call_result r;
     registry_ok(&f, 3, 0, "offerDeployer(uint64,address,bool)", WORDS(W(two), A(f.addrs[2]), W(1)));
     r = registry_ask(&f, 2, 0, "acceptDeployer(uint64)", WORDS(W(two)));
     cr_assert(reverts_with(&r, "AlreadyDeployer(address,uint64)"));
-    addr20 at = created_by(&f, &f.addrs[2]);
+    addr20 at = created_by(&f.addrs[2]);
     struct derived_tx d =
         fixture_run(&f, fixture_tx(&f, 2, NULL, 0, init_code(&f, CODE(maker)), 200000));
     cr_assert(d.receipt.success && d.result.charge.universe == one);
@@ -139,23 +137,20 @@ Test(universe, deployers) {
     registry_ok(&f, 2, 0, "resignDeployer()", NO_WORDS);
     r = registry_ask(&f, 2, 0, "resignDeployer()", NO_WORDS);
     cr_assert(reverts_with(&r, "NotDeployer(address)"));
-    addr20 after = created_by(&f, &f.addrs[2]);
+    addr20 after = created_by(&f.addrs[2]);
     d = fixture_run(&f, fixture_tx(&f, 2, NULL, 0, init_code(&f, CODE(stop)), 200000));
     cr_assert_eq(d.result.charge.universe, 0);
     cr_assert_eq(attribution_of(&f, &after), 0);
     cr_assert_eq(attribution_of(&f, &at), one);                          /* never moves */
     r = registry_ask(&f, 2, 0, "acceptDeployer(uint64)", WORDS(W(one))); /* an offer counts once */
     cr_assert(reverts_with(&r, "NotOffered(uint64,address)"));
-    fixture_clear(&f);
 }
 
 /* A stranger that a universe names as its deployer is none: its contracts stay its own. */
 Test(universe, strangers_named_as_deployers) {
-    struct fixture f;
-    fixture_init(&f, &universe_options);
     uint64_t id = make_universe(&f, 1, "thief");
     registry_ok(&f, 1, 0, "offerDeployer(uint64,address,bool)", WORDS(W(id), A(f.addrs[2]), W(1)));
-    addr20 at = created_by(&f, &f.addrs[2]);
+    addr20 at = created_by(&f.addrs[2]);
     struct derived_tx d =
         fixture_run(&f, fixture_tx(&f, 2, NULL, 0, init_code(&f, CODE(stop)), 200000));
     cr_assert(d.receipt.success && d.result.charge.universe == 0);
@@ -166,16 +161,13 @@ Test(universe, strangers_named_as_deployers) {
     cr_assert(reverts_with(&r, "NotFactory(address)"));
     r = registry_ask(&f, 1, 0, "endDeployment()", NO_WORDS);
     cr_assert(reverts_with(&r, "NotFactory(address)"));
-    fixture_clear(&f);
 }
 
 /* An inner CREATE is never a creation transaction: not that of a deployer whose account runs code
  * by EIP-7702. */
 Test(universe, delegated_deployer_creates_for_nobody) {
-    struct fixture f;
-    fixture_init(&f, &universe_options);
     uint64_t id = make_universe(&f, 1, "u");
-    become_deployer(&f, 1, id, 2);
+    become_deployer(1, id, 2);
     struct derived_tx d =
         fixture_run(&f, fixture_tx(&f, 3, NULL, 0, init_code(&f, CODE(maker)), 200000));
     addr20 code_at = d.receipt.contract_addr;
@@ -197,12 +189,9 @@ Test(universe, delegated_deployer_creates_for_nobody) {
     f.nonces[2] += 2;
     cr_assert_eq(world_nonce(chain_world(f.main.chain), &inner), 1); /* it was created */
     cr_assert_eq(attribution_of(&f, &inner), 0);
-    fixture_clear(&f);
 }
 
 Test(universe, who_is_never_attributed) {
-    struct fixture f;
-    fixture_init(&f, &universe_options);
     uint64_t id = make_universe(&f, 1, "u");
     struct world *w = chain_world(f.main.chain);
     cr_expect(universe_unattributable(w, &FIXTURE_FACTORY));
@@ -213,12 +202,12 @@ Test(universe, who_is_never_attributed) {
         cr_expect(universe_unattributable(w, &a));
     }
     /* A shared factory: flagged before it exists, deployed by a universe, and nobody's. */
-    become_deployer(&f, 1, id, 2);
-    addr20 shared = created_by(&f, &f.addrs[2]);
+    become_deployer(1, id, 2);
+    addr20 shared = created_by(&f.addrs[2]);
     registry_ok(&f, 0, 0, "setUnattributable(address,bool)", WORDS(A(shared), W(1)));
     (void)fixture_run(&f, fixture_tx(&f, 2, NULL, 0, init_code(&f, CODE(maker)), 200000));
     cr_expect_eq(attribution_of(&f, &shared), 0);
-    addr20 child = created_by(&f, &shared);
+    addr20 child = created_by(&shared);
     (void)fixture_run(&f, fixture_tx(&f, 2, &shared, 0, NO_DATA, 200000));
     cr_expect_eq(attribution_of(&f, &child), 0);
     /* What belongs to somebody cannot be flagged. */
@@ -228,7 +217,6 @@ Test(universe, who_is_never_attributed) {
     cr_expect(reverts_with(&r, "AlreadyAttributed(address,uint64)"));
     r = registry_ask(&f, 1, 0, "setUnattributable(address,bool)", WORDS(A(f.addrs[3]), W(1)));
     cr_expect(reverts_with(&r, "NotChainOwner(address)"));
-    fixture_clear(&f);
 }
 
 /* --- who pays ---------------------------------------------------------------------------- */
@@ -236,11 +224,8 @@ Test(universe, who_is_never_attributed) {
 #define PRICE UINT64_C(10000000) /* the fixture's P */
 
 Test(universe, sponsor_pays_exactly) {
-    struct fixture f;
-    fixture_init(&f, &universe_options);
-    uint64_t id = make_universe(&f, 1, "u");
-    addr20 a = factory_deploy(&f, 1, id, 1, init_code(&f, CODE(maker)));
-    make_sponsor(&f, 1, id, &a, ETHER);
+    uint64_t id;
+    addr20 a = make_sponsored(&f, 1, &id, CODE(maker), ETHER);
     registry_ok(&f, 1, 0, "setUserBudget(uint64,uint192,uint64)", WORDS(W(id), W(ETHER), W(86400)));
     u256 account = gas_account(&f, id), sender = fixture_balance(&f, &f.addrs[2]);
     u256 network = fixture_balance(&f, &FIXTURE_FEE_ACCOUNT);
@@ -260,21 +245,18 @@ Test(universe, sponsor_pays_exactly) {
                  cost);
     cr_assert_eq(registry_view_u64(&f, "userSpent(uint64,address)", WORDS(W(id), A(f.addrs[3]))),
                  0);
-    fixture_clear(&f);
 }
 
 /* GASPRICE and BASEFEE as the code sees them: P + S and P for who pays, 0 and P for who does not.
  */
 Test(universe, what_the_code_sees) {
-    struct fixture f;
-    fixture_init(&f, &universe_options);
-    uint64_t id = make_universe(&f, 1, "u");
     static const uint8_t store[] = {0x3a, 0x5f, 0x55, 0x48, 0x60, 0x01, 0x55, 0x00};
-    addr20 a = factory_deploy(&f, 1, id, 1, init_code(&f, CODE(store)));
+    uint64_t id;
+    addr20 a = make_contract(&f, 1, &id, CODE(store));
     struct world *w = chain_world(f.main.chain);
     registry_ok(&f, 1, 0, SCHEDULE,
                 WORDS(W(id), W(1 << 30), W(0), W(10), W(1), W(77), W(1000), W(3600)));
-    wait(&f, 3600);
+    wait(3600);
     (void)fixture_run(&f, fixture_tx(&f, 2, &a, 0, NO_DATA, 100000));
     u256 one = W(1);
     cr_assert_eq(world_storage(w, &a, &U256_ZERO).w[0], PRICE + 77);
@@ -283,17 +265,13 @@ Test(universe, what_the_code_sees) {
     (void)fixture_run(&f, fixture_tx(&f, 2, &a, 0, NO_DATA, 100000)); /* it offers a price */
     cr_assert_eq(world_storage(w, &a, &U256_ZERO).w[0], 0);
     cr_assert_eq(world_storage(w, &a, &one).w[0], PRICE);
-    fixture_clear(&f);
 }
 
 /* Failing calls empty the caller's own budget, and the universe's, as others do. */
 Test(universe, failing_calls_count) {
-    struct fixture f;
-    fixture_init(&f, &universe_options);
-    uint64_t id = make_universe(&f, 1, "u");
     static const uint8_t burn[] = {0xfe};
-    addr20 a = factory_deploy(&f, 1, id, 1, init_code(&f, CODE(burn)));
-    make_sponsor(&f, 1, id, &a, ETHER);
+    uint64_t id;
+    addr20 a = make_sponsored(&f, 1, &id, CODE(burn), ETHER);
     uint64_t each = 100000 * PRICE;
     registry_ok(&f, 1, 0, "setUserBudget(uint64,uint192,uint64)",
                 WORDS(W(id), W(each + each / 2), W(86400)));
@@ -309,16 +287,12 @@ Test(universe, failing_calls_count) {
     struct derived_block b;
     cr_assert_eq(fixture_block(&f, &b, &t, 1, 86400, NULL), ERR_OK);
     cr_assert(b.txs[0].result.charge.sponsored);
-    fixture_clear(&f);
 }
 
 /* Several transactions of one block share what is left, in their order. */
 Test(universe, budget_within_a_block) {
-    struct fixture f;
-    fixture_init(&f, &universe_options);
-    uint64_t id = make_universe(&f, 1, "u");
-    addr20 a = factory_deploy(&f, 1, id, 1, init_code(&f, CODE(stop)));
-    make_sponsor(&f, 1, id, &a, 100000 * PRICE + 21000 * PRICE);
+    uint64_t id;
+    addr20 a = make_sponsored(&f, 1, &id, CODE(stop), 100000 * PRICE + 21000 * PRICE);
     struct tx *txs[4];
     for (int i = 0; i < 4; i++)
         txs[i] = free_tx(&f, i, &a, NO_DATA, 100000); /* use 21,000 each */
@@ -329,32 +303,22 @@ Test(universe, budget_within_a_block) {
     cr_assert(v[2] == TX_FEE_CAP_TOO_LOW && v[3] == TX_FEE_CAP_TOO_LOW);
     uint64_t spent = registry_view(&f, 2, "budget(uint64)", WORDS(W(id))).w[0];
     cr_assert_eq(spent, b.header.gas_used * PRICE);
-    fixture_clear(&f);
 }
 
 /* The sponsored transaction itself changes the budgets, or withdraws the gas account. */
 Test(universe, own_transaction_changes_what_pays_it) {
-    struct fixture f;
-    fixture_init(&f, &universe_options);
-    uint64_t id = make_universe(&f, 1, "u");
     /* Calls the registry with its calldata: CALLDATACOPY all, CALL(gas, 0x7500, 0, 0, size, 0, 0)
      */
     static const uint8_t relay[] = {0x36, 0x5f, 0x5f, 0x37, 0x5f, 0x5f, 0x36, 0x5f,
                                     0x5f, 0x61, 0x75, 0x00, 0x5a, 0xf1, 0x00};
-    addr20 a = factory_deploy(&f, 1, id, 1, init_code(&f, CODE(relay)));
-    make_sponsor(&f, 1, id, &a, ETHER);
+    uint64_t id;
+    addr20 a = make_sponsored(&f, 1, &id, CODE(relay), ETHER);
     static const char *const setters[] = {"setBudget(uint64,uint192,uint64)",
                                           "withdrawGas(uint64,address,uint256)"};
     bytes budget = abi_call(&f, setters[0], WORDS(W(id), W(ETHER), W(60)));
     bytes drain = abi_call(&f, setters[1], WORDS(W(id), A(f.addrs[3]), W(ETHER / 2)));
-    u256 selectors[2];
-    for (int i = 0; i < 2; i++) {
-        uint8_t be[32] = {0};
-        memcpy(be, (i == 0 ? budget : drain).ptr, 4);
-        selectors[i] = u256_from_be32(be);
-    }
-    registry_ok(&f, 1, 0, "addTargets(uint64,address[],bytes4[])",
-                WORDS(W(id), W(96), W(192), W(2), A(a), A(a), W(2), selectors[0], selectors[1]));
+    add_target(&f, 1, id, &a, budget);
+    add_target(&f, 1, id, &a, drain);
     /* The contract becomes the owner. */
     registry_ok(&f, 1, 0, "setUserBudget(uint64,uint192,uint64)", WORDS(W(id), W(ETHER), W(60)));
     registry_ok(&f, 1, 0, "transferOwnership(uint64,address)", WORDS(W(id), A(a)));
@@ -371,44 +335,33 @@ Test(universe, own_transaction_changes_what_pays_it) {
     cr_assert(d.result.charge.sponsored && d.receipt.success);
     u256 last = gas_account(&f, id);
     cr_assert_eq(after.w[0] - last.w[0], ETHER / 2 + d.receipt.gas_used * PRICE);
-    fixture_clear(&f);
 }
 
 /* The sponsor's debit empties a slot, which the transaction fills again: no refund is taken back
  * that nobody got. */
 Test(universe, last_wei_then_a_deposit) {
-    struct fixture f;
-    fixture_init(&f, &universe_options);
-    uint64_t id = make_universe(&f, 1, "u");
     /* As the relay above, with a wei. */
     static const uint8_t relay[] = {0x36, 0x5f, 0x5f, 0x37, 0x5f, 0x5f, 0x36, 0x5f,
                                     0x60, 0x01, 0x61, 0x75, 0x00, 0x5a, 0xf1, 0x00};
-    addr20 a = factory_deploy(&f, 1, id, 1, init_code(&f, CODE(relay)));
-    make_sponsor(&f, 1, id, &a, ETHER);
+    uint64_t id;
+    addr20 a = make_sponsored(&f, 1, &id, CODE(relay), ETHER);
     uint64_t gas = 200000;
     registry_ok(&f, 1, 0, "withdrawGas(uint64,address,uint256)",
                 WORDS(W(id), A(f.addrs[1]), W(ETHER - gas * PRICE)));
     bytes deposit = abi_call(&f, "depositGas(uint64)", WORDS(W(id)));
-    uint8_t be[32] = {0};
-    memcpy(be, deposit.ptr, 4);
-    registry_ok(&f, 1, 0, "addTargets(uint64,address[],bytes4[])",
-                WORDS(W(id), W(96), W(160), W(1), A(a), W(1), u256_from_be32(be)));
+    add_target(&f, 1, id, &a, deposit);
     (void)fixture_run(&f, fixture_tx(&f, 3, &a, 1, NO_DATA, 100000)); /* the wei */
     struct derived_tx d = fixture_run(&f, free_tx(&f, 2, &a, deposit, gas));
     cr_assert(d.result.charge.sponsored && d.receipt.success);
     cr_assert_eq(d.receipt.log_count, 1);
     u256 left = gas_account(&f, id);
     cr_assert_eq(left.w[0], (gas - d.receipt.gas_used) * PRICE + 1);
-    fixture_clear(&f);
 }
 
 /* Who has nothing and offers nothing is served; who names value must have it. */
 Test(universe, sender_without_money) {
-    struct fixture f;
-    fixture_init(&f, &universe_options);
-    uint64_t id = make_universe(&f, 1, "u");
-    addr20 a = factory_deploy(&f, 1, id, 1, init_code(&f, CODE(stop)));
-    make_sponsor(&f, 1, id, &a, ETHER);
+    uint64_t id;
+    addr20 a = make_sponsored(&f, 1, &id, CODE(stop), ETHER);
     uint8_t key[32] = {[31] = 99};
     struct tx t = {.type = TX_LEGACY, .gas_limit = 50000, .to = a, .has_chain_id = true};
     t.chain_id = FIXTURE_CHAIN_ID;
@@ -428,7 +381,6 @@ Test(universe, sender_without_money) {
     t.value = W(1);
     cr_assert_eq(tx_sign(&t, &f.arena, key), ERR_OK);
     cr_assert_eq(verdict_of(&f, &t), TX_INSUFFICIENT_FUNDS);
-    fixture_clear(&f);
 }
 
 /* --- the same everywhere ----------------------------------------------------------------- */
@@ -439,40 +391,40 @@ struct outcome {
 };
 
 /* A prepared chain, one transaction in a message of this kind, its block. */
-static struct outcome run_by_route(struct fixture *f, bool delayed, int variant) {
-    fixture_init(f, &universe_options);
-    uint64_t id = make_universe(f, 1, "u");
-    addr20 a = factory_deploy(f, 1, id, 1, init_code(f, CODE(maker)));
-    make_sponsor(f, 1, id, &a, variant == 1 ? 1 : ETHER);
-    struct tx *t = variant == 0 ? free_tx(f, 2, &a, NO_DATA, 300000)
-                                : fixture_tx(f, 2, &a, 0, NO_DATA, 300000);
+static struct outcome run_by_route(struct fixture *at, bool delayed, int variant) {
+    fixture_init(at, &universe_options);
+    uint64_t id;
+    addr20 a = make_sponsored(at, 1, &id, CODE(maker), variant == 1 ? 1 : ETHER);
+    struct tx *t = variant == 0 ? free_tx(at, 2, &a, NO_DATA, 300000)
+                                : fixture_tx(at, 2, &a, 0, NO_DATA, 300000);
     struct buf data;
     buf_init(&data, 1 << 16);
     buf_append_byte(&data, L2_SIGNED_TX);
     buf_append(&data, t->raw.ptr, t->raw.len);
-    struct message m = delayed ? fixture_delayed_message(f, MESSAGE_L2, buf_bytes(&data))
-                               : fixture_l2_message(f, buf_bytes(&data));
+    struct message m = delayed ? fixture_delayed_message(at, MESSAGE_L2, buf_bytes(&data))
+                               : fixture_l2_message(at, buf_bytes(&data));
     struct derived_block b;
-    cr_assert_eq(fixture_message(f, &b, &m, NULL), ERR_OK);
+    cr_assert_eq(fixture_message(at, &b, &m, NULL), ERR_OK);
     buf_clear(&data);
     cr_assert_eq(b.tx_count, 1);
     u256 zero = U256_ZERO; /* what differs by law: the sequencer's data backlog */
-    struct world *w = chain_world(f->main.chain);
+    struct world *w = chain_world(at->main.chain);
     world_block_begin(w, b.header.number + 1);
     world_tx_begin(w);
     sys_set(w, SYS_DA_BACKLOG, NULL, &zero);
     world_tx_end(w);
     struct world_diff diff;
-    world_block_end(w, &f->arena, &diff);
+    world_block_end(w, &at->arena, &diff);
     struct outcome o = {.tx = b.txs[0]};
-    state_trie_apply(f->main.trie, &diff, &o.state_root);
+    state_trie_apply(at->main.trie, &diff, &o.state_root);
     return o;
 }
 
 Test(universe, route_changes_nothing) {
     for (int variant = 0; variant < 2; variant++) {
-        struct fixture f, g;
-        struct outcome s = run_by_route(&f, false, variant), d = run_by_route(&g, true, variant);
+        struct fixture one, other;
+        struct outcome s = run_by_route(&one, false, variant),
+                       d = run_by_route(&other, true, variant);
         cr_assert_eq(s.tx.result.charge.sponsored, variant == 0);
         cr_assert_eq(s.tx.result.charge.sponsored, d.tx.result.charge.sponsored);
         cr_assert(u256_eq(&s.tx.result.charge.price, &d.tx.result.charge.price));
@@ -482,18 +434,16 @@ Test(universe, route_changes_nothing) {
         cr_assert_eq(s.tx.receipt.success, d.tx.receipt.success);
         cr_assert(hash32_eq(&s.tx.tx.hash, &d.tx.tx.hash));
         cr_assert(hash32_eq(&s.state_root, &d.state_root));
-        fixture_clear(&f);
-        fixture_clear(&g);
+        fixture_clear(&one);
+        fixture_clear(&other);
     }
 }
 
 /* --- paused ------------------------------------------------------------------------------ */
 
 Test(universe, paused) {
-    struct fixture f;
-    fixture_init(&f, &universe_options);
-    uint64_t id = make_universe(&f, 1, "u");
-    addr20 a = factory_deploy(&f, 1, id, 1, init_code(&f, CODE(stop)));
+    uint64_t id;
+    addr20 a = make_contract(&f, 1, &id, CODE(stop));
     static const uint8_t forward[] = {0x5f, 0x5f, 0x5f, 0x5f, 0x5f, 0x73, [26] = 0x5a, 0xf1, 0x00};
     uint8_t code[sizeof forward];
     memcpy(code, forward, sizeof code);
@@ -540,22 +490,19 @@ Test(universe, paused) {
     registry_ok(&f, 1, 0, "archive(uint64)", WORDS(W(id)));
     f.nonces[2] = t->nonce + 1;
     cr_assert_eq(verdict_of(&f, fixture_tx(&f, 2, &a, 0, NO_DATA, 100000)), TX_UNIVERSE_PAUSED);
-    fixture_clear(&f);
 }
 
 /* --- the toll ---------------------------------------------------------------------------- */
 
 Test(universe, toll) {
-    struct fixture f;
-    fixture_init(&f, &universe_options);
-    uint64_t id = make_universe(&f, 1, "u");
-    addr20 a = factory_deploy(&f, 1, id, 1, init_code(&f, CODE(stop)));
+    uint64_t id;
+    addr20 a = make_contract(&f, 1, &id, CODE(stop));
     /* 1,000 gas a second, none of it free, e-fold at 10,000 gas. */
     registry_ok(&f, 1, 0, SCHEDULE,
                 WORDS(W(id), W(1000), W(0), W(10), W(1000000), W(500), W(900000000), W(7200)));
     struct derived_tx d = fixture_run(&f, fixture_tx(&f, 2, &a, 0, NO_DATA, 21000));
     cr_assert(u256_is_zero(&d.result.charge.surcharge)); /* not yet */
-    wait(&f, 3600);
+    wait(3600);
     u256 account = gas_account(&f, id), before = fixture_balance(&f, &f.addrs[2]);
     u256 network = fixture_balance(&f, &FIXTURE_FEE_ACCOUNT);
     d = fixture_run(&f, fixture_tx(&f, 2, &a, 0, NO_DATA, 21000));
@@ -581,17 +528,14 @@ Test(universe, toll) {
     /* A sponsor pays P alone, and its gas counts. */
     make_sponsor(&f, 1, id, &a, ETHER);
     uint64_t backlog = 1000000;
-    wait(&f, backlog);
+    wait(backlog);
     d = fixture_run(&f, free_tx(&f, 3, &a, NO_DATA, 21000));
     cr_assert(d.result.charge.sponsored && u256_is_zero(&d.result.charge.surcharge));
     u256 key = W(id);
     cr_assert_eq(sys_get_u64(chain_world(f.main.chain), SYS_SURCHARGE_BACKLOG, &key), 21000);
-    fixture_clear(&f);
 }
 
 Test(universe, toll_parameters) {
-    struct fixture f;
-    fixture_init(&f, &universe_options);
     uint64_t id = make_universe(&f, 1, "u");
     struct call_result r;
 #define TRY_TOLL(speed, inertia, max, delay)                                                       \
@@ -615,11 +559,11 @@ Test(universe, toll_parameters) {
     cr_expect_eq(registry_view(&f, 7, "pendingSurcharge(uint64)", WORDS(W(id))).w[0], at);
     cr_expect_eq(registry_view(&f, 0, "pendingSurcharge(uint64)", WORDS(W(id))).w[0], 7);
     registry_ok(&f, 1, 0, "cancelSurcharge(uint64)", WORDS(W(id)));
-    wait(&f, 4000);
+    wait(4000);
     cr_expect_eq(registry_view_u64(&f, "surcharge(uint64)", WORDS(W(id))), 0);
     /* Once in force, so is the new delay; and the chain's cap bounds what is in force. */
     registry_ok(&f, 1, 0, SCHEDULE, WORDS(W(id), W(7), W(0), W(1), W(1), W(40), W(5000), W(10000)));
-    wait(&f, 3600);
+    wait(3600);
     cr_expect_eq(registry_view_u64(&f, "surchargePrice(uint64)", WORDS(W(id))), 40);
     registry_ok(&f, 1, 0, SCHEDULE, WORDS(W(id), W(9), W(0), W(1), W(1), W(50), W(60), W(3600)));
     cr_expect_eq(registry_view(&f, 7, "pendingSurcharge(uint64)", WORDS(W(id))).w[0],
@@ -627,8 +571,7 @@ Test(universe, toll_parameters) {
     cr_expect_eq(registry_view_u64(&f, "surcharge(uint64)", WORDS(W(id))), 7);
     registry_ok(&f, 0, 0, "setSurchargeCap(uint256)", WORDS(W(30)));
     cr_expect_eq(registry_view_u64(&f, "surchargePrice(uint64)", WORDS(W(id))), 30);
-    wait(&f, 10000);
+    wait(10000);
     cr_expect_eq(registry_view_u64(&f, "surcharge(uint64)", WORDS(W(id))), 9);
     cr_expect_eq(registry_view(&f, 7, "pendingSurcharge(uint64)", WORDS(W(id))).w[0], 0);
-    fixture_clear(&f);
 }
