@@ -277,8 +277,9 @@ Test(derive, deposit) {
 /* The parent's own contracts made this message; the transaction's hash is what @arbitrum/sdk looks
  * for. */
 Test(derive, deposit_vector) {
-    json_t *doc = json_load_file("tests/vectors/orbit/orbit.json", 0, NULL);
-    const json_t *d = json_object_get(doc, "deposit"), *tx = json_object_get(d, "tx");
+    json_t *doc = json_load_file("tests/vectors/orbit/vectors.json", 0, NULL);
+    const json_t *d = json_array_get(json_object_get(doc, "delayed"), 1),
+                 *tx = json_array_get(json_object_get(d, "tx"), 0);
     cr_assert_not_null(tx);
     struct fixture_options o = plain;
     o.chain_id = (uint64_t)json_integer_value(json_object_get(doc, "childChainId"));

@@ -90,7 +90,7 @@ static void expect_stored(struct arena *a, const struct tx *tx) {
 }
 
 Test(parent_tx, vectors) {
-    json_t *doc = json_load_file("tests/vectors/orbit/messages.json", 0, NULL), *d, *t;
+    json_t *doc = json_load_file("tests/vectors/orbit/vectors.json", 0, NULL), *d, *t;
     uint64_t id = (uint64_t)json_integer_value(json_object_get(doc, "childChainId"));
     struct arena a;
     arena_init(&a, 4096, 1 << 24);
@@ -124,8 +124,8 @@ Test(parent_tx, vectors) {
 
 /* The report of a batch: the call to ArbosActs, word by word. */
 Test(parent_tx, report_vector) {
-    json_t *doc = json_load_file("tests/vectors/orbit/messages.json", 0, NULL);
-    json_t *d = json_array_get(json_object_get(doc, "delayed"), 10),
+    json_t *doc = json_load_file("tests/vectors/orbit/vectors.json", 0, NULL);
+    json_t *d = json_array_get(json_object_get(doc, "delayed"), 11),
            *batch = json_object_get(doc, "batch");
     struct arena a;
     arena_init(&a, 4096, 1 << 20);
@@ -161,14 +161,14 @@ Test(parent_tx, report_vector) {
 
 /* Every cut through the fixed fields, and a bit set above each number of 64 bits. */
 Test(parent_tx, refusals) {
-    json_t *doc = json_load_file("tests/vectors/orbit/messages.json", 0, NULL);
+    json_t *doc = json_load_file("tests/vectors/orbit/vectors.json", 0, NULL);
     json_t *list = json_object_get(doc, "delayed");
     static const struct {
         size_t at, fixed; /* bytes that must be there */
         size_t words[2];  /* numbers of 64 bits: byte offset of their word; 0 ends */
     } cases[] = {
-        {0, 52, {0, 0}},      {1, 288 + 5, {192, 256}}, {3, 1 + 160, {1, 65}},
-        {4, 1 + 128, {1, 0}}, {5, 1 + 160, {1, 65}},    {6, 1 + 128, {1, 0}},
+        {1, 52, {0, 0}},      {2, 288 + 5, {192, 256}}, {4, 1 + 160, {1, 65}},
+        {5, 1 + 128, {1, 0}}, {6, 1 + 160, {1, 65}},    {7, 1 + 128, {1, 0}},
     };
     struct arena a;
     arena_init(&a, 4096, 1 << 24);

@@ -63,7 +63,7 @@ static hash32 hash_member(const json_t *o, const char *key) {
 
 /* What the parent's real Outbox accepted. */
 Test(send_tree, vectors) {
-    json_t *doc = json_load_file("tests/vectors/orbit/orbit.json", 0, NULL), *s;
+    json_t *doc = json_load_file("tests/vectors/orbit/vectors.json", 0, NULL), *s;
     static hash32 partials[SEND_TREE_LEVELS_MAX];
     struct send_tree_update up[SEND_TREE_LEVELS_MAX];
     size_t n;
@@ -71,7 +71,7 @@ Test(send_tree, vectors) {
         hash32 item = hash_member(s, "item"), want = hash_member(s, "rootAfter");
         unsigned top;
         size_t count = send_tree_append(partials, n, &item, up, &top);
-        const json_t *updates = json_object_get(s, "updates");
+        const json_t *updates = json_object_get(s, "merkleUpdates");
         cr_assert_eq(count, json_array_size(updates));
         for (size_t i = 0; i < count; i++) {
             const json_t *u = json_array_get(updates, i);

@@ -49,7 +49,7 @@ static struct evm_result send(struct call_rig *r, const json_t *args) {
 }
 
 Test(system_arbsys, send_vectors) {
-    json_t *doc = json_load_file("tests/vectors/orbit/messages.json", 0, NULL), *s;
+    json_t *doc = json_load_file("tests/vectors/orbit/vectors.json", 0, NULL), *s;
     struct call_rig r;
     call_rig_init(&r);
     size_t n, seen = 0;

@@ -64,9 +64,9 @@ Test(initialize, accepted_and_refused) {
 
 /* A message 0 that the parent's contracts made, for a chain that is not ours. */
 Test(initialize, vector) {
-    json_t *doc = json_load_file("tests/vectors/orbit/orbit.json", 0, NULL);
-    const char *text =
-        json_string_value(json_object_get(json_object_get(doc, "initialize"), "data"));
+    json_t *doc = json_load_file("tests/vectors/orbit/vectors.json", 0, NULL);
+    const json_t *first = json_array_get(json_object_get(doc, "delayed"), 0);
+    const char *text = json_string_value(json_object_get(first, "data"));
     struct buf b;
     buf_init(&b, 4096);
     cr_assert_eq(hex_decode_buf(&b, text, strlen(text)), ERR_OK);

@@ -116,7 +116,7 @@ static void expect_vectors(const json_t *doc, struct store_view *v) {
 }
 
 Test(sends, proofs) {
-    json_t *doc = json_load_file("tests/vectors/orbit/messages.json", 0, NULL);
+    json_t *doc = json_load_file("tests/vectors/orbit/vectors.json", 0, NULL);
     struct blocks b;
     blocks_open(&b, 1);
     static hash32 partials[SEND_TREE_LEVELS_MAX], roots[SENDS + PER_BLOCK];
