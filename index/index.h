@@ -171,8 +171,17 @@ struct index_log {
 };
 /* Called in order of block, transaction, log; what it points to ends with the call. */
 typedef enum err (*index_log_fn)(void *ctx, const struct index_log *l);
+/* What a thread remembers of blocks that it has searched (index/log_cache.h), in `ring_bytes`
+ * and a fourth more. To be cleared when blocks may have been unwound since it was last used, and
+ * used with views that do not go back meanwhile. */
+struct index_cache;
+struct index_cache *index_cache_new(size_t ring_bytes) MUST_USE; /* NULL: no memory */
+void index_cache_free(struct index_cache *c);                    /* NULL is fine */
+void index_cache_clear(struct index_cache *c);
+
 struct index_query {
     const struct index_source *source;
+    struct index_cache *cache; /* NULL: none */
     struct store_view *view;
     struct index_filter filter;
     size_t logs_max;   /* to give */

@@ -122,7 +122,8 @@ struct rpc_call {
     const struct api_origin *origin; /* never NULL */
     enum rpc_phase phase;
 
-    uint64_t budget_gas; /* of a BRIEF method on the event loop; 0: on a reader, without budget */
+    uint64_t budget_gas; /* of a BRIEF method on the event loop, which may have others beside it
+                            (rpc/engine.h); 0: on a reader, without budget */
     bool over_budget;
 
     struct buf result; /* JSON */

@@ -55,11 +55,10 @@ struct rpc_engine {
     void *reply_ctx;
     struct rpc_readers *readers;
     struct rpc_reader *here; /* of the loop */
-    bool tried; /* rpc_engine_answer met the budget: a reader's, when it comes to rpc_engine_run */
-    struct rpc_call quick; /* of rpc_engine_answer */
-    int64_t purse_us;      /* rpc/engine.h; may be below 0 */
-    uint64_t purse_ns;     /* when it was last filled */
-    struct job **jobs;     /* by slot */
+    struct rpc_call quick;   /* of rpc_engine_answer */
+    int64_t purse_us;        /* rpc/engine.h; may be below 0 */
+    uint64_t purse_ns;       /* when it was last filled */
+    struct job **jobs;       /* by slot */
     uint32_t *generations;
     uint32_t *free_slots;
     size_t free_count, pending;
@@ -275,11 +274,17 @@ static void write_id(struct buf *out, json_t *id, bytes scanned) {
     free(text);
 }
 
+void rpc_answer_begin(struct buf *out, bytes id) {
+    buf_append(out, RPC_ANSWER_ID, sizeof(RPC_ANSWER_ID) - 1);
+    buf_append(out, id.ptr, id.len);
+    buf_append(out, RPC_ANSWER_RESULT, sizeof(RPC_ANSWER_RESULT) - 1);
+}
+
 static void write_reply(struct buf *out, const struct rpc_call *c) {
-    buf_append_str(out, "{\"jsonrpc\":\"2.0\",\"id\":");
+    buf_append(out, RPC_ANSWER_ID, sizeof(RPC_ANSWER_ID) - 1);
     write_id(out, c->id, c->id_text);
     if (!rpc_failed(c)) {
-        buf_append_str(out, ",\"result\":");
+        buf_append(out, RPC_ANSWER_RESULT, sizeof(RPC_ANSWER_RESULT) - 1);
         buf_append(out, c->result.ptr, c->result.len);
     } else {
         struct json_writer w;
@@ -296,7 +301,7 @@ static void write_reply(struct buf *out, const struct rpc_call *c) {
 }
 
 static void error_reply(struct buf *out, json_t *id, bytes scanned, int code, const char *text) {
-    buf_append_str(out, "{\"jsonrpc\":\"2.0\",\"id\":");
+    buf_append(out, RPC_ANSWER_ID, sizeof(RPC_ANSWER_ID) - 1);
     write_id(out, id, scanned);
     buf_printf(out, ",\"error\":{\"code\":%d,\"message\":\"%s\"}}", code, text);
 }
@@ -448,36 +453,47 @@ static bool loop_has_time(struct rpc_engine *e, uint64_t now_ns) {
     return e->purse_us > 0;
 }
 
-static void charge_loop(struct rpc_engine *e, uint64_t us) {
-    if (us > RPC_LOOP_FREE_US)
-        e->purse_us -= (int64_t)(us < RPC_LOOP_CHARGE_US ? us : RPC_LOOP_CHARGE_US);
+/* The clock may have gone on because the thread was interrupted. */
+static void charge_loop(struct rpc_engine *e, uint64_t us, size_t answer_len) {
+    uint64_t free_us = RPC_LOOP_FREE_US + answer_len / 1024;
+    uint64_t more_us = us > free_us ? us - free_us : 0;
+    e->purse_us -= (int64_t)(more_us < RPC_LOOP_CHARGE_US ? more_us : RPC_LOOP_CHARGE_US);
 }
 
-/* Runs a call on the loop; false: a reader must. */
-static bool run_here(struct rpc_engine *e, struct rpc_call *c) {
-    uint64_t begun_ns = clock_monotonic_ns(clock_posix());
+/* Runs what is due of a call on the loop, within its budget. *clock_ns: the time; goes on. False:
+ * the loop has no time now, or the call is over its budget: a reader must. */
+static bool run_on_loop(struct rpc_engine *e, struct rpc_call *c, uint64_t *clock_ns) {
+    uint64_t begun_ns = *clock_ns;
     if (!loop_has_time(e, begun_ns))
         return false;
-    c->phase = RPC_PHASE_RUN;
     c->budget_gas = c->method->cost == RPC_COST_BRIEF ? RPC_LOOP_GAS : 0;
-    rpc_reader_run(e->here, c, 1);
-    charge_loop(e, (clock_monotonic_ns(clock_posix()) - begun_ns) / 1000);
+    if (c->method->cost == RPC_COST_INLINE)
+        c->method->run(c);
+    else
+        rpc_reader_run_one(e->here, c, begun_ns);
     c->budget_gas = 0;
-    if (!c->over_budget)
-        return true;
-    rpc_call_reset(c);
-    return false;
+    *clock_ns = clock_monotonic_ns(clock_posix());
+    charge_loop(e, (*clock_ns - begun_ns) / 1000, c->result.len);
+    return !c->over_budget;
 }
 
-/* The receipts that are due, of a few sends; false: a reader must. */
+static bool run_here(struct rpc_engine *e, struct rpc_call *c) {
+    uint64_t clock_ns = clock_monotonic_ns(clock_posix());
+    c->phase = RPC_PHASE_RUN;
+    bool done = run_on_loop(e, c, &clock_ns);
+    if (c->over_budget)
+        rpc_call_reset(c);
+    return done;
+}
+
+/* The receipts that are due, of a few sends; false: a reader must read those that still are. */
 static bool read_receipts_here(struct job *j) {
-    struct rpc_engine *e = j->engine;
-    uint64_t begun_ns = clock_monotonic_ns(clock_posix());
-    if (j->receipts_due > RPC_LOOP_RECEIPTS || !loop_has_time(e, begun_ns))
-        return false;
-    rpc_reader_run(e->here, j->calls, j->count);
-    charge_loop(e, (clock_monotonic_ns(clock_posix()) - begun_ns) / 1000);
-    return true;
+    uint64_t clock_ns = clock_monotonic_ns(clock_posix());
+    bool done = j->receipts_due <= RPC_LOOP_RECEIPTS;
+    for (size_t i = 0; done && i < j->count; i++)
+        if (j->calls[i].phase == RPC_PHASE_RECEIPT)
+            done = run_on_loop(j->engine, &j->calls[i], &clock_ns);
+    return done;
 }
 
 /* Marks the reads from `next` on that can go to a reader together. */
@@ -741,14 +757,26 @@ static bool add_submission(struct job *j, struct rpc_scan *s) {
     return !rpc_failed(c) && !s->unfit && c->envelope.len > 0;
 }
 
+/* A request that was scanned where the body lay before is not scanned again. */
+static enum rpc_scan_step first_request(struct rpc_scan_body *b, struct rpc_scan *s,
+                                        const struct buf *body, const struct rpc_look *look) {
+    rpc_scan_begin(b, buf_bytes(body));
+    if (look == NULL || !look->is_submission)
+        return rpc_scan_next(b, s);
+    *s = look->scan;
+    rpc_scan_move(s, look->text, body->ptr);
+    b->begun = true;
+    b->at = b->end;
+    return RPC_SCAN_REQUEST;
+}
+
 /* The job of a body that holds nothing but submissions of the usual shape (rpc/scan.h) whose
  * arguments are in order; takes the body. NULL: nothing has happened, and it is to be parsed. */
 static struct job *job_of_submissions(struct rpc_engine *e, struct buf *body, uint64_t tag,
-                                      const struct api_origin *from) {
+                                      const struct api_origin *from, const struct rpc_look *look) {
     struct rpc_scan_body b;
     struct rpc_scan s;
-    rpc_scan_begin(&b, buf_bytes(body));
-    if (e->free_count == 0 || rpc_scan_next(&b, &s) != RPC_SCAN_REQUEST ||
+    if (e->free_count == 0 || first_request(&b, &s, body, look) != RPC_SCAN_REQUEST ||
         submission(e, &s) == NULL)
         return NULL;
     struct job *j = job_open(e, NULL, b.is_batch ? SCAN_CALLS : 1, tag, from);
@@ -793,12 +821,10 @@ static json_t *parse(const struct buf *body, int *out_code, const char **out_tex
 }
 
 void rpc_engine_run(struct rpc_engine *e, struct buf *body, uint64_t tag,
-                    const struct api_origin *from) {
+                    const struct api_origin *from, const struct rpc_look *look) {
     int code = 0;
     const char *text = NULL;
-    bool tried = e->tried;
-    e->tried = false;
-    struct job *j = job_of_submissions(e, body, tag, from);
+    struct job *j = job_of_submissions(e, body, tag, from, look);
     if (j != NULL) {
         advance(j);
         return;
@@ -826,49 +852,45 @@ void rpc_engine_run(struct rpc_engine *e, struct buf *body, uint64_t tag,
         json_decref(root);
         return;
     }
-    j->tried = tried;
+    j->tried = look != NULL && look->tried;
     advance(j);
 }
 
-bool rpc_engine_answer(struct rpc_engine *e, struct buf *out, bytes body) {
+bool rpc_engine_answer(struct rpc_engine *e, struct rpc_look *look, bytes body) {
     struct rpc_call *c = &e->quick;
-    struct rpc_scan scan;
-    if (!rpc_scan_request(&scan, body))
+    struct rpc_scan *scan = &look->scan;
+    look->tried = look->is_submission = false;
+    if (!rpc_scan_request(scan, body))
         return false;
     const struct rpc_method *m =
-        rpc_method_find((const char *)scan.method.ptr, scan.method.len, e->o.context->dev);
+        rpc_method_find((const char *)scan->method.ptr, scan->method.len, e->o.context->dev);
+    if (m != NULL && m->cost == RPC_COST_SUBMIT) {
+        look->is_submission = true;
+        look->text = body.ptr;
+        return false;
+    }
     bool reads = m != NULL && (m->cost == RPC_COST_FLAT || m->cost == RPC_COST_BRIEF);
     if (m == NULL || (!reads && (m->cost != RPC_COST_INLINE || m->max_args > 0)))
         return false;
-    uint64_t begun_ns = clock_monotonic_ns(clock_posix());
-    if (!loop_has_time(e, begun_ns))
-        return false;
+    if (look->clock_ns == 0)
+        look->clock_ns = clock_monotonic_ns(clock_posix());
+    uint64_t begun_ns = look->clock_ns;
     rpc_call_reset(c);
     c->result.max = e->o.context->reply_bytes_max;
     c->method = m;
-    c->scan = &scan;
+    c->scan = scan;
     check_arity(c);
     c->phase = RPC_PHASE_RUN;
-    c->budget_gas = m->cost == RPC_COST_BRIEF ? RPC_LOOP_GAS : 0;
-    if (reads && !rpc_failed(c))
-        rpc_reader_run(e->here, c, 1);
-    else if (!rpc_failed(c))
-        c->method->run(c);
+    bool done = !rpc_failed(c) && run_on_loop(e, c, &look->clock_ns);
     c->scan = NULL;
-    uint64_t us = (clock_monotonic_ns(clock_posix()) - begun_ns) / 1000;
-    charge_loop(e, us);
-    size_t len = sizeof("{'jsonrpc':'2.0','id':,'result':}") + scan.id.len + c->result.len;
-    e->tried = c->over_budget;
-    if (rpc_failed(c) || c->over_budget || scan.unfit || c->result.overflow ||
-        len > e->o.context->reply_bytes_max)
+    look->tried = c->over_budget;
+    look->id = scan->id;
+    look->result = buf_bytes(&c->result);
+    if (!done || rpc_failed(c) || scan->unfit || c->result.overflow ||
+        rpc_answer_len(scan->id, look->result) > e->o.context->reply_bytes_max)
         return false;
-    buf_append_str(out, "{\"jsonrpc\":\"2.0\",\"id\":");
-    buf_append(out, scan.id.ptr, scan.id.len);
-    buf_append_str(out, ",\"result\":");
-    buf_append(out, c->result.ptr, c->result.len);
-    buf_append_byte(out, '}');
     rpc_metric_call(m);
-    metric_observe(&rpc_request_us, us);
+    metric_observe(&rpc_request_us, (look->clock_ns - begun_ns) / 1000);
     return true;
 }
 
@@ -968,7 +990,7 @@ struct rpc_engine *rpc_engine_new(const struct rpc_engine_options *o, rpc_reply_
     e->free_slots = calloc(o->jobs_max, sizeof(uint32_t));
     bool ok = e->jobs != NULL && e->generations != NULL && e->free_slots != NULL &&
               start_events(e, ec) == ERR_OK;
-    e->here = rpc_reader_new(o->context);
+    e->here = rpc_reader_new(o->context, RPC_READERS_LOG_BYTES);
     if (ok && e->here != NULL)
         e->readers = rpc_readers_new(o->context, o->readers, o->read_queue_max, ec);
     if (!ok || e->readers == NULL) {

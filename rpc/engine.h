@@ -6,8 +6,10 @@
  *
  * Handing a call over costs several times what a point read does, so FLAT and BRIEF methods
  * (rpc/call.h) run on the loop, with a reader of its own. That may not hold up the others: a call
- * has RPC_LOOP_GAS, and what calls take beyond RPC_LOOP_FREE_US each comes out of a purse that
- * fills at a tenth of the time; while it is empty, calls go to the reader threads.
+ * has RPC_LOOP_GAS, or as a log search RPC_LOOP_LOGS_LOOKS, and what calls take beyond
+ * RPC_LOOP_FREE_US each comes out of a purse that fills at a tenth of the time; while it is empty,
+ * calls go to the reader threads. An answer of many bytes takes the loop long whoever makes it, so
+ * a call has a microsecond more for each KiB.
  *
  * Limits: RPC_BATCH_MAX calls in a batch, RPC_JSON_DEPTH_MAX nested levels, jobs_max bodies in
  * work, and the total size of a reply. Repeated keys in an object make a request invalid, since
@@ -20,6 +22,7 @@
 #include "rpc/api.h"
 #include "rpc/api_quota.h"
 #include "rpc/call.h"
+#include "rpc/scan.h"
 
 #include <event2/event.h>
 
@@ -27,7 +30,13 @@ enum {
     RPC_BATCH_MAX = 1000,
     RPC_JSON_DEPTH_MAX = 64,
     RPC_LOOP_GAS = 100000,
-    RPC_LOOP_FREE_US = 20,    /* about what reading and answering a request costs by itself */
+    RPC_LOOP_LOGS_LOOKS =
+        64,                  /* of a log search: blocks, and groups of 8 rows on the way to them; */
+    RPC_LOOP_LOGS_US = 1000, /* if a disk is slow; the time alone says little, since the thread may
+                                be interrupted */
+    RPC_LOOP_LOGS_BYTES = 256 << 10, /* of its answer */
+    RPC_LOOP_BARE_BLOCKS = 16,       /* it may go through without address and topic */
+    RPC_LOOP_FREE_US = 40,    /* about what reading, handing over and answering a request costs */
     RPC_LOOP_PURSE_US = 2000, /* at most in the purse */
     RPC_LOOP_RECEIPTS = 8,    /* of one body that are read on the loop */
     RPC_LOOP_CHARGE_US = 400, /* at most for one call: the thread may just have been interrupted */
@@ -54,14 +63,33 @@ typedef void (*rpc_reply_fn)(void *ctx, uint64_t tag, struct rpc_reply *reply);
 struct rpc_engine;
 struct rpc_engine *rpc_engine_new(const struct rpc_engine_options *o, rpc_reply_fn reply, void *ctx,
                                   struct err_ctx *ec) MUST_USE;
+/* A first look at a body, by rpc_engine_answer for rpc_engine_run. */
+struct rpc_look {
+    uint64_t clock_ns; /* in: what clock_monotonic_ns says now, 0 where nobody knows; out: later */
+    bytes id, result;  /* out, answered: until the next call */
+    /* out, not answered: */
+    bool tried;           /* the loop's budget did not suffice: for a reader */
+    bool is_submission;   /* one submission of the usual shape, */
+    struct rpc_scan scan; /* as scanned, */
+    const uint8_t *text;  /* where the body was then */
+};
 /* Answers a request of the usual shape (rpc/scan.h) for a method that runs on the loop, from nobody
- * in particular, and without an error: appends the reply to `out` and gives true. False: nothing
- * has happened, and rpc_engine_run is to be asked. */
-bool rpc_engine_answer(struct rpc_engine *e, struct buf *out, bytes body);
-/* Takes the body's storage; `from` is copied, NULL: nobody. A body of nothing but submissions of
- * the usual shape is scanned, and kept until its reply; others are parsed. */
+ * in particular, and without an error. False: nothing has happened, and rpc_engine_run is to be
+ * asked about the same body. */
+bool rpc_engine_answer(struct rpc_engine *e, struct rpc_look *look, bytes body);
+/* An answer is RPC_ANSWER_ID, id, RPC_ANSWER_RESULT, result and a brace. */
+#define RPC_ANSWER_ID "{\"jsonrpc\":\"2.0\",\"id\":"
+#define RPC_ANSWER_RESULT ",\"result\":"
+static inline size_t rpc_answer_len(bytes id, bytes result) {
+    return sizeof(RPC_ANSWER_ID) - 1 + id.len + sizeof(RPC_ANSWER_RESULT) - 1 + result.len + 1;
+}
+/* All of it but the result and the brace. */
+void rpc_answer_begin(struct buf *out, bytes id);
+/* Takes the body's storage; `from` is copied, NULL: nobody. `look`: at the same bytes before, NULL:
+ * none. A body of nothing but submissions of the usual shape is scanned, and kept until its reply;
+ * others are parsed. */
 void rpc_engine_run(struct rpc_engine *e, struct buf *body, uint64_t tag,
-                    const struct api_origin *from);
+                    const struct api_origin *from, const struct rpc_look *look);
 /* A REST call: `path` are the parameters of the path, taken over; the query or the body's storage
  * has the others. */
 void rpc_engine_rest(struct rpc_engine *e, const struct api_route *r, json_t *path, bytes query,

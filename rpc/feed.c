@@ -12,7 +12,10 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { JSON_MAX = 512 << 20 /* of one block: its receipts in hexadecimal, many times over */ };
+enum {
+    JSON_MAX = 512 << 20,     /* of one block: its receipts in hexadecimal, many times over */
+    FEED_LOG_BYTES = 1 << 12, /* it searches none */
+};
 
 struct kept_log {
     uint64_t block;
@@ -429,7 +432,7 @@ static enum err start(struct rpc_feed *f, struct event_base *base, struct err_ct
     if (f->wake_fd < 0)
         FAIL(ec, ERR_IO, "cannot make an eventfd: %s", strerror(errno));
     f->wake = event_new(base, f->wake_fd, EV_READ | EV_PERSIST, on_wake, f);
-    f->reader = rpc_reader_new(f->cx);
+    f->reader = rpc_reader_new(f->cx, FEED_LOG_BYTES);
     if (f->wake == NULL || event_add(f->wake, NULL) != 0 || f->reader == NULL)
         FAIL(ec, ERR_NOMEM, "out of memory for subscriptions");
     f->newest = store_durable(f->cx->store);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* eth_getLogs. Limits: index/index.h. */
+/* eth_getLogs. Limits: index/index.h; of a search that is begun on the event loop rpc/engine.h. */
 #include "rpc/logs.h"
 
+#include "rpc/engine.h"
 #include "rpc/format.h"
 #include "rpc/handlers.h"
 
@@ -12,11 +13,14 @@ struct collect {
     struct json_writer w;
     uint64_t block; /* of the newest log */
     size_t mark;    /* where the result was before that block */
+    size_t looks;   /* at the budget */
 };
 
 static bool expired(void *ctx) {
-    const struct collect *s = ctx;
-    return rpc_time_up(s->call);
+    struct collect *s = ctx;
+    if (s->call->budget_gas == 0)
+        return rpc_time_up(s->call);
+    return ++s->looks > RPC_LOOP_LOGS_LOOKS || rpc_spent_us(s->call) > RPC_LOOP_LOGS_US;
 }
 
 static enum err on_log(void *ctx, const struct index_log *l) {
@@ -26,7 +30,8 @@ static enum err on_log(void *ctx, const struct index_log *l) {
         s->mark = s->w.buf->len;
     s->block = block;
     format_log(&s->w, l);
-    return s->w.buf->overflow ? ERR_BUSY : ERR_OK;
+    bool long_here = s->call->budget_gas > 0 && s->w.buf->len > RPC_LOOP_LOGS_BYTES;
+    return s->w.buf->overflow || long_here ? ERR_BUSY : ERR_OK;
 }
 
 /* One end of the range as a block number. */
@@ -95,6 +100,7 @@ enum err rpc_logs_query(struct rpc_call *c, const struct index_filter *f, uint64
     struct collect s = {.call = c, .block = UINT64_MAX};
     struct index_query q = {
         .source = &c->cx->source,
+        .cache = rpc_log_cache(c),
         .view = rpc_head_view(c),
         .filter = *f,
         .logs_max = INDEX_FILTER_LOGS_MAX,
@@ -124,8 +130,15 @@ void rpc_logs_answer(struct rpc_call *c, const struct filter_args *args) {
                    f.from + INDEX_FILTER_BARE_RANGE_MAX - 1);
         return;
     }
+    bool on_loop = c->budget_gas > 0;
+    if (on_loop && rpc_logs_bare(&f) && f.to - f.from >= RPC_LOOP_BARE_BLOCKS) {
+        rpc_over_budget(c);
+        return;
+    }
     enum err e = rpc_logs_query(c, &f, &last, &ec);
-    if (e == ERR_BUSY)
+    if (e == ERR_BUSY && on_loop)
+        rpc_over_budget(c);
+    else if (e == ERR_BUSY)
         fail_range(c, rpc_time_up(c) ? "query timed out" : "query returned more than 10000 results",
                    f.from, last);
     else if (e != ERR_OK)

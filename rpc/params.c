@@ -490,7 +490,9 @@ static bool scanned_tx(struct rpc_call *c, struct tx_args *out, struct arena *a)
     for (size_t i = 0; ok && i < s->member_count; i++) {
         bytes key = s->members[i].key, value = s->members[i].value;
         struct text k = {(const char *)key.ptr, key.len}, v = {(const char *)value.ptr, value.len};
-        if (text_is(k, "to")) {
+        if (s->members[i].is_list) {
+            ok = false;
+        } else if (text_is(k, "to")) {
             ok = out->has_to = fixed_text(c, 0, v, "common.Address", tx->to.b, 20);
         } else if (text_is(k, "from")) {
             ok = out->has_from = fixed_text(c, 0, v, "common.Address", tx->sender.b, 20);
@@ -620,7 +622,106 @@ static bool filter_range(struct rpc_call *c, size_t idx, json_t *o, struct filte
     return fixed_of(c, idx, hash, "common.Hash", f->block_hash.b, 32);
 }
 
+/* --- scanned filters ----------------------------------------------------------------------- */
+static struct text text_of_bytes(bytes b) {
+    return (struct text){(const char *)b.ptr, b.len};
+}
+
+/* The texts of a list, or the one text that stands in its place, each as `size` bytes. A null ends
+ * it with *out_null: it is for the caller to say what that means. */
+static bool scanned_fixed(struct rpc_call *c, struct arena *a, bytes value, bool is_list,
+                          const char *type, size_t size, void **out, size_t *out_count,
+                          bool *out_null) {
+    struct rpc_scan_item item = {.kind = RPC_SCAN_TEXT, .text = value};
+    bytes rest = value;
+    size_t count = 0;
+    while (is_list && rpc_scan_item(&item, &rest))
+        count++;
+    count = is_list ? count : 1;
+    uint8_t *list = count <= INDEX_FILTER_ALTERNATIVES_MAX ? list_alloc(c, a, count, size) : NULL;
+    if (list == NULL)
+        return false;
+    rest = value;
+    *out_null = false;
+    for (size_t i = 0; i < count && !*out_null; i++) {
+        if (is_list)
+            (void)rpc_scan_item(&item, &rest);
+        *out_null = item.kind == RPC_SCAN_NULL;
+        if (!*out_null && (item.kind != RPC_SCAN_TEXT || !fixed_text(c, 0, text_of_bytes(item.text),
+                                                                     type, list + i * size, size)))
+            return false;
+    }
+    *out = list;
+    *out_count = count;
+    return true;
+}
+
+static bool scanned_topics(struct rpc_call *c, struct arena *a, bytes list,
+                           struct index_filter *f) {
+    struct rpc_scan_item item;
+    while (rpc_scan_item(&item, &list)) {
+        void *values = NULL;
+        size_t count = 0;
+        bool any = item.kind == RPC_SCAN_NULL;
+        if (f->topic_count == INDEX_FILTER_TOPICS_MAX ||
+            (!any && !scanned_fixed(c, a, item.text, item.kind == RPC_SCAN_LIST, "common.Hash", 32,
+                                    &values, &count, &any)))
+            return false;
+        f->topics[f->topic_count++] =
+            any ? (struct index_alternatives){0}
+                : (struct index_alternatives){.values = values, .count = count};
+    }
+    return true;
+}
+
+static bool scanned_addresses(struct rpc_call *c, struct arena *a, const struct rpc_scan_member *m,
+                              struct index_filter *f) {
+    void *list = NULL;
+    bool has_null = false;
+    if (!scanned_fixed(c, a, m->value, m->is_list, "common.Address", 20, &list, &f->address_count,
+                       &has_null))
+        return false;
+    f->addresses = list;
+    return !has_null;
+}
+
+/* A filter as scanned; as with scanned_tx what is not in order comes again as JSON. */
+static bool scanned_filter(struct rpc_call *c, struct filter_args *f, struct arena *a) {
+    struct rpc_scan *s = c->scan;
+    bool ok = s->has_object, has_range = false;
+    for (size_t i = 0; ok && i < s->member_count; i++) {
+        const struct rpc_scan_member *m = &s->members[i];
+        struct text k = text_of_bytes(m->key), v = text_of_bytes(m->value);
+        if (text_is(k, "topics")) {
+            ok = m->is_list && scanned_topics(c, a, m->value, &f->filter);
+        } else if (text_is(k, "address")) {
+            ok = scanned_addresses(c, a, m, &f->filter);
+        } else if (m->is_list) {
+            ok = false;
+        } else if (text_is(k, "fromBlock")) {
+            has_range = true;
+            ok = block_text(c, 0, v, &f->from);
+        } else if (text_is(k, "toBlock")) {
+            has_range = true;
+            ok = block_text(c, 0, v, &f->to);
+        } else if (text_is(k, "blockHash")) {
+            f->has_block_hash = true;
+            ok = fixed_text(c, 0, v, "common.Hash", f->block_hash.b, 32);
+        } else {
+            ok = false;
+        }
+    }
+    ok = ok && !(has_range && f->has_block_hash);
+    s->unfit = s->unfit || !ok;
+    return ok;
+}
+
 bool param_filter(struct rpc_call *c, size_t idx, struct filter_args *out, struct arena *a) {
+    if (c->scan != NULL && idx == 0) {
+        struct block_ref latest = {.kind = BLOCK_REF_LATEST};
+        *out = (struct filter_args){.from = latest, .to = latest};
+        return scanned_filter(c, out, a);
+    }
     json_t *o = param_at(c, idx);
     struct filter_args f = {0};
     if (!json_is_object(o)) {

@@ -2,6 +2,7 @@
 #include "rpc/reader.h"
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/keccak.h"
 #include "rpc/format.h"
 
@@ -13,6 +14,14 @@ enum {
     VIEW_KEPT_BYTES = 4 << 20, /* of rows that an old state's view has taken in, between calls */
     ARENA_CHUNK_BYTES = 64 << 10,
     VIEW_TRIES_MAX = 3, /* a block can be unwound between choosing and opening it */
+    KNOWN_HASHES = 4096,
+};
+
+/* Hashes of addresses that were asked for: the same ones come again and again. Who chooses
+ * addresses for the same place gains nothing but a hash each. */
+struct known_hash {
+    addr20 addr;
+    hash32 hash; /* zeros: none yet, which is no address' hash */
 };
 
 struct rpc_reader {
@@ -25,16 +34,24 @@ struct rpc_reader {
     bool state_used;          /* by the running call */
     struct chain *chain;      /* made on first use */
     uint64_t chain_block;     /* whose state `chain` has; UINT64_MAX: none */
-    uint64_t started_ms;      /* of the running call */
+    uint64_t started_ns;      /* of the running call, by clock_monotonic_ns */
+    struct index_cache *logs;
+    struct known_hash *hashes; /* KNOWN_HASHES */
 };
 
-struct rpc_reader *rpc_reader_new(const struct rpc_context *cx) {
+struct rpc_reader *rpc_reader_new(const struct rpc_context *cx, size_t log_bytes) {
     struct rpc_reader *r = calloc(1, sizeof(*r));
     if (r == NULL)
         return NULL;
     r->cx = cx;
     r->chain_block = UINT64_MAX;
     arena_init(&r->arena, ARENA_CHUNK_BYTES, RPC_REQUEST_ARENA_MAX);
+    r->logs = index_cache_new(log_bytes);
+    r->hashes = calloc(KNOWN_HASHES, sizeof(*r->hashes));
+    if (r->logs == NULL || r->hashes == NULL) {
+        rpc_reader_free(r);
+        return NULL;
+    }
     return r;
 }
 
@@ -54,25 +71,40 @@ void rpc_reader_free(struct rpc_reader *r) {
     if (r->head != NULL)
         store_view_close(r->head);
     arena_clear(&r->arena);
+    index_cache_free(r->logs);
+    free(r->hashes);
     free(r);
+}
+
+/* Takes `v`, NULL for none, as the head view. An unwind turns every view stale that is open above
+ * the block it goes to, or lowers what is durable before: the old view is asked while the new one
+ * is open already, so that none passes between the two unseen. */
+static void set_head(struct rpc_reader *r, struct store_view *v) {
+    struct store_view *old = r->head;
+    bool may_differ = old == NULL || v == NULL || store_view_stale(old) ||
+                      store_view_block(v) < store_view_block(old);
+    if (may_differ)
+        index_cache_clear(r->logs);
+    store_view_close(old);
+    r->head = v;
+    r->has_newest = false;
 }
 
 /* Moves the head view to the newest durable block. */
 static enum err refresh_head(struct rpc_reader *r) {
     enum err e = ERR_OK;
     for (int i = 0; i < VIEW_TRIES_MAX; i++) {
+        struct store_view *v = NULL;
         uint64_t durable = store_durable(r->cx->store);
         if (r->head != NULL && store_view_block(r->head) == durable && !store_view_stale(r->head))
             return ERR_OK;
-        if (r->head != NULL)
-            store_view_close(r->head);
-        r->head = NULL;
-        r->has_newest = false;
-        e = store_view_open(&r->head, r->cx->store, durable);
-        if (e == ERR_OK)
+        e = store_view_open(&v, r->cx->store, durable);
+        if (e == ERR_OK) {
+            set_head(r, v);
             return ERR_OK;
-        r->head = NULL;
+        }
     }
+    set_head(r, NULL);
     return e;
 }
 
@@ -103,29 +135,35 @@ static void finish_call(struct rpc_call *c) {
         c->phase = RPC_PHASE_DONE;
 }
 
-void rpc_reader_run(struct rpc_reader *r, struct rpc_call *calls, size_t count) {
-    for (size_t i = 0; i < count; i++) {
-        struct rpc_call *c = &calls[i];
-        if (c->phase != RPC_PHASE_RUN && c->phase != RPC_PHASE_RECEIPT)
-            continue;
-        c->reader = r;
-        r->started_ms = rpc_now_ms();
-        r->state_used = false;
-        enum err e = refresh_head(r);
-        if (e != ERR_OK) {
-            rpc_fail_err(c, e, NULL);
-        } else if (c->phase == RPC_PHASE_RECEIPT) {
-            buf_clear(&c->envelope);
-            format_receipt_of(c, &c->tx_hash);
-        } else {
-            c->method->run(c);
-        }
-        check_state(r, c);
-        if (r->state != NULL && store_view_bytes(r->state) > VIEW_KEPT_BYTES)
-            drop_state(r);
-        finish_call(c);
-        arena_reset(&r->arena);
+static bool is_due(const struct rpc_call *c) {
+    return c->phase == RPC_PHASE_RUN || c->phase == RPC_PHASE_RECEIPT;
+}
+
+void rpc_reader_run_one(struct rpc_reader *r, struct rpc_call *c, uint64_t now_ns) {
+    CHECK(is_due(c));
+    c->reader = r;
+    r->started_ns = now_ns;
+    r->state_used = false;
+    enum err e = refresh_head(r);
+    if (e != ERR_OK) {
+        rpc_fail_err(c, e, NULL);
+    } else if (c->phase == RPC_PHASE_RECEIPT) {
+        buf_clear(&c->envelope);
+        format_receipt_of(c, &c->tx_hash);
+    } else {
+        c->method->run(c);
     }
+    check_state(r, c);
+    if (r->state != NULL && store_view_bytes(r->state) > VIEW_KEPT_BYTES)
+        drop_state(r);
+    finish_call(c);
+    arena_reset(&r->arena);
+}
+
+void rpc_reader_run(struct rpc_reader *r, struct rpc_call *calls, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (is_due(&calls[i]))
+            rpc_reader_run_one(r, &calls[i], clock_monotonic_ns(clock_posix()));
 }
 
 /* --- for handlers -------------------------------------------------------------------------- */
@@ -135,6 +173,10 @@ struct arena *rpc_arena(struct rpc_call *c) {
 
 struct store_view *rpc_head_view(struct rpc_call *c) {
     return c->reader->head;
+}
+
+struct index_cache *rpc_log_cache(struct rpc_call *c) {
+    return c->reader->logs;
 }
 
 uint64_t rpc_head_number(struct rpc_call *c) {
@@ -240,14 +282,21 @@ struct store_view *rpc_state_view(struct rpc_call *c, uint64_t number) {
     return r->state;
 }
 
+static const hash32 *hash_of(struct rpc_reader *r, const addr20 *a) {
+    struct known_hash *k = &r->hashes[be32_load(a->b + 16) % KNOWN_HASHES];
+    if (!addr20_eq(&k->addr, a) || hash32_is_zero(&k->hash)) {
+        keccak256(&k->hash, a->b, 20);
+        k->addr = *a;
+    }
+    return &k->hash;
+}
+
 bool rpc_account(struct rpc_call *c, uint64_t number, const addr20 *a, struct account *out) {
     struct store_view *v = rpc_state_view(c, number);
     if (v == NULL)
         return false;
     struct state_reader reader = store_state_reader(v);
-    hash32 h;
-    keccak256(&h, a->b, 20);
-    if (!reader.ops->account(reader.ctx, out, &h))
+    if (!reader.ops->account(reader.ctx, out, hash_of(c->reader, a)))
         *out = (struct account){.code_hash = KECCAK_EMPTY, .storage_root = KECCAK_EMPTY_TRIE};
     return true;
 }
@@ -258,7 +307,7 @@ static hash32 block_hash(void *ctx, uint64_t number) {
 }
 
 static size_t bytes_kept(const struct rpc_context *cx) {
-    size_t each = RPC_READERS_BYTES / (cx->reader_count != 0 ? cx->reader_count : 1);
+    size_t each = RPC_READERS_CODE_BYTES / (cx->reader_count != 0 ? cx->reader_count : 1);
     return each < RPC_READER_BYTES_MAX ? each : RPC_READER_BYTES_MAX;
 }
 
@@ -310,6 +359,10 @@ bool rpc_load_tx(struct rpc_call *c, uint64_t number, uint64_t tx_idx, struct in
     return e == ERR_OK;
 }
 
+uint64_t rpc_spent_us(const struct rpc_call *c) {
+    return (clock_monotonic_ns(clock_posix()) - c->reader->started_ns) / 1000;
+}
+
 bool rpc_time_up(struct rpc_call *c) {
-    return rpc_now_ms() - c->reader->started_ms > c->cx->call_time_ms;
+    return rpc_spent_us(c) > 1000 * (uint64_t)c->cx->call_time_ms;
 }

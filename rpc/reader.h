@@ -13,23 +13,31 @@ enum {
         256 << 20 /* one call's memory: the largest block with its receipts fits many times */
 };
 
-/* State and decoded code that all readers keep together, and one of them at most. */
+/* What all readers keep together: logs of blocks that were searched (index/log_cache.h), the event
+ * loop's reader as many as all others; and state and decoded code, of which one has at most
+ * RPC_READER_BYTES_MAX. */
 #define RPC_READERS_BYTES ((size_t)64 << 20)
+#define RPC_READERS_LOG_BYTES ((size_t)8 << 20)
+#define RPC_READERS_CODE_BYTES (RPC_READERS_BYTES - 2 * RPC_READERS_LOG_BYTES / 4 * 5)
 #define RPC_READER_BYTES_MAX ((size_t)16 << 20)
 
 struct rpc_reader;
-struct rpc_reader *rpc_reader_new(const struct rpc_context *cx) MUST_USE;
+struct rpc_reader *rpc_reader_new(const struct rpc_context *cx, size_t log_bytes) MUST_USE;
 void rpc_reader_free(struct rpc_reader *r);
 
 /* Runs the calls of `calls` whose phase is RUN or RECEIPT, in order, each against the newest
  * durable block at its start. */
 void rpc_reader_run(struct rpc_reader *r, struct rpc_call *calls, size_t count);
+/* One of them, by the caller's clock (clock_monotonic_ns). */
+void rpc_reader_run_one(struct rpc_reader *r, struct rpc_call *c, uint64_t now_ns);
 
 /* --- for handlers -------------------------------------------------------------------------- */
 /* Memory of the call; reset when it ends. */
 struct arena *rpc_arena(struct rpc_call *c);
 /* The newest durable block's view, pinned for the call. */
 struct store_view *rpc_head_view(struct rpc_call *c);
+/* For log searches over that view. */
+struct index_cache *rpc_log_cache(struct rpc_call *c);
 uint64_t rpc_head_number(struct rpc_call *c);
 /* Pins the newest durable block anew: for who has asked the pool for something that may have become
  * durable meanwhile. False with the error set. */
@@ -52,6 +60,8 @@ bool rpc_load_block(struct rpc_call *c, uint64_t number, struct index_block *out
 /* One transaction, out->txs[*out_at], from the block or from what outlives it; likewise. */
 bool rpc_load_tx(struct rpc_call *c, uint64_t number, uint64_t tx_idx, struct index_block *out,
                  size_t *out_at);
+/* Microseconds since the call was begun. */
+uint64_t rpc_spent_us(const struct rpc_call *c);
 /* Whether the call has used up its time. */
 bool rpc_time_up(struct rpc_call *c);
 

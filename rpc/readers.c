@@ -100,7 +100,7 @@ struct rpc_readers *rpc_readers_new(const struct rpc_context *cx, size_t threads
         struct worker *k = &workers[i];
         k->pool = p;
         k->light_only = i == 0 && threads > 1;
-        k->reader = rpc_reader_new(cx);
+        k->reader = rpc_reader_new(cx, RPC_READERS_LOG_BYTES / threads);
         k->running = k->reader != NULL && pthread_create(&k->thread, NULL, worker_main, k) == 0;
         if (!k->running) {
             (void)err_set(ec, ERR_NOMEM, __FILE__, __LINE__, "cannot start reader thread %zu", i);

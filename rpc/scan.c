@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "rpc/scan.h"
 
+#include "base/check.h"
+
 #include <string.h>
 #if defined(__SSE2__)
 #include <emmintrin.h>
@@ -76,6 +78,68 @@ static bool take_id(struct cursor *c, bytes *out) {
     return len > 0 && len <= SCAN_ID_DIGITS_MAX && (from[0] != '0' || len == 1);
 }
 
+static bool take_null(struct cursor *c) {
+    if (c->end - c->at < 4 || memcmp(c->at, "null", 4) != 0)
+        return false;
+    c->at += 4;
+    return true;
+}
+
+/* Behind the bracket of a list within a list: strings and nulls, up to its end. */
+static bool take_inner_list(struct cursor *c, bytes *out) {
+    const uint8_t *from = c->at;
+    bytes text;
+    *out = bytes_of(from, 0);
+    if (take(c, ']'))
+        return true;
+    do {
+        if (!take_string(c, &text) && !take_null(c))
+            return false;
+    } while (take(c, ','));
+    if (!take(c, ']'))
+        return false;
+    *out = bytes_of(from, (size_t)(c->at - 1 - from));
+    return true;
+}
+
+/* Behind the bracket of a list: strings, nulls and inner lists. */
+static bool take_list(struct cursor *c, bytes *out) {
+    const uint8_t *from = c->at;
+    bytes text;
+    *out = bytes_of(from, 0);
+    if (take(c, ']'))
+        return true;
+    do {
+        if (take(c, '[') ? !take_inner_list(c, &text) : !take_string(c, &text) && !take_null(c))
+            return false;
+    } while (take(c, ','));
+    if (!take(c, ']'))
+        return false;
+    *out = bytes_of(from, (size_t)(c->at - 1 - from));
+    return true;
+}
+
+bool rpc_scan_item(struct rpc_scan_item *out, bytes *list) {
+    struct cursor c = cursor_over(*list);
+    (void)take(&c, ',');
+    skip_space(&c);
+    bool any = c.at < c.end, ok = true;
+    *out = (struct rpc_scan_item){.kind = RPC_SCAN_NULL};
+    if (any && *c.at == '[') {
+        c.at++;
+        out->kind = RPC_SCAN_LIST;
+        ok = take_inner_list(&c, &out->text);
+    } else if (any && *c.at == '"') {
+        out->kind = RPC_SCAN_TEXT;
+        ok = take_string(&c, &out->text);
+    } else if (any) {
+        ok = take_null(&c);
+    }
+    CHECK(ok); /* it was scanned */
+    *list = bytes_of(c.at, (size_t)(c.end - c.at));
+    return any;
+}
+
 /* Keys differ, as the library wants it too. */
 static bool take_object(struct cursor *c, struct rpc_scan *out) {
     out->has_object = true;
@@ -85,7 +149,10 @@ static bool take_object(struct cursor *c, struct rpc_scan *out) {
         if (out->member_count == SCAN_MEMBERS_MAX)
             return false;
         struct rpc_scan_member *m = &out->members[out->member_count];
-        if (!take_string(c, &m->key) || !take(c, ':') || !take_string(c, &m->value))
+        if (!take_string(c, &m->key) || !take(c, ':'))
+            return false;
+        m->is_list = take(c, '[');
+        if (m->is_list ? !take_list(c, &m->value) : !take_string(c, &m->value))
             return false;
         for (size_t i = 0; i < out->member_count; i++)
             if (out->members[i].key.len == m->key.len &&
@@ -157,6 +224,22 @@ bool rpc_scan_request(struct rpc_scan *out, bytes text) {
         return false;
     skip_space(&c);
     return c.at == c.end;
+}
+
+static void move_slice(bytes *b, const uint8_t *from, const uint8_t *to) {
+    if (b->ptr != NULL)
+        b->ptr = to + (b->ptr - from);
+}
+
+void rpc_scan_move(struct rpc_scan *s, const uint8_t *from, const uint8_t *to) {
+    move_slice(&s->id, from, to);
+    move_slice(&s->method, from, to);
+    for (size_t i = 0; i < s->arg_count; i++)
+        move_slice(&s->args[i], from, to);
+    for (size_t i = 0; i < s->member_count; i++) {
+        move_slice(&s->members[i].key, from, to);
+        move_slice(&s->members[i].value, from, to);
+    }
 }
 
 void rpc_scan_begin(struct rpc_scan_body *b, bytes text) {

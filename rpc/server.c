@@ -207,7 +207,6 @@ enum err rpc_server_open(struct rpc_server **out, const struct rpc_options *o, s
         FAIL(ec, ERR_NOMEM, "out of memory");
     s->base = o->base;
     s->policy = 1;
-    buf_init(&s->reply, o->policy.reply_bytes_max);
     buf_init(&s->round, SIZE_MAX / 2);
     pthread_mutex_init(&s->dev_nonces.lock, NULL);
     enum err e = start_server(s, o, ec);
@@ -291,7 +290,6 @@ void rpc_server_close(struct rpc_server *s) {
         if (s->conns[i] != NULL)
             server_conn_free(s->conns[i]);
     rpc_wire_hub_clear(&s->wires);
-    buf_clear(&s->reply);
     buf_clear(&s->round);
     if (s->tick != NULL)
         event_free(s->tick);

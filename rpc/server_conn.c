@@ -87,6 +87,7 @@ static bool must_pause(const struct conn *c) {
 
 /* Feeds what has come to the reader, request by request. */
 static void read_requests(struct conn *c) {
+    uint64_t clock_ns = 0;
     while (!c->closing) {
         c->paused = must_pause(c);
         bytes in = rpc_wire_input(&c->wire);
@@ -103,8 +104,8 @@ static void read_requests(struct conn *c) {
         if (p == HTTP_HAS_REQUEST) {
             c->continue_due = false;
             c->request_ms = 0;
-            if (!server_answer_usual(c)) {
-                server_send_round(c);
+            if (!server_take_usual(c, &clock_ns)) {
+                server_send_round(c, bytes_of(NULL, 0), bytes_of(NULL, 0));
                 server_handle_request(c);
             }
             http_reader_next(c->reader);

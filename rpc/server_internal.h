@@ -87,7 +87,6 @@ struct rpc_server {
     struct rpc_tls *tls; /* NULL: plain sockets */
     struct rpc_wire_hub wires;
     uint32_t policy;  /* changes with what `access` allows */
-    struct buf reply; /* of rpc_engine_answer */
     struct buf round; /* answers of the connection inside pump, to be sent at once */
     char *tls_cert, *tls_key;
     struct event_base *base;
@@ -128,10 +127,9 @@ bool server_content_type_ok(bytes type);
 bool server_path_is(const struct http_request *q, const char *path);
 
 /* --- server_usual.c ------------------------------------------------------------------------ */
-/* Whether the request's head says: a plain call of JSON-RPC that anybody may make. */
-bool server_is_usual(struct conn *c);
-/* Answers the request if that can be done here and now; false: nothing has happened. */
-bool server_answer_usual(struct conn *c);
+/* Answers the request at once, or begins it, if it is a usual one; false: nothing has happened.
+ * *clock_ns: rpc/engine.h. */
+bool server_take_usual(struct conn *c, uint64_t *clock_ns);
 
 /* --- server_reply.c ------------------------------------------------------------------------ */
 struct slot *server_slot_add(struct conn *c);
@@ -139,8 +137,9 @@ struct slot *server_slot_add(struct conn *c);
 void server_write_head(struct evbuffer *out, const struct slot *s);
 /* The head of a 200 answer with JSON to a request of the known head. */
 void server_append_known_head(struct buf *out, const struct known *k, size_t body_len);
-/* Sends the answers of this round. */
-void server_send_round(struct conn *c);
+/* Sends the answers of this round, if there are any; `more` and `last`, empty or not, belong to
+ * them, behind what the round's buffer has. */
+void server_send_round(struct conn *c, bytes more, bytes last);
 /* Writes the replies whose turn it is. */
 void server_write_replies(struct conn *c);
 /* An answer of the server itself. */

@@ -109,12 +109,13 @@ static void write_slot(struct conn *c, struct evbuffer *out, struct slot *s) {
 }
 
 /* Sends the answers of this round. */
-void server_send_round(struct conn *c) {
+void server_send_round(struct conn *c, bytes more, bytes last) {
     struct buf *round = &c->server->round;
     if (round->len == 0)
         return;
     CHECK(!round->overflow);
-    rpc_wire_send(&c->wire, buf_bytes(round));
+    bytes parts[] = {buf_bytes(round), more, last};
+    rpc_wire_send(&c->wire, parts, more.len == 0 ? 1 : ARRAY_LEN(parts));
     buf_reset(round);
     c->moved_ms = rpc_now_ms();
     server_note_unsent(c);
@@ -124,7 +125,7 @@ void server_send_round(struct conn *c) {
 void server_write_replies(struct conn *c) {
     struct evbuffer *out = rpc_wire_output(&c->wire);
     bool close_after = false;
-    server_send_round(c);
+    server_send_round(c, bytes_of(NULL, 0), bytes_of(NULL, 0));
     while (c->used > 0 && c->slots[c->first].ready && !close_after) {
         struct slot *s = &c->slots[c->first];
         close_after = s->close_after;

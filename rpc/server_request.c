@@ -168,8 +168,7 @@ static void handle_post(struct conn *c, struct slot *t, const struct http_reques
         t->gzip_ok = rpc_gzip_accepted(q->fields[HTTP_FIELD_ACCEPT_ENCODING]);
         http_reader_take_body(c->reader, &body);
         memcpy(origin.slug, slug, sizeof(slug));
-        t->known_head = server_is_usual(c) ? c->known->head : 0;
-        rpc_engine_run(s->engine, &body, server_tag_of(c, (size_t)(t - c->slots)), &origin);
+        rpc_engine_run(s->engine, &body, server_tag_of(c, (size_t)(t - c->slots)), &origin, NULL);
     }
 }
 

@@ -6,7 +6,10 @@
 
 #include <stdlib.h>
 
-enum { ROUND_BYTES = 64 << 10 /* answers that are sent before further requests are read */ };
+enum {
+    ROUND_BYTES = 64 << 10, /* answers that are sent before further requests are read */
+    COPY_BYTES_MAX = 8192,  /* a longer result is not copied behind the round's other answers */
+};
 
 /* Whether requests with this head are plain calls of JSON-RPC that anybody may make, and what their
  * answers begin with. */
@@ -40,7 +43,8 @@ static void learn_head(struct conn *c, struct known *k, const struct http_reques
     evbuffer_free(head);
 }
 
-bool server_is_usual(struct conn *c) {
+/* Whether the request's head says: a plain call of JSON-RPC that anybody may make. */
+static bool is_usual(struct conn *c) {
     struct rpc_server *s = c->server;
     uint32_t head = http_reader_head(c->reader);
     if (head == 0 || s->draining || s->unsent > RPC_UNSENT_MAX_BYTES)
@@ -55,29 +59,66 @@ bool server_is_usual(struct conn *c) {
     return c->known->ok;
 }
 
-/* Answers the request if that can be done here and now; false: nothing has happened. */
-bool server_answer_usual(struct conn *c) {
+/* The answer of the first look: what is long is sent from where it is. */
+static void send_answer(struct conn *c, const struct rpc_look *look) {
+    struct buf *round = &c->server->round;
+    bool is_long = look->result.len > COPY_BYTES_MAX;
+    server_append_known_head(round, c->known, rpc_answer_len(look->id, look->result));
+    rpc_answer_begin(round, look->id);
+    if (!is_long) {
+        buf_append(round, look->result.ptr, look->result.len);
+        buf_append_byte(round, '}');
+    }
+    if (is_long)
+        server_send_round(c, look->result, bytes_of("}", 1));
+    else if (round->len > ROUND_BYTES)
+        server_send_round(c, bytes_of(NULL, 0), bytes_of(NULL, 0));
+}
+
+/* The place of a usual request whose answer comes later. */
+static struct slot *add_slot(struct conn *c) {
+    struct slot *t = server_slot_add(c);
+    memcpy(t->allow_origin, c->known->allow_origin, sizeof(t->allow_origin));
+    t->status = 200;
+    t->gzip_ok = c->known->gzip_ok;
+    t->known_head = c->known->head;
+    return t;
+}
+
+static void compress_answer(struct conn *c, const struct rpc_look *look) {
+    struct slot *t = add_slot(c);
+    struct buf reply;
+    buf_init(&reply, c->server->cx.reply_bytes_max);
+    rpc_answer_begin(&reply, look->id);
+    buf_append(&reply, look->result.ptr, look->result.len);
+    buf_append_byte(&reply, '}');
+    rpc_gzip_run(c->server->gzip, server_tag_of(c, (size_t)(t - c->slots)), &reply);
+}
+
+bool server_take_usual(struct conn *c, uint64_t *clock_ns) {
     struct rpc_server *s = c->server;
     if (c->used > 0)
         server_write_replies(c);
-    if (c->used > 0 || c->closing || !server_is_usual(c))
+    if (c->closing || !is_usual(c))
         return false;
-    buf_reset(&s->reply);
-    s->reply.max = s->cx.reply_bytes_max;
-    if (!rpc_engine_answer(s->engine, &s->reply, http_reader_body(c->reader)))
-        return false;
+    bytes text = http_reader_body(c->reader);
+    struct rpc_look look;
+    look.clock_ns = *clock_ns;
+    look.tried = look.is_submission = false;
+    bool answered = c->used == 0 && rpc_engine_answer(s->engine, &look, text);
+    *clock_ns = look.clock_ns;
     metric_add(&rpc_http_requests, 1);
-    if (c->known->gzip_ok && s->reply.len > RPC_GZIP_MIN_BYTES) {
-        struct slot *t = server_slot_add(c);
-        memcpy(t->allow_origin, c->known->allow_origin, sizeof(t->allow_origin));
-        t->status = 200;
-        rpc_gzip_run(s->gzip, server_tag_of(c, (size_t)(t - c->slots)), &s->reply);
-        buf_init(&s->reply, s->cx.reply_bytes_max);
-        return true;
+    if (answered && c->known->gzip_ok &&
+        rpc_answer_len(look.id, look.result) > RPC_GZIP_MIN_BYTES) {
+        compress_answer(c, &look);
+    } else if (answered) {
+        send_answer(c, &look);
+    } else {
+        struct buf body;
+        server_send_round(c, bytes_of(NULL, 0), bytes_of(NULL, 0));
+        struct slot *t = add_slot(c);
+        http_reader_take_body(c->reader, &body);
+        rpc_engine_run(s->engine, &body, server_tag_of(c, (size_t)(t - c->slots)), NULL, &look);
     }
-    server_append_known_head(&s->round, c->known, s->reply.len);
-    buf_append(&s->round, s->reply.ptr, s->reply.len);
-    if (s->round.len > ROUND_BYTES)
-        server_send_round(c);
     return true;
 }

@@ -8,6 +8,7 @@
 #include <event2/event.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 enum { TLS_INPUT_BYTES_MAX = 256 << 10 /* read ahead of the receiver */ };
 
@@ -71,16 +72,28 @@ static void on_flush(evutil_socket_t fd, short what, void *ctx) {
     }
 }
 
-void rpc_wire_send(struct rpc_wire *w, bytes data) {
+void rpc_wire_send(struct rpc_wire *w, const bytes *parts, size_t count) {
     struct evbuffer *out = rpc_wire_output(w);
-    size_t sent = 0;
+    struct iovec iov[RPC_WIRE_PARTS_MAX];
+    size_t sent = 0, len = 0;
+    CHECK(count <= RPC_WIRE_PARTS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        iov[i] =
+            (struct iovec){.iov_base = (void *)(uintptr_t)parts[i].ptr, .iov_len = parts[i].len};
+        len += parts[i].len;
+    }
     if (w->readable != NULL && evbuffer_get_length(out) == 0) {
-        ssize_t n = send(bufferevent_getfd(w->bev), data.ptr, data.len, MSG_NOSIGNAL);
+        struct msghdr m = {.msg_iov = iov, .msg_iovlen = count};
+        ssize_t n = sendmsg(bufferevent_getfd(w->bev), &m, MSG_NOSIGNAL);
         sent = n > 0 ? (size_t)n : 0;
     }
-    if (sent == data.len)
+    if (sent == len)
         return;
-    evbuffer_add(out, data.ptr + sent, data.len - sent);
+    for (size_t i = 0; i < count; i++) {
+        size_t gone = sent < parts[i].len ? sent : parts[i].len;
+        evbuffer_add(out, parts[i].ptr + gone, parts[i].len - gone);
+        sent -= gone;
+    }
     if (w->readable != NULL)
         bufferevent_enable(w->bev, EV_WRITE);
 }

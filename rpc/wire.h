@@ -65,8 +65,10 @@ void rpc_wire_drop_input(struct rpc_wire *w);
 
 /* Where answers are appended. Needs a flush. */
 struct evbuffer *rpc_wire_output(struct rpc_wire *w);
-/* Sends bytes at once when the output is empty, and appends what is left of them to it. */
-void rpc_wire_send(struct rpc_wire *w, bytes data);
+/* Sends bytes, in up to RPC_WIRE_PARTS_MAX pieces, at once when the output is empty, and appends
+ * what is left of them to it. */
+enum { RPC_WIRE_PARTS_MAX = 4 };
+void rpc_wire_send(struct rpc_wire *w, const bytes *parts, size_t count);
 /* Writes the output as far as the socket takes it: now, without on_written; or when the events of
  * this round have been seen to. */
 void rpc_wire_flush(struct rpc_wire *w);

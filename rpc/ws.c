@@ -423,7 +423,7 @@ static void start_messages(struct conn *c) {
         c->in_work++;
         struct buf body = m->body;
         buf_init(&m->body, 0);
-        rpc_engine_run(c->hub->o.engine, &body, tag_of(c, m->slot), &c->origin);
+        rpc_engine_run(c->hub->o.engine, &body, tag_of(c, m->slot), &c->origin, NULL);
     }
 }
 

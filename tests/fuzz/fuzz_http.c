@@ -182,7 +182,7 @@ static void check_body(bytes in) {
     if (in.len > 0)
         buf_append(&body, in.ptr, in.len);
     replies = 0;
-    rpc_engine_run(engine, &body, 0, NULL);
+    rpc_engine_run(engine, &body, 0, NULL, NULL);
     CHECK(replies == 1);
     CHECK(rpc_engine_pending(engine) == 0);
 }

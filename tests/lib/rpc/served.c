@@ -111,7 +111,7 @@ void served_open(struct served *s) {
                                  .reply_bytes_max = 25 << 20,
                                  .dev = true,
                                  .dev_nonces = &s->dev_nonces};
-    s->reader = rpc_reader_new(&s->cx);
+    s->reader = rpc_reader_new(&s->cx, 1 << 20);
     CHECK(s->reader != NULL);
 }
 

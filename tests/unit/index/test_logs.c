@@ -21,11 +21,14 @@ static enum err on_log(void *ctx, const struct index_log *l) {
     return ERR_OK;
 }
 
+static struct index_cache *cache; /* of the searches; NULL: none */
+
 static enum err search(struct blocks *b, const struct index_filter *filter, size_t logs_max,
                        struct found *out, uint64_t *last) {
     struct arena a;
     struct err_ctx ec;
     struct index_query q = {.source = &b->source,
+                            .cache = cache,
                             .view = b->view,
                             .filter = *filter,
                             .logs_max = logs_max,
@@ -61,6 +64,8 @@ Test(logs, equal_to_looking_at_all, .timeout = 120) {
     struct err_ctx ec;
     uint64_t last = 0;
     size_t hits = 0;
+    struct index_cache *remembered = index_cache_new(1 << 20);
+    cr_assert_not_null(remembered);
     blocks_open(&b, 77);
     blocks_add(&b, 150);
     cr_assert_eq(store_checkpoint(b.store, &ec), ERR_OK);
@@ -80,6 +85,9 @@ Test(logs, equal_to_looking_at_all, .timeout = 120) {
             for (size_t i = 0; i < f.topics[t].count; i++)
                 topics[t][i] = blocks_topic(blocks_random(&b, BLOCKS_TOPICS + 1));
         }
+        cache = round % 3 > 0 ? remembered : NULL;
+        if (round % 500 == 499)
+            index_cache_clear(remembered);
         cr_assert_eq(search(&b, &f, SIZE_MAX, &got, &last), ERR_OK);
         cr_assert_eq(last, f.to);
         brute(&b, &f, &want);
@@ -89,6 +97,8 @@ Test(logs, equal_to_looking_at_all, .timeout = 120) {
         hits += got.count;
     }
     cr_expect_gt(hits, 10000);
+    cache = NULL;
+    index_cache_free(remembered);
     blocks_close(&b);
 }
 

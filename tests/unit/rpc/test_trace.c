@@ -327,7 +327,7 @@ Test(trace, errors_and_limits) {
     /* A reply that does not fit: told instead of sent. */
     s.cx.reply_bytes_max = 600;
     rpc_reader_free(s.reader);
-    s.reader = rpc_reader_new(&s.cx);
+    s.reader = rpc_reader_new(&s.cx, 1 << 20);
     served_expect_error(&s, -32005, "response too large", "debug_traceTransaction", "['%s']", hash);
     served_expect(
         &s,

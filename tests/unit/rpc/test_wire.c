@@ -23,6 +23,15 @@ struct fixture {
     bool echo, close_on_input, gone, eof;
 };
 
+/* In pieces, one of them empty. */
+static void send_pieces(struct rpc_wire *w, bytes data) {
+    size_t a = data.len / 3, b = data.len / 2;
+    bytes parts[RPC_WIRE_PARTS_MAX] = {bytes_of(data.ptr, a), bytes_of(data.ptr + a, b - a),
+                                       bytes_of(data.ptr + b, 0),
+                                       bytes_of(data.ptr + b, data.len - b)};
+    rpc_wire_send(w, parts, ARRAY_LEN(parts));
+}
+
 static void on_input(void *ctx) {
     struct fixture *f = ctx;
     f->inputs++;
@@ -30,7 +39,7 @@ static void on_input(void *ctx) {
     size_t n = in.len < f->take_max ? in.len : f->take_max;
     buf_append(&f->seen, in.ptr, n);
     if (f->echo)
-        rpc_wire_send(&f->wire, bytes_of(in.ptr, n));
+        send_pieces(&f->wire, bytes_of(in.ptr, n));
     if (f->close_on_input) {
         rpc_wire_close(&f->wire);
         return;
@@ -127,12 +136,12 @@ Test(wire, a_slow_reader_gets_everything_in_order) {
     fixture_open(&f);
     for (size_t i = 0; i < LONG; i++)
         data[i] = (uint8_t)(i * 2654435761u >> 13);
-    rpc_wire_send(&f.wire, bytes_of(data, LONG / 2));
+    send_pieces(&f.wire, bytes_of(data, LONG / 2));
     cr_expect_gt(evbuffer_get_length(rpc_wire_output(&f.wire)), 0);
     evbuffer_add(rpc_wire_output(&f.wire), data + LONG / 2, LONG / 4);
     rpc_wire_flush_later(&f.wire);
     rpc_wire_flush_later(&f.wire);
-    rpc_wire_send(&f.wire, bytes_of(data + LONG / 4 * 3, LONG / 4));
+    send_pieces(&f.wire, bytes_of(data + LONG / 4 * 3, LONG / 4));
     while (got < LONG) {
         turn(&f);
         got += far_read(&f, back + got, LONG + 1 - got);
@@ -161,7 +170,7 @@ Test(wire, ends) {
     turn(&f);
     cr_expect(f.gone);
     cr_expect(f.eof);
-    rpc_wire_send(&f.wire, bytes_of("y", 1));
+    send_pieces(&f.wire, bytes_of("y", 1));
     cr_expect_eq(far_read(&f, &byte, 1), 1);
     fixture_close(&f);
     fixture_open(&f); /* while something waits to be flushed */
