@@ -38,6 +38,10 @@ struct bench_row {
     double peer_value;
     bool smaller_is_better;
     double ratio; /* 0: that of the two values */
+    /* Of a median: of how many runs, and the least and the most among their ratios, or among their
+     * values where there is no peer. 0 runs: it is none. */
+    size_t runs;
+    double least, most;
 };
 void bench_add(struct bench_report *r, const struct bench_row *row);
 

@@ -75,7 +75,7 @@ static enum err run_once(double *out_written, double *out_kept, struct bench_con
                          const struct bench_report *r, size_t kind, size_t n, struct err_ctx *ec) {
     static const char *const plain[] = {NULL};
     enum bench_work work = works[kind % MIX];
-    uint64_t rng = 7;
+    uint64_t mixed = 0;
     double before, after;
     TRY(folder_bytes(&before, c, ec));
     TRY(bench_contender_serve(c, r, "callipter", plain, ec));
@@ -86,7 +86,7 @@ static enum err run_once(double *out_written, double *out_kept, struct bench_con
                                         .connections = CONNECTIONS,
                                         .depth = DEPTH,
                                         .sign = kind == MIX ? bench_sign_mix : bench_sign_work,
-                                        .ctx = kind == MIX ? (void *)&rng : (void *)&work};
+                                        .ctx = kind == MIX ? (void *)&mixed : (void *)&work};
         TRY(bench_round_run(NULL, &c->chain, &c->client, &o, ec));
     }
     bench_client_close(&c->client);

@@ -4,7 +4,7 @@
 #include "base/check.h"
 #include "base/hex.h"
 #include "base/keccak.h"
-#include "base/map.h"
+#include "bridge/abi.h"
 #include "chain/tx.h"
 #include "genesis/embed.h"
 #include "node/bench_accounts.h"
@@ -27,20 +27,12 @@ static const char CROWD_CODE[] =
     "5f355b806020351115602257805f525f5f5f5f600160205f205ff15060010160025"
     "65b00";
 
-/* Ether of a sender and wei of the crowd maker at the start; coins of a sender and a recipient. */
 #define SENDER_WEI "d3c21bcecceda1000000"
 enum {
-    CROWD_WEI = 100000000,
-    RECIPIENT_WEI = 1,
-    SENDER_COINS = 1000000000,
-    RECIPIENT_COINS = 1,
-    COINS_SENT = 1000,
     CODE_ARENA = 1 << 20,
-    CHECK_BATCH = 100,
-    PARAMS_MAX = 2048,
     WORD = 32,
-    DATA_MAX = 1024,
     DEPLOY_DATA_MAX = 8192,
+    ITEMS_CAP_FIRST = 1024,
 };
 #define MAX_FEE_WEI UINT64_C(20000000000)
 
@@ -58,6 +50,10 @@ static const struct work {
 
 const char *bench_work_name(enum bench_work w) {
     return works[w].name;
+}
+
+size_t bench_work_items(enum bench_work w) {
+    return w == BENCH_MINT ? 1 : w == BENCH_MINT_BATCH ? BENCH_BATCH_IDS : 0;
 }
 
 /* --- accounts ------------------------------------------------------------------------------ */
@@ -94,11 +90,25 @@ void bench_chain_clone(struct bench_chain *out, const struct bench_chain *c) {
     CHECK(out->recipients != NULL);
     memcpy(out->senders, c->senders, c->count * sizeof *c->senders);
     memcpy(out->recipients, c->recipients, c->count * sizeof *c->recipients);
+    out->items = NULL;
+    out->item_count = out->item_cap = 0;
+    for (size_t i = 0; i < c->item_count; i++)
+        bench_chain_note_item(out, c->items[i]);
+}
+
+void bench_chain_note_item(struct bench_chain *c, struct bench_item item) {
+    if (c->item_count == c->item_cap) {
+        c->item_cap = c->item_cap == 0 ? ITEMS_CAP_FIRST : 2 * c->item_cap;
+        c->items = realloc(c->items, c->item_cap * sizeof *c->items);
+        CHECK(c->items != NULL);
+    }
+    c->items[c->item_count++] = item;
 }
 
 void bench_chain_free(struct bench_chain *c) {
     free(c->senders);
     free(c->recipients);
+    free(c->items);
     *c = (struct bench_chain){0};
 }
 
@@ -133,9 +143,9 @@ static void put_alloc(FILE *f, const struct bench_chain *c) {
         put_addr(f, &c->senders[i].addr);
         fprintf(f, ":{\"balance\":\"0x%s\"},\n", SENDER_WEI);
         put_addr(f, &c->recipients[i].addr);
-        fprintf(f, ":{\"balance\":\"0x%x\"},\n", RECIPIENT_WEI);
+        fprintf(f, ":{\"balance\":\"0x%x\"},\n", BENCH_RECIPIENT_WEI);
     }
-    fprintf(f, "\"%s\":{\"balance\":\"0x%x\",\"code\":\"0x%s\"},\n", BENCH_CROWD, CROWD_WEI,
+    fprintf(f, "\"%s\":{\"balance\":\"0x%x\",\"code\":\"0x%s\"},\n", BENCH_CROWD, BENCH_CROWD_WEI,
             CROWD_CODE);
     fprintf(f, "\"%s\":{\"balance\":\"0x0\",", BENCH_ITEMS);
     put_code(f, bench_items_hex_begin, bench_items_hex_end, ITEMS_HASH);
@@ -143,8 +153,8 @@ static void put_alloc(FILE *f, const struct bench_chain *c) {
     put_code(f, bench_coin_hex_begin, bench_coin_hex_end, COIN_HASH);
     fprintf(f, ",\"storage\":{");
     for (size_t i = 0; i < c->count; i++) {
-        put_coins(f, &c->senders[i].addr, SENDER_COINS, i == 0);
-        put_coins(f, &c->recipients[i].addr, RECIPIENT_COINS, false);
+        put_coins(f, &c->senders[i].addr, BENCH_SENDER_COINS, i == 0);
+        put_coins(f, &c->recipients[i].addr, BENCH_RECIPIENT_COINS, false);
     }
     fprintf(f, "}}\n");
 }
@@ -182,30 +192,10 @@ static addr20 addr_of(const char *text) {
     return a;
 }
 
-static void put_word(struct buf *b, uint64_t v) {
-    uint8_t w[WORD] = {0};
-    be64_store(w + WORD - 8, v);
-    buf_append(b, w, WORD);
-}
-
-static void put_addr_word(struct buf *b, const addr20 *a) {
-    uint8_t w[WORD] = {0};
-    memcpy(w + 12, a->b, 20);
-    buf_append(b, w, WORD);
-}
-
-static void put_selector(struct buf *b, const char *of) {
+void bench_put_selector(struct buf *b, const char *signature) {
     hash32 h;
-    keccak256(&h, of, strlen(of));
+    keccak256(&h, signature, strlen(signature));
     buf_append(b, h.b, 4);
-}
-
-/* A recipient's items have ids of their own: what it must have is known. */
-static uint64_t first_id(size_t recipient) {
-    return recipient % 100 * BENCH_BATCH_IDS;
-}
-static uint64_t mint_id(size_t recipient) {
-    return 100000 + recipient % 1000;
 }
 
 /* Creation code that returns BenchCoin's code. */
@@ -222,30 +212,30 @@ static void put_deployment(struct buf *b) {
     arena_clear(&a);
 }
 
-static void put_data(struct buf *b, enum bench_work w, const addr20 *to, size_t recipient) {
+static void put_data(struct buf *b, enum bench_work w, const addr20 *to, uint64_t item) {
     if (works[w].selector_of != NULL) {
-        put_selector(b, works[w].selector_of);
-        put_addr_word(b, to);
+        bench_put_selector(b, works[w].selector_of);
+        abi_put_addr(b, to);
     }
     if (w == BENCH_ERC20)
-        put_word(b, COINS_SENT);
+        abi_put_u64(b, BENCH_COINS_SENT);
     if (w == BENCH_MINT) {
-        const uint64_t words[] = {mint_id(recipient), 1, 4 * WORD, 0};
+        const uint64_t words[] = {item, 1, 4 * WORD, 0};
         for (size_t i = 0; i < ARRAY_LEN(words); i++)
-            put_word(b, words[i]);
+            abi_put_u64(b, words[i]);
     }
     if (w == BENCH_MINT_BATCH) {
         const uint64_t array = (BENCH_BATCH_IDS + 1) * WORD;
-        put_word(b, 4 * WORD);
-        put_word(b, 4 * WORD + array);
-        put_word(b, 4 * WORD + 2 * array);
-        put_word(b, BENCH_BATCH_IDS);
+        abi_put_u64(b, 4 * WORD);
+        abi_put_u64(b, 4 * WORD + array);
+        abi_put_u64(b, 4 * WORD + 2 * array);
+        abi_put_u64(b, BENCH_BATCH_IDS);
         for (uint64_t k = 0; k < BENCH_BATCH_IDS; k++)
-            put_word(b, first_id(recipient) + k);
-        put_word(b, BENCH_BATCH_IDS);
+            abi_put_u64(b, item + k);
+        abi_put_u64(b, BENCH_BATCH_IDS);
         for (uint64_t k = 0; k < BENCH_BATCH_IDS; k++)
-            put_word(b, 1 + k);
-        put_word(b, 0);
+            abi_put_u64(b, 1 + k);
+        abi_put_u64(b, 0);
     }
     if (w == BENCH_DEPLOY)
         put_deployment(b);
@@ -286,10 +276,12 @@ enum err bench_chain_sign(struct bench_tx *out, struct bench_chain *c, struct ar
     *out = (struct bench_tx){.work = w,
                              .sender = (uint32_t)(c->next++ % c->count),
                              .recipient = (uint32_t)recipient,
-                             .far = c->far};
+                             .far = c->far,
+                             .item = c->next_item};
+    c->next_item += bench_work_items(w);
     addr20 to = c->far ? crowd_addr(recipient) : c->recipients[recipient].addr;
     buf_init(&data, DEPLOY_DATA_MAX);
-    put_data(&data, w, &to, out->recipient);
+    put_data(&data, w, &to, out->item);
     CHECK(!data.overflow);
     tx.data = buf_bytes(&data);
     tx.is_create = w == BENCH_DEPLOY;
@@ -308,336 +300,10 @@ enum err bench_chain_sign_crowd(struct bench_tx *out, struct bench_chain *c, str
     CHECK(from < to && to - from <= BENCH_CROWD_STEP);
     *out = (struct bench_tx){.work = BENCH_WORK_COUNT, .sender = (uint32_t)(c->next++ % c->count)};
     buf_init(&data, 2 * WORD);
-    put_word(&data, from);
-    put_word(&data, to);
+    abi_put_u64(&data, from);
+    abi_put_u64(&data, to);
     tx.data = buf_bytes(&data);
     enum err e = sign(out, c, a, &tx, ec);
     buf_clear(&data);
     return e;
-}
-
-/* --- afterwards ---------------------------------------------------------------------------- */
-/* A batch of calls, and its answers by id, which is the place in the batch. */
-struct checks {
-    struct bench_client *client;
-    struct buf body;
-    size_t n;
-    json_t *results[CHECK_BATCH]; /* borrowed from root */
-    json_t *root;
-};
-
-static void checks_begin(struct checks *k) {
-    json_decref(k->root);
-    k->root = NULL;
-    buf_reset(&k->body);
-    k->n = 0;
-}
-
-static void checks_end(struct checks *k) {
-    json_decref(k->root);
-    buf_clear(&k->body);
-}
-
-static void checks_add(struct checks *k, const char *method, const char *params) {
-    CHECK(k->n < CHECK_BATCH);
-    buf_printf(&k->body, "%s{\"jsonrpc\":\"2.0\",\"id\":%zu,\"method\":\"%s\",\"params\":%s}",
-               k->n == 0 ? "[" : ",", k->n, method, params);
-    k->n++;
-}
-
-static enum err checks_ask(struct checks *k, struct err_ctx *ec) {
-    bytes answer;
-    buf_append_str(&k->body, "]");
-    bench_client_prepare(k->client, buf_bytes(&k->body));
-    TRY(bench_client_exchange(k->client, &answer, ec));
-    k->root = json_loadb((const char *)answer.ptr, answer.len, 0, NULL);
-    memset(k->results, 0, sizeof k->results);
-    for (size_t i = 0; i < json_array_size(k->root); i++) {
-        const json_t *one = json_array_get(k->root, i), *id = json_object_get(one, "id");
-        if (json_is_integer(id) && json_integer_value(id) >= 0 &&
-            (size_t)json_integer_value(id) < k->n)
-            k->results[json_integer_value(id)] = json_object_get(one, "result");
-    }
-    for (size_t i = 0; i < k->n; i++)
-        if (k->results[i] == NULL)
-            FAIL(ec, ERR_MISMATCH, "%s answers %.*s", k->client->addr,
-                 (int)(answer.len < 200 ? answer.len : 200), (const char *)answer.ptr);
-    return ERR_OK;
-}
-
-static enum err quantity(u256 *out, const json_t *object, const char *key, struct err_ctx *ec) {
-    const char *text = json_string_value(json_object_get(object, key));
-    if (text == NULL || hex_parse_u256(out, text, strlen(text), false) != ERR_OK)
-        FAIL(ec, ERR_MISMATCH, "a receipt has no %s", key);
-    return ERR_OK;
-}
-
-static enum err take_receipt(struct bench_chain *c, const struct bench_tx *t, const json_t *receipt,
-                             uint64_t *gas, struct err_ctx *ec) {
-    struct bench_sender *s = &c->senders[t->sender];
-    u256 status, used, price;
-    TRY(quantity(&status, receipt, "status", ec));
-    TRY(quantity(&used, receipt, "gasUsed", ec));
-    TRY(quantity(&price, receipt, "effectiveGasPrice", ec));
-    if (!u256_eq(&status, &U256_ONE))
-        FAIL(ec, ERR_MISMATCH, "%s did not succeed",
-             json_string_value(json_object_get(receipt, "transactionHash")));
-    u256 fee = u256_mul(&used, &price);
-    s->balance = u256_sub(&s->balance, &fee);
-    *gas += u256_sat_u64(&used);
-    if (t->work == BENCH_TRANSFER)
-        s->balance = u256_sub(&s->balance, &U256_ONE);
-    if (t->work == BENCH_ERC20)
-        s->coins++;
-    if (t->work < BENCH_WORK_COUNT && !t->far)
-        c->recipients[t->recipient].got[t->work]++;
-    return ERR_OK;
-}
-
-/* The transactions whose receipts are looked for, by hash. */
-struct expected {
-    struct map places; /* hash -> place in txs, uint32_t */
-    const struct bench_tx *txs;
-    size_t n, seen;
-};
-
-static void expected_init(struct expected *x, const struct bench_tx *txs, size_t n) {
-    *x = (struct expected){.txs = txs, .n = n};
-    map_init(&x->places, sizeof(hash32), sizeof(uint32_t), n + 1, (struct map_seed){1, 2});
-    for (uint32_t i = 0; i < n; i++)
-        CHECK(map_put(&x->places, txs[i].hash.b, &i) == ERR_OK);
-}
-
-/* The receipts of one block: each is of a transaction that was sent, and of one that no other was
- * of. */
-static enum err take_block(struct bench_chain *c, struct expected *x, const json_t *receipts,
-                           uint64_t *gas, struct err_ctx *ec) {
-    for (size_t i = 0; i < json_array_size(receipts); i++) {
-        const json_t *receipt = json_array_get(receipts, i);
-        const char *text = json_string_value(json_object_get(receipt, "transactionHash"));
-        hash32 hash;
-        if (text == NULL || strlen(text) != 66 || hex_decode_fixed(hash.b, 32, text + 2) != ERR_OK)
-            FAIL(ec, ERR_MISMATCH, "a receipt has no transactionHash");
-        const uint32_t *place = map_get(&x->places, hash.b);
-        if (place == NULL)
-            FAIL(ec, ERR_MISMATCH, "%s was not sent, or is in two blocks", text);
-        TRY(take_receipt(c, &x->txs[*place], receipt, gas, ec));
-        CHECK(map_del(&x->places, hash.b));
-        x->seen++;
-    }
-    return ERR_OK;
-}
-
-static enum err take_blocks(struct bench_chain *c, struct expected *x, struct bench_client *client,
-                            uint64_t *gas, struct err_ctx *ec) {
-    uint64_t head;
-    TRY(bench_client_u64(client, &head, "eth_blockNumber", "[]", ec));
-    while (c->checked_block < head) {
-        char params[32];
-        json_t *receipts = NULL;
-        snprintf(params, sizeof params, "[\"0x%" PRIx64 "\"]", ++c->checked_block);
-        TRY(bench_client_call(client, &receipts, "eth_getBlockReceipts", params, ec));
-        enum err e = take_block(c, x, receipts, gas, ec);
-        json_decref(receipts);
-        if (e != ERR_OK)
-            return e;
-    }
-    if (x->seen != x->n)
-        FAIL(ec, ERR_MISMATCH, "%zu of %zu transactions have no receipt", x->n - x->seen, x->n);
-    return ERR_OK;
-}
-
-enum err bench_chain_check_receipts(struct bench_chain *c, struct bench_client *client,
-                                    const struct bench_tx *txs, size_t n, uint64_t *out_gas,
-                                    struct err_ctx *ec) {
-    struct expected x;
-    *out_gas = 0;
-    expected_init(&x, txs, n);
-    enum err e = take_blocks(c, &x, client, out_gas, ec);
-    map_clear(&x.places);
-    return e;
-}
-
-/* What one account must answer to one question. */
-struct question {
-    const char *method;
-    char params[PARAMS_MAX];
-    u256 want[BENCH_BATCH_IDS]; /* words of the answer */
-    size_t words, skip;         /* those before them are not looked at */
-};
-
-static void ask_call(struct question *q, const char *to, const struct buf *data) {
-    struct buf text;
-    buf_init(&text, PARAMS_MAX);
-    buf_printf(&text, "[{\"to\":\"%s\",\"data\":\"", to);
-    hex_put(&text, data->ptr, data->len);
-    buf_append_str(&text, "\"},\"latest\"]");
-    buf_append_byte(&text, 0);
-    CHECK(!text.overflow);
-    q->method = "eth_call";
-    memcpy(q->params, text.ptr, text.len);
-    buf_clear(&text);
-}
-
-static void ask_balance(struct question *q, const addr20 *a, const u256 *want) {
-    struct question made = {.method = "eth_getBalance", .words = 1};
-    char text[41] = {0};
-    hex_encode(text, a->b, 20);
-    snprintf(made.params, sizeof made.params, "[\"0x%s\",\"latest\"]", text);
-    made.want[0] = *want;
-    *q = made;
-}
-
-static void ask_coins(struct question *q, const addr20 *a, uint64_t want) {
-    struct buf data;
-    *q = (struct question){.words = 1};
-    q->want[0] = u256_from_u64(want);
-    buf_init(&data, DATA_MAX);
-    put_selector(&data, "balanceOf(address)");
-    put_addr_word(&data, a);
-    ask_call(q, BENCH_COIN, &data);
-    buf_clear(&data);
-}
-
-static void ask_item(struct question *q, const struct bench_recipient *r, size_t number) {
-    struct buf data;
-    *q = (struct question){.words = 1};
-    q->want[0] = u256_from_u64(r->got[BENCH_MINT]);
-    buf_init(&data, DATA_MAX);
-    put_selector(&data, "balanceOf(address,uint256)");
-    put_addr_word(&data, &r->addr);
-    put_word(&data, mint_id(number));
-    ask_call(q, BENCH_ITEMS, &data);
-    buf_clear(&data);
-}
-
-/* Other recipients share the ids, not the balances. */
-static void ask_items(struct question *q, const struct bench_recipient *r, size_t number) {
-    struct buf data;
-    *q = (struct question){.words = BENCH_BATCH_IDS, .skip = 2};
-    buf_init(&data, DATA_MAX);
-    put_selector(&data, "balanceOfBatch(address[],uint256[])");
-    put_word(&data, 2 * WORD);
-    put_word(&data, (3 + BENCH_BATCH_IDS) * WORD);
-    put_word(&data, BENCH_BATCH_IDS);
-    for (uint64_t i = 0; i < BENCH_BATCH_IDS; i++)
-        put_addr_word(&data, &r->addr);
-    put_word(&data, BENCH_BATCH_IDS);
-    for (uint64_t i = 0; i < BENCH_BATCH_IDS; i++) {
-        put_word(&data, first_id(number) + i);
-        q->want[i] = u256_from_u64(r->got[BENCH_MINT_BATCH] * (1 + i));
-    }
-    ask_call(q, BENCH_ITEMS, &data);
-    buf_clear(&data);
-}
-
-static bool answers(const struct question *q, const char *text) {
-    size_t len = text != NULL ? strlen(text) : 0;
-    u256 have;
-    if (q->words == 1 && q->skip == 0)
-        return len > 2 && hex_parse_u256(&have, text, len, true) == ERR_OK &&
-               u256_eq(&have, &q->want[0]);
-    if (len != 2 + 2 * WORD * (q->skip + q->words))
-        return false;
-    for (size_t i = 0; i < q->words; i++) {
-        uint8_t w[WORD];
-        char digits[2 * WORD + 1] = {0};
-        memcpy(digits, text + 2 + 2 * WORD * (q->skip + i), 2 * WORD);
-        if (hex_decode_fixed(w, WORD, digits) != ERR_OK)
-            return false;
-        have = u256_from_be32(w);
-        if (!u256_eq(&have, &q->want[i]))
-            return false;
-    }
-    return true;
-}
-
-enum { QUESTIONS = 6 };
-static void make_question(struct question *q, const struct bench_chain *c, size_t i) {
-    const struct bench_sender *s = &c->senders[i / QUESTIONS];
-    const struct bench_recipient *r = &c->recipients[i / QUESTIONS];
-    u256 wei = u256_from_u64(RECIPIENT_WEI + r->got[BENCH_TRANSFER]);
-    switch (i % QUESTIONS) {
-    case 0:
-        ask_balance(q, &s->addr, &s->balance);
-        break;
-    case 1:
-        ask_balance(q, &r->addr, &wei);
-        break;
-    case 2:
-        ask_coins(q, &s->addr, SENDER_COINS - COINS_SENT * s->coins);
-        break;
-    case 3:
-        ask_coins(q, &r->addr, RECIPIENT_COINS + COINS_SENT * r->got[BENCH_ERC20]);
-        break;
-    case 4:
-        ask_item(q, r, i / QUESTIONS);
-        break;
-    default:
-        ask_items(q, r, i / QUESTIONS);
-    }
-}
-
-enum err bench_chain_check_balances(struct bench_chain *c, struct bench_client *client,
-                                    struct err_ctx *ec) {
-    struct checks k = {.client = client};
-    struct question *asked = calloc(CHECK_BATCH, sizeof *asked);
-    size_t n = c->count * QUESTIONS;
-    enum err e = ERR_OK;
-    CHECK(asked != NULL);
-    buf_init(&k.body, BENCH_CLIENT_ANSWER_MAX);
-    for (size_t first = 0; e == ERR_OK && first < n; first += CHECK_BATCH) {
-        checks_begin(&k);
-        for (size_t i = first; i < n && i < first + CHECK_BATCH; i++) {
-            make_question(&asked[k.n], c, i);
-            checks_add(&k, asked[k.n].method, asked[k.n].params);
-        }
-        e = checks_ask(&k, ec);
-        for (size_t i = 0; e == ERR_OK && i < k.n; i++)
-            if (!answers(&asked[i], json_string_value(k.results[i])))
-                e = err_set(ec, ERR_MISMATCH, __FILE__, __LINE__,
-                            "%s: account %zu: %s%.200s answers %.200s", client->addr,
-                            (first + i) / QUESTIONS, asked[i].method, asked[i].params,
-                            json_string_value(k.results[i]));
-    }
-    checks_end(&k);
-    free(asked);
-    return e;
-}
-
-enum err bench_chain_check_nonces(const struct bench_chain *c, struct bench_client *client,
-                                  struct err_ctx *ec) {
-    struct checks k = {.client = client};
-    enum err e = ERR_OK;
-    buf_init(&k.body, BENCH_CLIENT_ANSWER_MAX);
-    for (size_t first = 0; e == ERR_OK && first < c->count; first += CHECK_BATCH) {
-        checks_begin(&k);
-        for (size_t i = first; i < c->count && i < first + CHECK_BATCH; i++) {
-            char who[41] = {0}, params[64];
-            hex_encode(who, c->senders[i].addr.b, 20);
-            snprintf(params, sizeof params, "[\"0x%s\",\"latest\"]", who);
-            checks_add(&k, "eth_getTransactionCount", params);
-        }
-        e = checks_ask(&k, ec);
-        for (size_t i = 0; e == ERR_OK && i < k.n; i++) {
-            char want[24];
-            const char *have = json_string_value(k.results[i]);
-            snprintf(want, sizeof want, "0x%" PRIx64, c->senders[first + i].nonce);
-            if (have == NULL || strcmp(have, want) != 0)
-                e = err_set(ec, ERR_MISMATCH, __FILE__, __LINE__,
-                            "%s: sender %zu has nonce %.20s, and %s were sent", client->addr,
-                            first + i, have != NULL ? have : "none", want);
-        }
-    }
-    checks_end(&k);
-    return e;
-}
-
-enum err bench_chain_crowd(uint64_t *out, struct bench_client *client, struct err_ctx *ec) {
-    char params[64];
-    uint64_t left;
-    snprintf(params, sizeof params, "[\"%s\",\"latest\"]", BENCH_CROWD);
-    TRY(bench_client_u64(client, &left, "eth_getBalance", params, ec));
-    *out = CROWD_WEI - left;
-    return ERR_OK;
 }

@@ -24,9 +24,18 @@ enum {
     BENCH_CHAIN_ID = 31337, /* the peer's default */
     BENCH_CHAIN_MAX = 100000,
     BENCH_BATCH_IDS = 10,
+    /* Wei of the crowd's maker and of a recipient at the start, coins of a sender and a recipient;
+     * units of BenchCoin in a transfer. */
+    BENCH_CROWD_WEI = 100000000,
+    BENCH_RECIPIENT_WEI = 1,
+    BENCH_SENDER_COINS = 1000000000,
+    BENCH_RECIPIENT_COINS = 1,
+    BENCH_COINS_SENT = 1000,
 };
 /* "transfer", "ERC-20 transfer", ... */
 const char *bench_work_name(enum bench_work w);
+/* Items that one transaction makes. */
+size_t bench_work_items(enum bench_work w);
 
 struct bench_sender {
     uint8_t key[32];
@@ -40,6 +49,11 @@ struct bench_recipient {
     uint64_t got[BENCH_WORK_COUNT]; /* transactions for it */
 };
 
+/* What one mint made, as its receipt tells. */
+struct bench_item {
+    uint32_t id, recipient, units;
+};
+
 /* As many senders as recipients: `count`. */
 struct bench_chain {
     size_t count;
@@ -48,6 +62,11 @@ struct bench_chain {
     size_t next;            /* transaction: its sender is next % count */
     uint64_t checked_block; /* the newest whose receipts were looked at, or do not count */
     uint64_t rng;
+    /* Ids count up: each mint is of ids that nobody has had, so that it costs the same on every
+     * chain, however many accounts that has and however often it was minted on before. */
+    uint64_t next_item;
+    struct bench_item *items; /* of the receipts seen so far; not those of the crowd */
+    size_t item_count, item_cap;
     /* Accounts that BENCH_CROWD made; and whether transactions go to them instead of the
      * recipients, which then get nothing. */
     uint64_t crowd;
@@ -69,7 +88,8 @@ struct bench_tx {
     hash32 hash;
     enum bench_work work;
     uint32_t sender, recipient;
-    bool far; /* the recipient is one of the crowd */
+    bool far;      /* the recipient is one of the crowd */
+    uint64_t item; /* first id that it mints */
 };
 /* Signs the next transaction. ERR_SIGNATURE. */
 enum err bench_chain_sign(struct bench_tx *out, struct bench_chain *c, struct arena *a,
@@ -79,6 +99,11 @@ enum err bench_chain_sign(struct bench_tx *out, struct bench_chain *c, struct ar
 enum { BENCH_CROWD_STEP = 400 };
 enum err bench_chain_sign_crowd(struct bench_tx *out, struct bench_chain *c, struct arena *a,
                                 uint64_t from, uint64_t to, struct err_ctx *ec) MUST_USE;
+
+/* Four bytes: what a call of this function begins with. */
+void bench_put_selector(struct buf *b, const char *signature);
+/* Appends to `items`. */
+void bench_chain_note_item(struct bench_chain *c, struct bench_item item);
 
 /* The contracts' addresses as text, "0x...". */
 extern const char BENCH_COIN[], BENCH_ITEMS[], BENCH_CROWD[];
@@ -94,8 +119,8 @@ enum err bench_chain_check_receipts(struct bench_chain *c, struct bench_client *
 /* Compares the nonce of every sender with what was signed. ERR_MISMATCH. */
 enum err bench_chain_check_nonces(const struct bench_chain *c, struct bench_client *client,
                                   struct err_ctx *ec) MUST_USE;
-/* Compares every sender's and recipient's balances, in ether, coins and items, with what they must
- * be. ERR_MISMATCH. */
+/* Compares every sender's and recipient's balances, in ether and coins, and every item that was
+ * minted with what they must be. ERR_MISMATCH. */
 enum err bench_chain_check_balances(struct bench_chain *c, struct bench_client *client,
                                     struct err_ctx *ec) MUST_USE;
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Blocks of random updates of 10^5, 10^6 and with --long 10^7 plain accounts, and of as many slots
- * of one token, through the whole store: time of a block's rows in memory, then of one checkpoint,
- * and what the checkpoint wrote. On a folder of the file system that holds $TMPDIR or /tmp. */
+ * of one token, through the whole store: what it keeps of each, time of a block's rows in memory,
+ * then of one checkpoint, and what the checkpoint wrote. On a folder of the file system that holds
+ * $TMPDIR or /tmp. */
 #include "node/bench.h"
 
 #include "base/check.h"
@@ -134,6 +135,19 @@ static double change_block(struct bench_store *b, size_t n, uint64_t first, uint
     return us;
 }
 
+/* What the store holds of each value, with all that is kept about it: branch records, history. */
+static void report_size(struct bench_report *r, const struct bench_store *b) {
+    struct store_stats st;
+    char name[96];
+    enum err e = store_stat(b->store, &st);
+    CHECK(e == ERR_OK);
+    snprintf(name, sizeof name, "%llu %s, bytes of the store each, all tables",
+             (unsigned long long)b->size, subject_names[b->subject]);
+    bench_add(r, &(struct bench_row){.name = name,
+                                     .value = (double)st.lmdb_bytes_live / (double)b->size,
+                                     .unit = "bytes"});
+}
+
 static enum err build(struct bench_store *b, struct err_ctx *ec) {
     for (uint64_t first = 0; first < b->size; first += BUILD_STEP) {
         (void)change_block(b, BUILD_STEP, first, NULL);
@@ -201,6 +215,8 @@ static enum err run_in(struct bench_report *r, const char *dir, enum subject sub
     b.trie = state_trie_new(store_trie_source(b.view), SIZE_MAX);
     CHECK(b.trie != NULL);
     e = build(&b, ec);
+    if (e == ERR_OK)
+        report_size(r, &b);
     for (size_t run = 0; e == ERR_OK && run < r->runs; run++)
         e = measure(&f, &b, &rng, ec);
     if (e == ERR_OK)

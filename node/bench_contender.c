@@ -193,16 +193,17 @@ enum err bench_contender_peer(struct bench_contender *c, const struct bench_repo
 }
 
 enum err bench_contender_mine(struct bench_contender *c, double *out_s, struct err_ctx *ec) {
-    double begun = bench_now_ns();
+    *out_s = 0;
     for (size_t i = 0; i < MINE_MAX; i++) {
         json_t *v = NULL;
+        double begun = bench_now_ns();
         TRY(bench_client_call(&c->client, &v, "evm_mine", "[]", ec));
+        *out_s += (bench_now_ns() - begun) / 1e9;
         json_decref(v);
         TRY(bench_client_call(&c->client, &v, "txpool_status", "[]", ec));
         const char *text = json_string_value(json_object_get(v, "pending"));
         bool empty = text != NULL && strcmp(text, "0x0") == 0;
         json_decref(v);
-        *out_s = (bench_now_ns() - begun) / 1e9;
         if (empty)
             return ERR_OK;
     }

@@ -53,7 +53,7 @@ enum err bench_contender_serve(struct bench_contender *c, const struct bench_rep
 /* Starts the peer on a chain of the same contracts; r->peer is its program. */
 enum err bench_contender_peer(struct bench_contender *c, const struct bench_report *r,
                               const char *const *args, struct err_ctx *ec) MUST_USE;
-/* Has the peer mine until nothing waits; *out_s is the time of that. */
+/* Has the peer mine until nothing waits; *out_s is the time of that, not of asking whether. */
 enum err bench_contender_mine(struct bench_contender *c, double *out_s,
                               struct err_ctx *ec) MUST_USE;
 

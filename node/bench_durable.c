@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Durable transactions per second over JSON-RPC: this node twice, with both ways of recovering
- * senders, on a million accounts, and the peer in memory on a thousand; in turns, each on the same
- * core, the load on the other. The clock runs from the first byte sent until every transaction is
- * in a block: here that is its acknowledgement, which is durable; the peer, in its fastest setting,
- * mines when told to, and the time of that counts. Afterwards every receipt and every balance is
- * looked at. */
+ * senders, on a million accounts, and the peer in memory on two thousand; in turns, each on the
+ * same core, the load on the other. The clock runs from the first byte sent until every transaction
+ * is in a block: here that is its acknowledgement, which is durable; the peer, in its fastest
+ * setting, mines when told to, and the time of that counts. Afterwards every receipt and every
+ * balance is looked at, and the gas that both used is printed side by side: the work is equal. */
 #include "node/bench_contender.h"
 
 #include "base/check.h"
@@ -12,15 +12,21 @@
 #include <stdlib.h>
 
 enum {
-    COUNT_DEFAULT = 10000,
+    /* Of ours: over a second of load at our speed, so that checkpoints are among it. */
+    COUNT_DEFAULT = 30000,
+    COUNT_BOTH = 60000,
+    MINT_BATCH_PART = 4, /* fewer of them: each is ten */
+    PEER_PART = 3,       /* fewer for the peer, which gets slower with more: 10,000 */
+    PEER_PART_BOTH = 6,
+    PEER_STEP = 2500,    /* of its 1,000 senders: it mines many waiting ones of the same sender ever
+                            more slowly, and each block costs it its whole state */
+    PEER_WARM_UP = 1000, /* transfers */
     BATCH = 50,
-    PEER_STEP = 1000, /* of a sender one: the peer mines many waiting ones of the same sender ever
-                         more slowly, 10,000 of them in over half a minute */
-    CONTENDERS = 3,
     TRANSPORTS = 3,
     BODY_MAX = 1 << 20,
     NAME_MAX_BYTES = 160,
 };
+enum { LIBRARY, VECTORISED, OURS, CONTENDERS }; /* at OURS the peer, while it is measured */
 
 /* In flight is enough for a block of each of them: what waits for a block's sync costs nothing, and
  * with less the time between blocks would be the figure. */
@@ -38,17 +44,23 @@ static const enum bench_work works[] = {BENCH_TRANSFER, BENCH_ERC20, BENCH_MINT,
 struct durable {
     struct bench_report *r;
     struct bench_contender c[CONTENDERS];
-    size_t contenders, count;
-    struct bench_series tx_s[CONTENDERS][ARRAY_LEN(works)][TRANSPORTS];
-    struct bench_series cpu_us[CONTENDERS][ARRAY_LEN(works)];
-    struct bench_series gas_s[CONTENDERS][ARRAY_LEN(works)];
-    struct bench_series blocks_s[ARRAY_LEN(works)], syncs[ARRAY_LEN(works)];
+    size_t count;
+    struct bench_series tx_s[OURS][ARRAY_LEN(works)][TRANSPORTS];
+    struct bench_series cpu_us[OURS][ARRAY_LEN(works)], gas_s[OURS][ARRAY_LEN(works)];
+    struct bench_series gas[ARRAY_LEN(works)], blocks_s[ARRAY_LEN(works)], syncs[ARRAY_LEN(works)];
     struct bench_series sync_p50, sync_p99;
 };
 
 /* One figure of one contender. */
 struct shot {
-    double tx_s, cpu_us, mgas_s, blocks_s;
+    double tx_s, cpu_us, gas, blocks_s; /* gas: of each */
+};
+
+/* What is sent for a figure. */
+struct list {
+    struct bench_tx *txs;
+    size_t n;
+    struct arena arena;
 };
 
 static void fill(struct bench_load *l, const struct transport *t, const struct bench_tx *txs,
@@ -101,15 +113,14 @@ static enum err send_part(double *seconds, struct bench_contender *c, const stru
 }
 
 static enum err send_all(struct shot *out, struct bench_contender *c, enum bench_work w,
-                         const struct transport *t, const struct bench_tx *txs, size_t n,
-                         struct err_ctx *ec) {
-    size_t step = c->is_peer && n > PEER_STEP ? PEER_STEP : n;
+                         const struct transport *t, const struct list *all, struct err_ctx *ec) {
+    size_t n = all->n, step = c->is_peer && n > PEER_STEP ? PEER_STEP : n;
     double seconds = 0;
     uint64_t before, after;
     TRY(bench_client_u64(&c->client, &before, "eth_blockNumber", "[]", ec));
     double cpu = bench_node_cpu_s(&c->node);
     for (size_t at = 0; at < n; at += step)
-        TRY(send_part(&seconds, c, t, txs + at, n - at < step ? n - at : step, ec));
+        TRY(send_part(&seconds, c, t, all->txs + at, n - at < step ? n - at : step, ec));
     cpu = bench_node_cpu_s(&c->node) - cpu;
     TRY(bench_client_u64(&c->client, &after, "eth_blockNumber", "[]", ec));
     c->made[w] = (struct bench_made){before + 1, after, n};
@@ -119,43 +130,95 @@ static enum err send_all(struct shot *out, struct bench_contender *c, enum bench
     return ERR_OK;
 }
 
-static enum err shoot(struct shot *out, struct durable *d, struct bench_contender *c,
-                      enum bench_work w, const struct transport *t, struct err_ctx *ec) {
-    struct bench_tx *txs = calloc(d->count, sizeof *txs);
-    struct arena arena;
-    uint64_t gas = 0;
-    enum err e = ERR_OK;
-    CHECK(txs != NULL);
-    arena_init(&arena, 1 << 20, SIZE_MAX);
-    for (size_t i = 0; e == ERR_OK && i < d->count; i++)
-        e = bench_chain_sign(&txs[i], &c->chain, &arena, w, ec);
+static enum err shoot(struct shot *out, struct bench_contender *c, enum bench_work w,
+                      const struct transport *t, const struct list *all, struct err_ctx *ec) {
+    uint64_t gas;
+    TRY(send_all(out, c, w, t, all, ec));
+    TRY(bench_chain_check_receipts(&c->chain, &c->client, all->txs, all->n, &gas, ec));
+    out->gas = (double)gas / (double)all->n;
+    return ERR_OK;
+}
+
+static enum err list_make(struct list *l, struct bench_chain *c, enum bench_work w, size_t n,
+                          struct err_ctx *ec) {
+    *l = (struct list){.txs = calloc(n, sizeof *l->txs), .n = n};
+    CHECK(l->txs != NULL);
+    arena_init(&l->arena, 1 << 20, SIZE_MAX);
+    for (size_t i = 0; i < n; i++)
+        TRY(bench_chain_sign(&l->txs[i], c, &l->arena, w, ec));
+    return ERR_OK;
+}
+
+static void list_free(struct list *l) {
+    arena_clear(&l->arena);
+    free(l->txs);
+}
+
+/* So many of this kind are sent to ours, and to the peer. */
+static size_t count_of(const struct durable *d, enum bench_work w, bool peer) {
+    size_t of_peer = d->r->both_cores ? PEER_PART_BOTH : PEER_PART;
+    size_t n = d->count / (w == BENCH_MINT_BATCH ? MINT_BATCH_PART : 1) / (peer ? of_peer : 1);
+    return n > 0 ? n : 1;
+}
+
+/* Both of ours get the very same transactions. */
+static enum err shoot_ours(struct shot shots[], struct durable *d, size_t w, size_t t,
+                           struct err_ctx *ec) {
+    struct list all;
+    enum err e = list_make(&all, &d->c[0].chain, works[w], count_of(d, works[w], false), ec);
+    for (size_t i = 0; e == ERR_OK && i < OURS; i++)
+        e = shoot(&shots[i], &d->c[i], works[w], &transports[t], &all, ec);
+    list_free(&all);
+    return e;
+}
+
+static enum err shoot_new(struct shot *out, struct bench_contender *c, enum bench_work w,
+                          const struct transport *t, size_t n, struct err_ctx *ec) {
+    struct list all;
+    enum err e = list_make(&all, &c->chain, w, n, ec);
     if (e == ERR_OK)
-        e = send_all(out, c, w, t, txs, d->count, ec);
+        e = shoot(out, c, w, t, &all, ec);
+    list_free(&all);
+    return e;
+}
+
+/* The peer begins anew each time: its blocks take longer the more accounts and slots there are, and
+ * here these would be the ones that earlier loads left. What it does first is not counted. */
+static enum err shoot_peer(struct shot *out, struct durable *d, size_t w, size_t t,
+                           struct err_ctx *ec) {
+    static const char *const mine_when_told[] = {"--no-mining", NULL};
+    struct bench_contender *peer = &d->c[OURS];
+    TRY(bench_contender_peer(peer, d->r, mine_when_told, ec));
+    enum err e = shoot_new(out, peer, BENCH_TRANSFER, &transports[t], PEER_WARM_UP, ec);
     if (e == ERR_OK)
-        e = bench_chain_check_receipts(&c->chain, &c->client, txs, d->count, &gas, ec);
-    out->mgas_s = (double)gas / 1e6 * out->tx_s / (double)d->count;
-    arena_clear(&arena);
-    free(txs);
+        e = shoot_new(out, peer, works[w], &transports[t], count_of(d, works[w], true), ec);
+    if (e == ERR_OK)
+        e = bench_chain_check_balances(&peer->chain, &peer->client, ec);
+    bench_contender_stop(peer);
     return e;
 }
 
 /* One kind of work over one transport, by everyone in turns. */
 static enum err round_of(struct durable *d, size_t w, size_t t, struct err_ctx *ec) {
     struct shot shots[CONTENDERS] = {0};
+    const struct shot *peer = &shots[OURS];
     struct bench_syncs before, after;
-    TRY(bench_syncs_read(&before, &d->c[1], ec));
-    for (size_t i = 0; i < d->contenders; i++)
-        TRY(shoot(&shots[i], d, &d->c[i], works[w], &transports[t], ec));
-    TRY(bench_syncs_read(&after, &d->c[1], ec));
-    for (size_t i = 0; i < d->contenders; i++)
-        bench_series_add(&d->tx_s[i][w][t], shots[i].tx_s, shots[CONTENDERS - 1].tx_s);
+    TRY(bench_syncs_read(&before, &d->c[VECTORISED], ec));
+    TRY(shoot_ours(shots, d, w, t, ec));
+    TRY(bench_syncs_read(&after, &d->c[VECTORISED], ec));
+    if (d->r->peer != NULL)
+        TRY(shoot_peer(&shots[OURS], d, w, t, ec));
+    for (size_t i = 0; i < OURS; i++)
+        bench_series_add(&d->tx_s[i][w][t], shots[i].tx_s, peer->tx_s);
     if (transports[t].batch != BATCH)
         return ERR_OK;
-    for (size_t i = 0; i < d->contenders; i++) {
-        bench_series_add(&d->cpu_us[i][w], shots[i].cpu_us, shots[CONTENDERS - 1].cpu_us);
-        bench_series_add(&d->gas_s[i][w], shots[i].mgas_s, shots[CONTENDERS - 1].mgas_s);
+    for (size_t i = 0; i < OURS; i++) {
+        bench_series_add(&d->cpu_us[i][w], shots[i].cpu_us, peer->cpu_us);
+        bench_series_add(&d->gas_s[i][w], shots[i].gas * shots[i].tx_s / 1e6,
+                         peer->gas * peer->tx_s / 1e6);
     }
-    bench_series_add(&d->blocks_s[w], shots[1].blocks_s, 0);
+    bench_series_add(&d->gas[w], shots[VECTORISED].gas, peer->gas);
+    bench_series_add(&d->blocks_s[w], shots[VECTORISED].blocks_s, 0);
     bench_series_add(&d->syncs[w], (double)(after.count - before.count), 0);
     bench_series_add(&d->sync_p50, bench_syncs_quantile(&before, &after, 0.5), 0);
     bench_series_add(&d->sync_p99, bench_syncs_quantile(&before, &after, 0.99), 0);
@@ -171,55 +234,50 @@ static bool wanted(const struct durable *d, size_t w) {
     return only == NULL || strstr(bench_work_name(works[w]), only) != NULL;
 }
 
-/* All transports for transfers; by the others, that of the most load stands for all. */
-static bool measured(const struct durable *d, size_t w, size_t t) {
-    return wanted(d, w) &&
-           (works[w] == BENCH_TRANSFER || transports[t].batch == BATCH || d->r->large);
-}
-
 static enum err measure(struct durable *d, struct err_ctx *ec) {
     for (size_t run = 0; run < d->r->runs; run++)
         for (size_t w = 0; w < ARRAY_LEN(works); w++)
-            for (size_t t = 0; t < TRANSPORTS; t++)
-                if (measured(d, w, t))
-                    TRY(round_of(d, w, t, ec));
-    for (size_t i = 0; i < d->contenders; i++)
+            for (size_t t = 0; wanted(d, w) && t < TRANSPORTS; t++)
+                TRY(round_of(d, w, t, ec));
+    for (size_t i = 0; i < OURS; i++)
         TRY(bench_chain_check_balances(&d->c[i].chain, &d->c[i].client, ec));
     return ERR_OK;
 }
 
+/* contender: OURS for a figure that both of ours have alike. */
 static void add(struct durable *d, size_t w, size_t contender, const char *what, const char *unit,
                 bool smaller, const struct bench_series *s) {
     char name[NAME_MAX_BYTES];
-    bool is_peer = contender == CONTENDERS - 1, has_peer = d->contenders == CONTENDERS;
-    if (is_peer)
-        return; /* beside ours */
-    snprintf(name, sizeof name, "%s, %s, %s", bench_work_name(works[w]), what,
-             d->c[contender].name);
+    bool one = contender < OURS;
+    snprintf(name, sizeof name, "%s, %s%s%s", bench_work_name(works[w]), what, one ? ", " : "",
+             one ? d->c[contender].name : "");
     bench_add_series(d->r,
                      &(struct bench_row){.name = name,
                                          .unit = unit,
-                                         .peer = has_peer ? d->c[CONTENDERS - 1].name : NULL,
+                                         .peer = d->r->peer != NULL ? "Anvil" : NULL,
                                          .smaller_is_better = smaller},
                      s);
+}
+
+static void report_work(struct durable *d, size_t w) {
+    for (size_t t = 0; t < TRANSPORTS; t++)
+        for (size_t i = 0; i < OURS; i++)
+            add(d, w, i, transports[t].name, "1/s", false, &d->tx_s[i][w][t]);
+    for (size_t i = 0; i < OURS; i++) {
+        add(d, w, i, "processor time each", "us", true, &d->cpu_us[i][w]);
+        add(d, w, i, "gas per second", "Mgas/s", false, &d->gas_s[i][w]);
+    }
+    add(d, w, OURS, "gas each", "gas", false, &d->gas[w]);
+    add(d, w, VECTORISED, "blocks", "1/s", false, &d->blocks_s[w]);
+    add(d, w, VECTORISED, "syncs of the log for all of them", "", false, &d->syncs[w]);
 }
 
 static void report(struct durable *d) {
     if (d->sync_p50.runs == 0)
         return;
-    for (size_t w = 0; w < ARRAY_LEN(works); w++) {
-        if (!wanted(d, w))
-            continue;
-        for (size_t t = 0; t < TRANSPORTS; t++)
-            for (size_t i = 0; measured(d, w, t) && i < d->contenders; i++)
-                add(d, w, i, transports[t].name, "1/s", false, &d->tx_s[i][w][t]);
-        for (size_t i = 0; i < d->contenders; i++) {
-            add(d, w, i, "processor time each", "us", true, &d->cpu_us[i][w]);
-            add(d, w, i, "gas", "Mgas/s", false, &d->gas_s[i][w]);
-        }
-        add(d, w, 1, "blocks", "1/s", false, &d->blocks_s[w]);
-        add(d, w, 1, "syncs of the log for all of them", "", false, &d->syncs[w]);
-    }
+    for (size_t w = 0; w < ARRAY_LEN(works); w++)
+        if (wanted(d, w))
+            report_work(d, w);
     bench_add_series(d->r,
                      &(struct bench_row){.name = "fdatasync of the log, p50 below", .unit = "us"},
                      &d->sync_p50);
@@ -231,35 +289,42 @@ static void report(struct durable *d) {
 static enum err set_up(struct durable *d, struct err_ctx *ec) {
     static const char *const library[] = {"--recover", "libsecp256k1", NULL};
     static const char *const vectorised[] = {"--recover", "vectorised", NULL};
-    TRY(bench_contender_prepare(&d->c[0], d->r, BENCH_SENDERS, ec));
-    TRY(bench_contender_fork(&d->c[1], &d->c[0], ec));
-    TRY(bench_contender_serve(&d->c[0], d->r, "libsecp256k1", library, ec));
-    TRY(bench_contender_serve(&d->c[1], d->r, "vectorised", vectorised, ec));
-    d->contenders = 2;
-    if (d->r->peer == NULL)
-        return ERR_OK;
-    static const char *const mine_when_told[] = {"--no-mining", NULL};
-    TRY(bench_contender_peer(&d->c[2], d->r, mine_when_told, ec));
-    d->contenders = CONTENDERS;
-    return ERR_OK;
+    TRY(bench_contender_prepare(&d->c[LIBRARY], d->r, BENCH_SENDERS, ec));
+    TRY(bench_contender_fork(&d->c[VECTORISED], &d->c[LIBRARY], ec));
+    TRY(bench_contender_serve(&d->c[LIBRARY], d->r, "libsecp256k1", library, ec));
+    return bench_contender_serve(&d->c[VECTORISED], d->r, "vectorised", vectorised, ec);
+}
+
+static void say(const struct durable *d) {
+    char text[160];
+    bench_contender_say(d->r, &d->c[LIBRARY]);
+    snprintf(text, sizeof text, "%zu of ours, %zu of the peer; of mintBatch %zu and %zu",
+             count_of(d, BENCH_TRANSFER, false), count_of(d, BENCH_TRANSFER, true),
+             count_of(d, BENCH_MINT_BATCH, false), count_of(d, BENCH_MINT_BATCH, true));
+    bench_note(d->r, "transactions of a figure", text);
+    snprintf(text, sizeof text,
+             "Anvil --no-mining, evm_mine after each %d, a new chain for each figure", PEER_STEP);
+    if (d->r->peer != NULL)
+        bench_note(d->r, "peer", text);
 }
 
 enum err bench_durable(struct bench_report *r, struct err_ctx *ec) {
     struct durable *d = calloc(1, sizeof *d);
     CHECK(d != NULL);
     d->r = r;
-    d->count = r->count != 0 ? r->count : COUNT_DEFAULT;
+    d->count = r->count != 0 ? r->count : r->both_cores ? COUNT_BOTH : COUNT_DEFAULT;
     for (size_t i = 0; i < CONTENDERS; i++)
         bench_contender_init(&d->c[i]);
     enum err e = set_up(d, ec);
     if (e == ERR_OK)
-        bench_contender_say(r, &d->c[0]);
+        say(d);
     if (e == ERR_OK)
         e = measure(d, ec);
     if (e == ERR_OK)
         report(d);
     for (size_t w = 0; e == ERR_OK && w < ARRAY_LEN(works); w++)
-        e = bench_contender_parent_bytes(r, &d->c[1], works[w], ec);
+        e = wanted(d, w) ? bench_contender_parent_bytes(r, &d->c[VECTORISED], works[w], ec)
+                         : ERR_OK;
     for (size_t i = 0; i < CONTENDERS; i++)
         bench_contender_stop(&d->c[i]);
     free(d);

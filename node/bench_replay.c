@@ -10,7 +10,7 @@
 enum { COUNT_DEFAULT = 50000, STEP = 10000, CONNECTIONS = 16, DEPTH = 16 };
 
 static enum err make_log(struct bench_contender *c, size_t count, struct err_ctx *ec) {
-    uint64_t rng = 7;
+    uint64_t mixed = 0;
     for (size_t at = 0; at < count; at += STEP) {
         struct bench_round_options o = {.url = c->node.url,
                                         .method = "eth_sendRawTransaction",
@@ -18,7 +18,7 @@ static enum err make_log(struct bench_contender *c, size_t count, struct err_ctx
                                         .connections = CONNECTIONS,
                                         .depth = DEPTH,
                                         .sign = bench_sign_mix,
-                                        .ctx = &rng};
+                                        .ctx = &mixed};
         TRY(bench_round_run(NULL, &c->chain, &c->client, &o, ec));
     }
     return bench_chain_check_balances(&c->chain, &c->client, ec);

@@ -48,8 +48,8 @@ void bench_put_send(struct buf *b, const char *method, size_t id, const struct b
 /* Transactions of one kind: ctx is an enum bench_work. */
 enum err bench_sign_work(struct bench_tx *out, struct bench_chain *chain, struct arena *a,
                          void *ctx, struct err_ctx *ec) MUST_USE;
-/* The mix by count: 60 % transfers, 25 % ERC-20, 14 % ERC-1155 mints, 1 % deployments, in an order
- * that a seed decides: ctx is a uint64_t. */
+/* The mix by count: of each hundred 60 transfers, 25 ERC-20, 14 ERC-1155 mints and a deployment,
+ * always in the same order. ctx is a uint64_t that counts them. */
 enum err bench_sign_mix(struct bench_tx *out, struct bench_chain *chain, struct arena *a, void *ctx,
                         struct err_ctx *ec) MUST_USE;
 

@@ -57,13 +57,18 @@ void bench_add(struct bench_report *r, const struct bench_row *row) {
         buf_printf(&r->text, "%s{\"bench\":\"%s\",\"name\":\"%s\",\"value\":%.6g,\"unit\":\"%s\"",
                    r->row_count > 0 ? "," : "", r->bench, row->name, row->value, row->unit);
         if (row->peer != NULL)
-            buf_printf(&r->text, ",\"peer\":\"%s\",\"peer_value\":%.6g,\"ratio\":%.4g", row->peer,
+            buf_printf(&r->text, ",\"peer\":\"%s\",\"peer_value\":%.6g,\"ratio\":%.6g", row->peer,
                        row->peer_value, ratio);
+        if (row->runs > 0)
+            buf_printf(&r->text, ",\"runs\":%zu,\"%s\":[%.6g,%.6g]", row->runs,
+                       row->peer != NULL ? "ratios" : "values", row->least, row->most);
         buf_append_str(&r->text, "}");
     } else {
         printf("%-10s %-66s %12.4g %-6s", r->bench, row->name, row->value, row->unit);
         if (row->peer != NULL)
             printf(" %12.4g %-20s %6.2fx", row->peer_value, row->peer, ratio);
+        if (row->runs > 1)
+            printf(row->peer != NULL ? " (%.2f-%.2f)" : " (%.4g-%.4g)", row->least, row->most);
         printf("\n");
         fflush(stdout);
     }
@@ -103,6 +108,10 @@ void bench_add_series(struct bench_report *r, const struct bench_row *row,
         made.peer_value = bench_median(peers, s->runs);
         made.ratio = bench_median(ratios, s->runs);
     }
+    /* Sorted by now. */
+    made.runs = s->runs;
+    made.least = paired ? ratios[0] : ours[0];
+    made.most = paired ? ratios[s->runs - 1] : ours[s->runs - 1];
     bench_add(r, &made);
 }
 

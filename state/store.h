@@ -160,6 +160,7 @@ enum err store_checkpoint(struct store *s, struct err_ctx *ec) MUST_USE;
 enum err store_checkpoint_to(struct store *s, uint64_t block_num, struct err_ctx *ec) MUST_USE;
 struct store_stats {
     uint64_t lmdb_bytes_used;   /* of the file, free pages included */
+    uint64_t lmdb_bytes_live;   /* of the tables' pages, free ones left out */
     uint64_t rows[TABLE_COUNT]; /* in LMDB */
     /* Since the store was opened. */
     uint64_t checkpoint_count, checkpoint_rows;

@@ -369,6 +369,8 @@ enum err store_stat(struct store *s, struct store_stats *out) {
     for (int t = 0; t < TABLE_COUNT && rc == 0; t++) {
         rc = mdb_stat(txn, s->dbi[t], &st);
         stats.rows[t] = st.ms_entries;
+        stats.lmdb_bytes_live +=
+            (st.ms_branch_pages + st.ms_leaf_pages + st.ms_overflow_pages) * st.ms_psize;
     }
     mdb_txn_abort(txn);
     TRY(store_lmdb_err(rc));

@@ -7,7 +7,7 @@ import { Node, READY_MS, tempDir } from "./node.mjs";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const arch = process.arch === "x64" ? "amd64" : process.arch;
-const program = path.join(here, `../node_modules/@foundry-rs/anvil-${process.platform}-${arch}/bin/anvil`);
+export const ANVIL = path.join(here, `../node_modules/@foundry-rs/anvil-${process.platform}-${arch}/bin/anvil`);
 const fixed = (chainId, gasLimit) => [
   ...["--hardfork", "osaka", "--enable-tx-gas-limit", "--color", "never", "--base-fee", "10000000"],
   ...["--chain-id", String(chainId), "--gas-limit", String(gasLimit)],
@@ -39,7 +39,7 @@ export class Anvil extends Node {
   spawn(args) {
     const home = tempDir();
     const env = { PATH: process.env.PATH, HOME: home, TMPDIR: home };
-    this.child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], env, cwd: home });
+    this.child = spawn(ANVIL, args, { stdio: ["ignore", "pipe", "pipe"], env, cwd: home });
     this.watch();
     return this;
   }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Covers: cmd_bench.c's series, bench_chain.c's block 0 and transactions. */
+/* Covers: cmd_bench.c's series, bench_chain.c's block 0 and transactions, bench_round.c's mix. */
 #include "chain/tx.h"
 #include "genesis/genesis.h"
 #include "node/bench.h"
 #include "node/bench_chain.h"
+#include "node/bench_round.h"
 #include "node/datadir.h"
 
 #include <criterion/criterion.h>
@@ -34,6 +35,10 @@ Test(bench, ratios_come_from_one_run) {
     cr_assert_float_eq(number(row, "value"), 20, 1e-9);
     cr_assert_float_eq(number(row, "peer_value"), 90, 1e-9);
     cr_assert_float_eq(number(row, "ratio"), 3, 1e-9);
+    cr_assert_eq(number(row, "runs"), 3);
+    const json_t *ratios = json_object_get(row, "ratios");
+    cr_assert_eq(json_number_value(json_array_get(ratios, 0)), 2);
+    cr_assert_eq(json_number_value(json_array_get(ratios, 1)), 10);
     json_decref(row);
     row = row_of(&s, false);
     cr_assert_float_eq(number(row, "ratio"), 1 / 3.0, 1e-3);
@@ -49,6 +54,8 @@ Test(bench, no_ratio_without_the_peer_in_each_run) {
     cr_assert_float_eq(number(row, "value"), 15, 1e-9);
     cr_assert_null(json_object_get(row, "peer"));
     cr_assert_null(json_object_get(row, "ratio"));
+    cr_assert_null(json_object_get(row, "ratios"));
+    cr_assert_eq(json_number_value(json_array_get(json_object_get(row, "values"), 1)), 20);
     json_decref(row);
 }
 
@@ -100,6 +107,71 @@ Test(bench, transactions_are_their_senders) {
         cr_assert_eq(memcmp(tx.hash.b, t.hash.b, 32), 0);
         cr_assert_eq(tx.nonce, i / 2);
         cr_assert_eq(tx.is_create, w == BENCH_DEPLOY);
+    }
+    arena_clear(&a);
+    bench_chain_free(&c);
+}
+
+/* Ids that a mint's calldata names, first and last. */
+static void ids_of(uint64_t *first, uint64_t *last, const struct tx *tx, enum bench_work w) {
+    size_t at = 4 + 32; /* selector, recipient */
+    if (w == BENCH_MINT) {
+        *first = *last = be64_load(tx->data.ptr + at + 24);
+        return;
+    }
+    at = 4 + (size_t)be64_load(tx->data.ptr + at + 24); /* of the array: its length, then ids */
+    uint64_t n = be64_load(tx->data.ptr + at + 24);
+    *first = be64_load(tx->data.ptr + at + 32 + 24);
+    *last = be64_load(tx->data.ptr + at + 32 * (size_t)n + 24);
+}
+
+/* Goal: no id is minted twice, so that a mint costs the same with few recipients as with many. */
+Test(bench, mints_are_of_new_ids) {
+    struct bench_chain c;
+    struct arena a;
+    struct err_ctx ec = {.text = ""};
+    uint64_t next = 0;
+    bench_chain_new(&c, 2);
+    arena_init(&a, 1 << 16, 1 << 20);
+    for (size_t i = 0; i < 20; i++) {
+        static const enum bench_work works[] = {BENCH_MINT, BENCH_ERC20, BENCH_MINT_BATCH};
+        enum bench_work w = works[i % 3];
+        struct bench_tx t;
+        struct tx tx;
+        uint64_t first = 0, last = 0;
+        cr_assert_eq(bench_chain_sign(&t, &c, &a, w, &ec), ERR_OK, "%s", ec.text);
+        cr_assert_eq(tx_decode(&tx, &a, t.raw, false, &ec), ERR_OK, "%s", ec.text);
+        if (w == BENCH_ERC20)
+            continue;
+        ids_of(&first, &last, &tx, w);
+        cr_assert_eq(first, next);
+        cr_assert_eq(last - first + 1, bench_work_items(w));
+        cr_assert_eq(t.item, first);
+        next = last + 1;
+    }
+    arena_clear(&a);
+    bench_chain_free(&c);
+}
+
+/* Goal: each hundred of the mix holds exactly its parts, wherever it begins. */
+Test(bench, the_mix_is_by_count) {
+    struct bench_chain c;
+    struct arena a;
+    struct err_ctx ec = {.text = ""};
+    bench_chain_new(&c, 3);
+    arena_init(&a, 1 << 16, 1 << 22);
+    for (uint64_t begin = 0; begin < 50; begin += 31) {
+        size_t made[BENCH_WORK_COUNT] = {0};
+        uint64_t count = begin;
+        for (size_t i = 0; i < 100; i++) {
+            struct bench_tx t;
+            cr_assert_eq(bench_sign_mix(&t, &c, &a, &count, &ec), ERR_OK, "%s", ec.text);
+            made[t.work]++;
+        }
+        cr_assert_eq(made[BENCH_TRANSFER], 60);
+        cr_assert_eq(made[BENCH_ERC20], 25);
+        cr_assert_eq(made[BENCH_MINT], 14);
+        cr_assert_eq(made[BENCH_DEPLOY], 1);
     }
     arena_clear(&a);
     bench_chain_free(&c);

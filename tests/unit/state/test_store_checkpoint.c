@@ -40,6 +40,7 @@ Test(store_checkpoint, how_far) {
     cr_assert_eq(store_stat(s, &st), ERR_OK);
     cr_assert_eq(st.checkpoint_count, 3);
     cr_assert(st.checkpoint_rows > 100 && st.lmdb_bytes_used > 8192);
+    cr_assert(st.lmdb_bytes_live > 8192 && st.lmdb_bytes_live < st.lmdb_bytes_used);
     cr_assert_eq(st.rows[TABLE_HDR], 21);
     cr_assert_eq(st.rows[TABLE_CSA], st.rows[TABLE_HIA]);
     cr_assert_eq(store_dirty_rows(s), 0);
