@@ -6,6 +6,7 @@
 #include "chain/derive_internal.h"
 #include "chain/send_tree.h"
 #include "chain/system_state.h"
+#include "evm/profile.h"
 
 #include <stdlib.h>
 
@@ -21,6 +22,8 @@ struct chain *chain_new(const struct chain_options *o) {
     c->world = world_new(o->reader);
     c->code_cache = evm_code_cache_new(o->code_cache_bytes);
     CHECK(c->code_cache != NULL);
+    if (o->profile != NULL)
+        evm_code_cache_set_profile(c->code_cache, o->profile);
     c->vm = evm_new(c->code_cache);
     CHECK(c->vm != NULL);
     buf_init(&c->frame, MESSAGE_SEQUENCED_MAX_BYTES);

@@ -72,6 +72,7 @@ struct chain_options {
     enum evm_tier tier;
     size_t code_cache_bytes;
     size_t world_cache_bytes;
+    struct evm_profile *profile; /* evm/profile.h; NULL: nothing is counted */
     /* Hash of one of the last 256 blocks; zero if unknown. NULL: read from the EIP-2935 ring, which
      * is in state. */
     hash32 (*block_hash)(void *ctx, uint64_t number);

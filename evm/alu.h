@@ -69,6 +69,12 @@ static inline bool alu_slt(const u256 *a, const u256 *b) {
     return sa != sb ? sa != 0 : alu_lt(a, b);
 }
 
+/* Whether a & b is zero. */
+static inline bool alu_disjoint(const u256 *a, const u256 *b) {
+    return ((a->w[0] & b->w[0]) | (a->w[1] & b->w[1]) | (a->w[2] & b->w[2]) |
+            (a->w[3] & b->w[3])) == 0;
+}
+
 static inline void alu_set_bool(u256 *r, bool v) {
     *r = (u256){{v, 0, 0, 0}};
 }

@@ -113,17 +113,55 @@ static uint64_t slot_operand(uint8_t op, size_t pc) {
     return pc;
 }
 
+static void emit_constant(struct builder *b, const u256 *v) {
+    if (u256_fits_u64(v)) {
+        emit(b, FAST_PUSH_SMALL, v->w[0]);
+        return;
+    }
+    b->words[b->word_count] = *v;
+    emit(b, FAST_PUSH_WORD, 0)->word = b->word_count++;
+}
+
 static void emit_push(struct builder *b, size_t pc, unsigned len) {
     uint8_t raw[32] = {0};
     size_t have = b->code.len - pc - 1;
     memcpy(raw, b->code.ptr + pc + 1, len < have ? len : have); /* code ends in zeros, YP §9.4.1 */
     u256 v = u256_from_be(raw, len);
-    if (u256_fits_u64(&v)) {
-        emit(b, FAST_PUSH_SMALL, v.w[0]);
-        return;
+    emit_constant(b, &v);
+}
+
+static bool is_push(const struct slot *s) {
+    return s != NULL && (s->kind == FAST_PUSH_SMALL || s->kind == FAST_PUSH_WORD);
+}
+
+/* Removes the last slot, a PUSH, and gives its value; words are in the order of their slots. */
+static u256 take_constant(struct builder *b) {
+    const struct slot *s = &b->slots[--b->slot_count];
+    if (s->kind == FAST_PUSH_SMALL)
+        return u256_from_u64(s->imm);
+    DCHECK(s->word == b->word_count - 1);
+    return b->words[--b->word_count];
+}
+
+/* Compilers write masks as 1 << n minus 1 and as complements: what comes of constants alone is one.
+ * False when it is not that. */
+static bool fold(struct builder *b, uint8_t op) {
+    const struct slot *last = last_slot(b);
+    if (!is_push(last))
+        return false;
+    if (op == OP_NOT) {
+        u256 v = take_constant(b);
+        v = u256_not(&v);
+        emit_constant(b, &v);
+        return true;
     }
-    b->words[b->word_count] = v;
-    emit(b, FAST_PUSH_WORD, 0)->word = b->word_count++;
+    bool two = (uint32_t)(last - b->slots) - 1 > b->header && is_push(last - 1);
+    if (!two || (op != OP_SHL && op != OP_SUB))
+        return false;
+    u256 top = take_constant(b), below = take_constant(b), v;
+    v = op == OP_SHL ? u256_shl(&top, &below) : u256_sub(&top, &below);
+    emit_constant(b, &v);
+    return true;
 }
 
 /* Puts an instruction behind the last one, or into its slot. */
@@ -140,10 +178,6 @@ static void emit_fused(struct builder *b, uint8_t op, size_t pc) {
 /* Where the PUSH before a jump goes: its value, or something that is never a JUMPDEST. */
 static uint64_t push_target(const struct slot *push) {
     return push->kind == FAST_PUSH_SMALL ? push->imm : UINT64_MAX;
-}
-
-static bool is_push(const struct slot *s) {
-    return s != NULL && (s->kind == FAST_PUSH_SMALL || s->kind == FAST_PUSH_WORD);
 }
 
 static void emit_jump(struct builder *b, uint8_t op) {
@@ -244,11 +278,11 @@ static size_t step(struct builder *b, size_t pc) {
     count_op(b, info);
     if (op == OP_JUMPDEST)
         b->jumps[pc] = b->header;
-    else if (op >= OP_PUSH1 && op <= OP_PUSH32)
+    else if (op >= OP_PUSH0 && op <= OP_PUSH32)
         emit_push(b, pc, info->immediate);
     else if (op == OP_JUMP || op == OP_JUMPI)
         emit_jump(b, op);
-    else
+    else if (!fold(b, op))
         emit_fused(b, op, pc);
     pc += 1 + (size_t)info->immediate;
     if (ends_code(op)) {
@@ -294,17 +328,22 @@ static bool has_word(uint32_t kind) {
     return kind == FAST_PUSH_WORD || kind == FAST_AND_WORD;
 }
 
-/* Lets the body of one slot run the next one too, where there is such a body. The second slot stays
- * as it is: it is only not dispatched to. */
+/* Lets the body of one slot run the next ones too, where there is such a body. Those slots stay as
+ * they are: they are only not dispatched to. */
 static void pair_slots(struct builder *b) {
-    for (uint32_t i = DECODED_START; i + 1 < b->slot_count; i++) {
-        uint32_t both = pair_up(b->slots[i].kind, b->slots[i + 1].kind);
-        if (both != 0)
-            b->slots[i++].paired = (uint16_t)both;
+    for (uint32_t i = DECODED_START, next; i < b->slot_count; i = next) {
+        uint32_t kind = b->slots[i].kind, more;
+        next = i + 1;
+        while (next < b->slot_count && (more = pair_up(kind, b->slots[next].kind)) != 0) {
+            kind = more;
+            next++;
+        }
+        if (next > i + 1)
+            b->slots[i].paired = (uint16_t)kind;
     }
 }
 
-static struct decoded *finish(const struct builder *b) {
+static struct decoded *finish(const struct builder *b, const void *const *labels) {
     size_t insn_bytes = b->slot_count * sizeof(struct insn);
     size_t word_bytes = b->word_count * sizeof(u256);
     size_t jump_bytes = b->code.len * sizeof(uint32_t);
@@ -317,7 +356,6 @@ static struct decoded *finish(const struct builder *b) {
     uint32_t *jumps = (uint32_t *)(words + b->word_count);
     memcpy(words, b->words, word_bytes);
     memcpy(jumps, b->jumps, jump_bytes);
-    const void *const *labels = fast_labels();
     for (uint32_t i = 0; i < b->slot_count; i++) {
         const struct slot *s = &b->slots[i];
         insns[i].op = labels[s->paired != 0 ? s->paired : s->kind];
@@ -338,7 +376,7 @@ static struct decoded *finish(const struct builder *b) {
 struct decoded *decode(struct decode_scratch *s, enum evm_revision rev, bytes code) {
     CHECK(code.len < ((size_t)1 << 31) / 4);
     /* Most slots: a header and a body for each byte, the two at the start and two for the end. A
-     * PUSH9 at least stands behind every constant. */
+     * PUSH9, a PUSH0 and a NOT, or more, stand behind every constant. */
     size_t slots = 2 * code.len + 4;
     size_t words = code.len / 2 + 1;
     size_t need = slots * sizeof(struct slot) + words * sizeof(u256) + code.len * sizeof(uint32_t);
@@ -357,5 +395,5 @@ struct decoded *decode(struct decode_scratch *s, enum evm_revision rev, bytes co
     memset(b.jumps, 0, code.len * sizeof(uint32_t));
     decode_all(&b);
     pair_slots(&b);
-    return finish(&b);
+    return finish(&b, s->labels != NULL ? s->labels : fast_labels());
 }

@@ -3,6 +3,7 @@
  * budget while transactions run (their gas bounds it); trim evicts between them. */
 #include "base/check.h"
 #include "evm/machine.h"
+#include "evm/profile.h"
 
 #include <stdlib.h>
 
@@ -16,6 +17,7 @@ struct evm_code_cache {
     uint64_t round; /* trims so far */
     uint32_t heat;
     struct decode_scratch scratch;
+    struct evm_profile *profile;
 };
 
 enum { BUCKETS_MIN = 1024 };
@@ -96,6 +98,16 @@ void evm_code_cache_trim(struct evm_code_cache *c) {
 
 void evm_code_cache_set_heat(struct evm_code_cache *c, uint32_t gas_per_byte) {
     c->heat = gas_per_byte;
+}
+void evm_code_cache_set_profile(struct evm_code_cache *c, struct evm_profile *p) {
+    for (size_t i = 0; i < c->bucket_count; i++)
+        CHECK(c->buckets[i] == NULL);
+    c->profile = p;
+    c->scratch.labels = profiled_labels();
+    c->heat = 0;
+}
+struct evm_profile *code_cache_profile(const struct evm_code_cache *c) {
+    return c->profile;
 }
 uint64_t code_cache_heat(const struct evm_code_cache *c) {
     return c->heat;

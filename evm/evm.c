@@ -109,7 +109,7 @@ static void run_frames(struct evm *vm) {
         struct frame *f = vm->top;
         enum loop_exit e;
         if (f->decoded != NULL)
-            e = interp_fast(vm, f);
+            e = vm->profile == NULL ? interp_fast(vm, f) : interp_profiled(vm, f);
         else if (vm->tracer != NULL)
             e = interp_traced(vm, f);
         else
@@ -134,6 +134,7 @@ void evm_run(struct evm *vm, const struct evm_config *cfg, const struct evm_mess
     vm->ops = cfg->host.ops;
     vm->ctx = cfg->host.ctx;
     vm->tracer = cfg->tracer;
+    vm->profile = code_cache_profile(vm->cache);
     vm->table = op_table(cfg->revision);
     vm->return_data = bytes_of(NULL, 0);
     vm->out = out;

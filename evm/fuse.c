@@ -2,27 +2,9 @@
 /* Look-ups over fused.def. The tables are small matrices over the few kinds that occur in it, so
  * that decoding pays two loads per instruction. */
 #include "base/check.h"
-#include "evm/machine.h"
+#include "evm/kinds.h"
 
 #include <pthread.h>
-
-/* Opcodes stand in fused.def by their bare names. */
-enum {
-#define OP(byte, name, since, gas, pops, pushes, imm, dyn, source) KIND_##name = byte,
-#define OP_UNDEF(byte)
-#include "evm/opcodes.def"
-#undef OP
-#undef OP_UNDEF
-#define FUSED(name) KIND_##name = FAST_##name,
-#define FUSE(name, first, second) FUSED(name)
-#define BRANCH(name, first, second) FUSED(name)
-#define PAIR(name, first, second) FUSED(name)
-#include "evm/fused.def"
-#undef FUSED
-#undef FUSE
-#undef BRANCH
-#undef PAIR
-};
 
 struct rule {
     uint16_t first, second, result;

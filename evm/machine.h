@@ -76,6 +76,7 @@ struct decoded {
 struct decode_scratch {
     void *ptr; /* owned */
     size_t cap;
+    const void *const *labels; /* of the loop that shall run the code; NULL: fast_labels */
 };
 /* Decodes code (shorter than 2^31 bytes) for a revision. NULL when memory runs out. O(len). Free
  * with free(). */
@@ -105,6 +106,10 @@ uint64_t code_cache_heat(const struct evm_code_cache *c);
 
 /* Address of each enum fast_op's body, FAST_OP_COUNT entries. */
 const void *const *fast_labels(void);
+/* The same of the loop that counts (evm/profile.h). */
+const void *const *profiled_labels(void);
+/* NULL unless the cache's machines count. */
+struct evm_profile *code_cache_profile(const struct evm_code_cache *c);
 
 /* --- frames
  * ------------------------------------------------------------------------------------------ */
@@ -176,6 +181,7 @@ struct evm {
     const struct evm_tracer *tracer;
     const struct op_info *table;
     struct evm_code_cache *cache;
+    struct evm_profile *profile; /* NULL: nothing is counted */
 
     struct frame *frames; /* EVM_CALL_DEPTH_MAX + 1 */
     struct frame *top;    /* running frame; NULL when none */
@@ -203,6 +209,7 @@ enum loop_exit {
     EXIT_HOT,  /* at a jump's target (pc): worth decoding */
 };
 enum loop_exit interp_fast(struct evm *vm, struct frame *f);
+enum loop_exit interp_profiled(struct evm *vm, struct frame *f); /* the fast tier, counted */
 enum loop_exit interp_reference(struct evm *vm, struct frame *f);
 enum loop_exit interp_traced(struct evm *vm, struct frame *f);
 

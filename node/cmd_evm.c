@@ -9,6 +9,7 @@
 #include "chain/exec.h"
 #include "evm/opcode.h"
 #include "node/bench.h"
+#include "node/print_profile.h"
 #include "node/trace_eip3155.h"
 
 #include <getopt.h>
@@ -33,6 +34,7 @@ struct options {
     unsigned repeat; /* 0: run once, untimed */
     bool trace;
     bool json;
+    size_t profile_rows; /* 0: nothing is counted */
 };
 
 /* One world with the code at an address of its own, run again and again from the same state. */
@@ -40,6 +42,7 @@ struct sandbox {
     struct arena arena;
     struct world *world;
     struct evm_code_cache *cache;
+    struct evm_profile *profile;
     struct evm *vm;
     struct exec x;
     addr20 caller, contract;
@@ -71,6 +74,11 @@ static void sandbox_open(struct sandbox *s, const struct options *o) {
                           .cache = evm_code_cache_new(CODE_CACHE_BYTES)};
     CHECK(s->world != NULL);
     CHECK(s->cache != NULL);
+    if (o->profile_rows != 0) {
+        s->profile = evm_profile_new();
+        CHECK(s->profile != NULL);
+        evm_code_cache_set_profile(s->cache, s->profile);
+    }
     s->vm = evm_new(s->cache);
     CHECK(s->vm != NULL);
     arena_init(&s->arena, 1 << 16, ARENA_MAX_BYTES);
@@ -103,6 +111,7 @@ static void sandbox_open(struct sandbox *s, const struct options *o) {
 static void sandbox_close(struct sandbox *s) {
     evm_free(s->vm);
     evm_code_cache_free(s->cache);
+    evm_profile_free(s->profile);
     world_free(s->world);
     arena_clear(&s->arena);
 }
@@ -189,6 +198,8 @@ static int run(const struct options *o) {
         print_text(&r, gas_used);
     if (o->repeat != 0 && !o->json)
         printf("best     %.0f ns\nmedian   %.0f ns (%u runs)\n", ns[0], ns[1], o->repeat);
+    if (s.profile != NULL)
+        print_profile(s.profile, o->profile_rows);
     int status = r.status == EVM_SUCCESS ? 0 : 1;
     sandbox_close(&s);
     return status;
@@ -252,9 +263,11 @@ static void usage(FILE *f) {
     fprintf(f,
             "usage: callipter evm run --code HEX|@FILE [--input HEX|@FILE] [--gas N] [--fork F]\n"
             "                         [--tier fast|reference] [--repeat N] [--trace] [--json]\n"
+            "                         [--profile N]\n"
             "Runs code at an address of an otherwise empty world; prints status, gas used and\n"
             "output. No intrinsic gas, refund not applied. --repeat adds nanoseconds per run,\n"
-            "--trace prints EIP-3155 lines (reference tier). Exit status 1: the code failed.\n"
+            "--trace prints EIP-3155 lines (reference tier), --profile the N most frequent slots,\n"
+            "pairs and triples that the fast tier dispatched. Exit status 1: the code failed.\n"
             "Forks:");
     for (unsigned i = 0; i < EVM_REVISION_COUNT; i++)
         fprintf(f, " %s", evm_revision_name((enum evm_revision)i));
@@ -285,6 +298,11 @@ static bool read_option(struct options *o, int c, const char *arg) {
             return false;
         o->repeat = (unsigned)n;
         return true;
+    case 'p':
+        if (!read_number(&n, arg, PROFILE_ROWS_MAX))
+            return false;
+        o->profile_rows = (size_t)n;
+        return true;
     case 'T':
         o->trace = true;
         return true;
@@ -298,15 +316,11 @@ static bool read_option(struct options *o, int c, const char *arg) {
 
 static bool parse(struct options *o, int argc, char **argv) {
     static const struct option longs[] = {
-        {"code", required_argument, NULL, 'c'},
-        {"input", required_argument, NULL, 'i'},
-        {"gas", required_argument, NULL, 'g'},
-        {"fork", required_argument, NULL, 'f'},
-        {"tier", required_argument, NULL, 't'},
-        {"repeat", required_argument, NULL, 'r'},
-        {"trace", no_argument, NULL, 'T'},
-        {"json", no_argument, NULL, 'j'},
-        {NULL, 0, NULL, 0},
+        {"code", required_argument, NULL, 'c'},    {"input", required_argument, NULL, 'i'},
+        {"gas", required_argument, NULL, 'g'},     {"fork", required_argument, NULL, 'f'},
+        {"tier", required_argument, NULL, 't'},    {"repeat", required_argument, NULL, 'r'},
+        {"trace", no_argument, NULL, 'T'},         {"json", no_argument, NULL, 'j'},
+        {"profile", required_argument, NULL, 'p'}, {NULL, 0, NULL, 0},
     };
     bool code_given = false;
     optind = 1;
@@ -317,6 +331,10 @@ static bool parse(struct options *o, int argc, char **argv) {
     }
     if (optind != argc || !code_given) {
         usage(stderr);
+        return false;
+    }
+    if (o->profile_rows != 0 && (o->trace || o->tier == EVM_TIER_REFERENCE)) {
+        fprintf(stderr, "callipter evm: --profile counts what the fast tier does\n");
         return false;
     }
     if (o->trace && ((o->tier_given && o->tier == EVM_TIER_FAST) || o->repeat != 0)) {

@@ -11,6 +11,7 @@
 #include "node/headroom.h"
 #include "node/metrics.h"
 #include "node/outbox.h"
+#include "node/print_profile.h"
 #include "node/prune.h"
 #include "node/recover.h"
 #include "node/reload.h"
@@ -61,6 +62,7 @@ struct run {
     int failed_fd;
     bool has_genesis, has_ledger, has_pool, is_temp;
     char dir[DATADIR_PATH_MAX];
+    struct evm_profile *profile; /* of a replay; NULL: nothing is counted */
     struct buf pool_records; /* of recovery: sender 20 | seq u64 | length u32 | envelope, one after
                                 the other */
 };
@@ -137,10 +139,17 @@ static enum err open_ledger(struct run *r, struct err_ctx *ec) {
         .checkpoint_rows = (size_t)r->config.checkpoint_rows,
         .log_segment_bytes = (uint32_t)(r->config.log_segment_kib * KIB),
         .tier = strcmp(r->config.tier, "reference") == 0 ? EVM_TIER_REFERENCE : EVM_TIER_FAST,
+        .profile = r->profile,
     };
     TRY(ledger_open(&r->ledger, &lo, ec));
     r->has_ledger = true;
     return ERR_OK;
+}
+
+static enum err open_for_replay(struct run *r, struct err_ctx *ec) {
+    if (r->config.profile != 0 && (r->profile = evm_profile_new()) == NULL)
+        FAIL(ec, ERR_NOMEM, "out of memory for --profile");
+    return open_ledger(r, ec);
 }
 
 static enum err open_chain(struct run *r, struct err_ctx *ec) {
@@ -298,7 +307,7 @@ static enum err start(struct run *r, struct err_ctx *ec) {
     TRY(load_genesis(r, ec));
     TRY(choose_dir(r, ec));
     if (r->config.replay[0] != '\0')
-        return open_ledger(r, ec);
+        return open_for_replay(r, ec);
     TRY(open_chain(r, ec));
     TRY(start_sequencer(r, ec));
     if (r->settlement != NULL)
@@ -411,10 +420,13 @@ static int replay(struct run *r) {
     if (e != ERR_OK)
         fprintf(stderr, "callipter run: replay: %s\n", ec.err == e ? ec.text : err_text(e));
     print_replay(r, &stats);
+    if (r->profile != NULL)
+        print_profile(r->profile, (size_t)r->config.profile);
     fflush(stdout);
     ledger_close(&r->ledger); /* without the checkpoint of a stop: replay makes its own */
     r->has_ledger = false;
     (void)stop(r);
+    evm_profile_free(r->profile);
     return e == ERR_OK ? 0 : 1;
 }
 

@@ -62,6 +62,7 @@ static enum err open_executor(struct ledger *l, const struct ledger_options *o,
         .config = l->genesis->config,
         .reader = store_state_reader(l->newest),
         .tier = o->tier,
+        .profile = o->profile,
         .code_cache_bytes = l->memory.most[MEMORY_CODE],
         .world_cache_bytes = without_margin(l->memory.most[MEMORY_WORLD]),
     };

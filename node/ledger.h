@@ -34,6 +34,7 @@ struct ledger_options {
     const struct genesis *genesis; /* borrowed while the ledger is open */
     size_t cache_bytes;            /* trie, state, code and waiting rows together */
     enum evm_tier tier;            /* interpreter that executes blocks */
+    struct evm_profile *profile;   /* evm/profile.h; NULL: nothing is counted */
     uint32_t log_segment_bytes;    /* of new segments of log and receipts; 0 = the default */
     size_t checkpoint_rows;        /* dirty rows at which a checkpoint is due; 0 = the default */
     uint64_t window_s;             /* of history to keep (node/prune.h); 0 = all of it */

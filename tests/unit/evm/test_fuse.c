@@ -2,29 +2,12 @@
 /* Each rule of fused.def: the opcodes it stands for are decoded to it, and do the same as in the
  * reference tier, on edge words, with the gas that they need and with too little. */
 #include "base/keccak.h"
-#include "evm/machine.h"
+#include "evm/kinds.h"
 #include "tests/lib/evm/trial.h"
 #include "tests/lib/rng.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
-
-enum {
-#define OP(byte, name, since, gas, pops, pushes, imm, dyn, source) KIND_##name = byte,
-#define OP_UNDEF(byte)
-#include "evm/opcodes.def"
-#undef OP
-#undef OP_UNDEF
-#define FUSED(name) KIND_##name = FAST_##name,
-#define FUSE(name, first, second) FUSED(name)
-#define BRANCH(name, first, second) FUSED(name)
-#define PAIR(name, first, second) FUSED(name)
-#include "evm/fused.def"
-#undef FUSED
-#undef FUSE
-#undef BRANCH
-#undef PAIR
-};
 
 static const struct rule {
     const char *name;
@@ -46,7 +29,8 @@ struct program {
     uint8_t code[1024];
     size_t len;
     int height;
-    size_t dest_at; /* of the destination's two bytes; 0: no branch */
+    size_t dest_at[STACK + 1]; /* of the destination's two bytes, wherever they are pushed */
+    size_t dests;
 };
 
 static void put(struct program *p, unsigned byte) {
@@ -87,6 +71,14 @@ static void put_word(struct program *p, const u256 *v, unsigned bytes_min) {
         put(p, be[i]);
 }
 
+static void put_dest(struct program *p) {
+    cr_assert_lt(p->dests, ARRAY_LEN(p->dest_at));
+    put_op(p, OP_PUSH1 + 1);
+    p->dest_at[p->dests++] = p->len;
+    put(p, MARK);
+    put(p, MARK);
+}
+
 static const struct rule *rule_of(unsigned kind) {
     for (size_t i = 0; i < ARRAY_LEN(rules); i++)
         if (rules[i].result == kind)
@@ -94,8 +86,7 @@ static const struct rule *rule_of(unsigned kind) {
     return NULL;
 }
 
-/* Writes the opcodes of a kind. Rules nest three deep at most: the work list is a stack of kinds.
- */
+/* Writes the opcodes of a kind. The work list is a stack of kinds, since rules nest. */
 static void put_kind(struct program *p, struct rng *r, unsigned kind) {
     unsigned todo[16], n = 0;
     todo[n++] = kind;
@@ -114,13 +105,12 @@ static void put_kind(struct program *p, struct rng *r, unsigned kind) {
         } else if (k == FAST_ANY_DUP) {
             put_op(p, OP_DUP1 + (unsigned)rng_below(r, 16));
         } else if (k == FAST_ANY_SWAP) {
-            put_op(p, OP_SWAP1 + (unsigned)rng_below(r, 15));
-        } else if (k == FAST_JUMPI_TO) {
-            put_op(p, OP_PUSH1 + 1);
-            p->dest_at = p->len;
-            put(p, MARK);
-            put(p, MARK);
-            put_op(p, OP_JUMPI);
+            /* SWAP1 has rules of its own. */
+            bool own = n > 0 && fuse(OP_SWAP1, todo[n - 1]) != fuse(OP_SWAP2, todo[n - 1]);
+            put_op(p, (own ? OP_SWAP2 : OP_SWAP1) + (unsigned)rng_below(r, 15));
+        } else if (k == FAST_JUMPI_TO || k == FAST_JUMP_TO) {
+            put_dest(p);
+            put_op(p, k == FAST_JUMP_TO ? OP_JUMP : OP_JUMPI);
         } else {
             put_op(p, k);
         }
@@ -129,12 +119,14 @@ static void put_kind(struct program *p, struct rng *r, unsigned kind) {
 
 /* The stack goes to memory behind what the rule may have written, and all of it is returned. */
 static void put_epilogue(struct program *p) {
-    if (p->dest_at != 0) {
+    if (p->dests != 0) {
         put_op(p, OP_PC); /* only seen when the branch was not taken */
         put_op(p, OP_PUSH0);
         put_op(p, OP_MSTORE8);
-        p->code[p->dest_at] = (uint8_t)(p->len >> 8);
-        p->code[p->dest_at + 1] = (uint8_t)p->len;
+        for (size_t i = 0; i < p->dests; i++) {
+            p->code[p->dest_at[i]] = (uint8_t)(p->len >> 8);
+            p->code[p->dest_at[i] + 1] = (uint8_t)p->len;
+        }
         put_op(p, OP_JUMPDEST);
     }
     while (p->height > 0) {
@@ -150,7 +142,11 @@ static struct program make_program(const struct rule *rule, struct rng *r) {
     struct program p = {.len = 0};
     for (unsigned i = 0; i < STACK; i++) {
         u256 v = random_word(r);
-        put_word(&p, &v, 0);
+        /* What ends in a jump to an item of the stack can go only there. */
+        if (rule->second == OP_JUMP)
+            put_dest(&p);
+        else
+            put_word(&p, &v, 0);
     }
     /* What stands before the rule must not join it. */
     put_op(&p, OP_GAS);
@@ -213,4 +209,51 @@ Test(fuse, what_no_rule_names_stays) {
     cr_expect_eq(fuse(OP_SWAP16, OP_POP), FAST_SWAP_POP);
     cr_expect_eq(pair_up(OP_DUP16, OP_DUP1), FAST_DUP_DUP);
     cr_expect_eq(pair_up(FAST_BLOCK, OP_DUP1), 0);
+}
+
+/* What is computed from constants alone is a constant; and is what the reference tier makes of it.
+ */
+Test(fuse, constants_are_folded) {
+    static const struct {
+        const char *code;
+        unsigned kinds[4]; /* slots behind the first header */
+    } cases[] = {
+        {"PUSH1 01 PUSH1 01 PUSH1 a0 SHL SUB", {FAST_PUSH_WORD}},
+        {"CALLER PUSH1 01 PUSH1 01 PUSH1 a0 SHL SUB AND", {OP_CALLER, FAST_AND_WORD}},
+        {"PUSH4 01020304 PUSH1 e0 SHL", {FAST_PUSH_WORD}},
+        {"PUSH1 03 PUSH1 05 SHL", {FAST_PUSH_SMALL}},
+        {"PUSH1 03 PUSH2 0100 SHL", {FAST_PUSH_SMALL}},
+        {"PUSH0 NOT NOT", {FAST_PUSH_SMALL}},
+        {"PUSH0 NOT PUSH1 1f NOT", {FAST_PUSH_WORD, FAST_PUSH_WORD}},
+        {"PUSH9 010000000000000000 NOT PUSH9 020000000000000000 SUB PUSH0 NOT PUSH1 01 SHL",
+         {FAST_PUSH_WORD, FAST_PUSH_WORD}},
+        {"CALLER PUSH1 05 SHL", {OP_CALLER, FAST_SHL_SMALL}},
+        {"CALLER PUSH1 04 PUSH1 05 SUB SUB", {OP_CALLER, FAST_SUB_SMALL}},
+    };
+    struct trial t;
+    trial_open(&t);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        static struct decode_scratch scratch;
+        char text[256];
+        uint8_t code[256];
+        (void)snprintf(text, sizeof text, "%s PC POP PUSH0 MSTORE MSIZE PUSH0 RETURN",
+                       cases[i].code);
+        size_t len = assemble(code, sizeof code, text);
+        fake_set_code(t.world, &t.contract, bytes_of(code, len));
+        struct decoded *d = decode(&scratch, EVM_OSAKA, bytes_of(code, len));
+        for (unsigned k = 0; k < 4 && cases[i].kinds[k] != 0; k++)
+            cr_expect_eq(d->insns[DECODED_START + 1 + k].op, fast_labels()[cases[i].kinds[k]],
+                         "%s: slot %u", cases[i].code, k);
+        free(d);
+        struct evm_result result[2];
+        hash32 output[2];
+        BOTH_TIERS(&t) {
+            result[t.cfg.tier] = trial_call(&t, "", 100000);
+            output[t.cfg.tier] = keccak256_bytes(result[t.cfg.tier].output);
+        }
+        cr_expect_eq(result[0].status, EVM_SUCCESS, "%s", cases[i].code);
+        cr_expect_eq(result[0].gas_left, result[1].gas_left, "%s", cases[i].code);
+        cr_expect(hash32_eq(&output[0], &output[1]), "%s", cases[i].code);
+    }
+    trial_close(&t);
 }
