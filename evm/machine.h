@@ -14,6 +14,7 @@
 #include "evm/gas.h"
 #include "evm/mulmod.h"
 #include "evm/opcode.h"
+#include "evm/slot_digests.h"
 
 /* --- decoded code
  * ------------------------------------------------------------------------------------ */
@@ -199,6 +200,7 @@ struct evm {
 
     struct arena scratch; /* precompiles */
     struct mulmod_memory moduli;
+    struct slot_digests slot_digests;
     struct evm_result *out;
 };
 
@@ -270,7 +272,7 @@ int64_t op_log_charge(struct evm *vm, struct frame *f, const u256 *sp, int64_t g
 void op_log(struct evm *vm, struct frame *f, const u256 *sp, unsigned topics);
 void op_blockhash(struct evm *vm, u256 *top);
 void op_blobhash(struct evm *vm, u256 *top);
-void op_keccak(struct frame *f, u256 *sp);
+void op_keccak(struct evm *vm, const struct frame *f, u256 *sp);
 void op_calldataload(const struct frame *f, u256 *top);
 void op_extcodecopy(struct evm *vm, struct frame *f, const u256 *sp);
 

@@ -2,8 +2,13 @@
 #include "base/keccak.h"
 #include "evm/machine.h"
 
-void op_keccak(struct frame *f, u256 *sp) {
-    hash32 h = keccak256_bytes(mem_bytes(f, &sp[-1], &sp[-2]));
+void op_keccak(struct evm *vm, const struct frame *f, u256 *sp) {
+    bytes in = mem_bytes(f, &sp[-1], &sp[-2]);
+    if (in.len == SLOT_DIGEST_INPUT) {
+        sp[-2] = u256_from_be32(slot_digest(&vm->slot_digests, in.ptr)->b);
+        return;
+    }
+    hash32 h = keccak256_bytes(in);
     sp[-2] = u256_from_be32(h.b);
 }
 
