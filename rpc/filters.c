@@ -11,6 +11,7 @@ struct rpc_filters {
     pthread_mutex_t lock;
     struct map by_id; /* struct rpc_filter_id -> struct rpc_filter * */
     struct rpc_pending *pending;
+    atomic_size_t given_used;
 };
 
 struct rpc_filters *rpc_filters_new(struct rpc_pending *pending) {
@@ -29,6 +30,7 @@ static void filter_free(struct rpc_filters *t, struct rpc_filter *f) {
     if (f->kind == RPC_FILTER_PENDING)
         rpc_pending_unwatch(t->pending);
     rpc_criteria_free(f->criteria);
+    rpc_given_clear(&f->given);
     free(f);
 }
 
@@ -119,8 +121,10 @@ enum err rpc_filters_add(struct rpc_filters *t, struct rpc_filter_id *out,
                              .criteria = spec->criteria,
                              .owner = spec->owner,
                              .cursor = spec->cursor,
+                             .void_above = UINT64_MAX,
                              .fork = UINT64_MAX,
                              .used_ms = now_ms};
+    rpc_given_init(&f->given, &t->given_used);
     ssize_t n = getrandom(f->id.b, sizeof(f->id.b), 0);
     CHECK(n == (ssize_t)sizeof(f->id.b));
     f->id.b[0] |= 0x10; /* clients see a quantity: no leading zero */
@@ -158,6 +162,8 @@ struct rpc_filter *rpc_filters_hold(struct rpc_filters *t, const struct rpc_filt
         f->used_ms = now_ms;
         if (*out_poll && f->fork != UINT64_MAX && f->cursor > f->fork + 1)
             f->cursor = f->fork + 1;
+        if (*out_poll && f->fork < f->void_above)
+            f->void_above = f->fork;
         if (*out_poll)
             f->fork = UINT64_MAX;
     }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Filters that clients poll (eth_newFilter and its siblings). A filter keeps no results: only what
- * is looked for and how far its client has come, so a poll is a query from there to the head.
+/* Filters that clients poll (eth_newFilter and its siblings). A filter keeps what
+ * is looked for and how far its client has come, so a poll is a query from there to the head. Of
+ * results it keeps the logs that were given last (rpc/given.h): when their blocks become void the
+ * next poll gives them once more, the newest first, with `removed`: true.
  *
  * Limits: RPC_FILTERS_MAX on the node, RPC_FILTERS_PER_CONNECTION made over one connection (of
  * whatever transport; proxies that share one among their clients come to this bound first), and
@@ -9,6 +11,7 @@
 #define RPC_FILTERS_H
 
 #include "rpc/criteria.h"
+#include "rpc/given.h"
 #include "rpc/pending.h"
 
 enum {
@@ -32,7 +35,9 @@ struct rpc_filter {
     struct rpc_criteria *criteria; /* LOGS; owned */
     uint64_t owner;                /* connection that made it */
     /* Of whoever polls: */
-    uint64_t cursor; /* next block, or next number of rpc/pending.h */
+    uint64_t cursor;     /* next block, or next number of rpc/pending.h */
+    uint64_t void_above; /* blocks above it have become void and were not told; UINT64_MAX: none */
+    struct rpc_given given;
     /* Of rpc/filters.c: */
     uint64_t fork; /* lowest block that stood in re-orgs since the last poll; UINT64_MAX: none */
     uint64_t used_ms;

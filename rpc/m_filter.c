@@ -113,24 +113,46 @@ static bool changes_range(struct rpc_call *c, const struct rpc_filter *f, struct
     return q->from <= q->to;
 }
 
+/* Only what is void now: there is nothing new. */
+static void removed_alone(struct rpc_call *c, const struct rpc_filter *f) {
+    struct json_writer w;
+    jw_init(&w, &c->result);
+    jw_array(&w);
+    rpc_given_write_removed(&f->given, &w, f->void_above);
+    jw_array_end(&w);
+}
+
+/* What was void has been told, and `now` was given. */
+static void note_given(struct rpc_filter *f, const struct rpc_given *now) {
+    rpc_given_cut(&f->given, f->void_above);
+    f->void_above = UINT64_MAX;
+    rpc_given_append(&f->given, now);
+}
+
 static void log_changes(struct rpc_call *c, struct rpc_filter *f) {
     struct index_filter q = f->criteria->args.filter;
     struct err_ctx ec = {.err = ERR_OK};
+    struct rpc_given now;
+    struct rpc_logs_told told = {.before = &f->given, .void_above = f->void_above, .now = &now};
     uint64_t last = 0;
+    rpc_given_init(&now, f->given.used);
     if (!changes_range(c, f, &q)) {
-        empty_list(c);
+        removed_alone(c, f);
+        note_given(f, &now);
         return;
     }
-    enum err e = rpc_logs_query(c, &q, &last, &ec);
+    enum err e = rpc_logs_query(c, &q, &told, &last, &ec);
     if (e != ERR_OK && (e != ERR_BUSY || last + 1 <= q.from)) {
         buf_reset(&c->result);
         if (e == ERR_BUSY)
             rpc_fail(c, RPC_LIMIT_EXCEEDED, "query returned more than 10000 results");
         else
             rpc_fail_err(c, e, &ec);
-        return;
+    } else {
+        f->cursor = last + 1; /* what a limit cut off comes with the next poll */
+        note_given(f, &now);
     }
-    f->cursor = last + 1; /* what a limit cut off comes with the next poll */
+    rpc_given_clear(&now);
 }
 
 static void block_changes(struct rpc_call *c, struct rpc_filter *f) {

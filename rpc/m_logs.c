@@ -11,9 +11,10 @@
 struct collect {
     struct rpc_call *call;
     struct json_writer w;
-    uint64_t block; /* of the newest log */
-    size_t mark;    /* where the result was before that block */
-    size_t looks;   /* at the budget */
+    uint64_t block;          /* of the newest log */
+    size_t mark;             /* where the result was before that block */
+    size_t looks;            /* at the budget */
+    struct rpc_given *given; /* NULL: not kept */
 };
 
 static bool expired(void *ctx) {
@@ -29,7 +30,12 @@ static enum err on_log(void *ctx, const struct index_log *l) {
     if (block != s->block)
         s->mark = s->w.buf->len;
     s->block = block;
+    size_t from = s->w.buf->len;
     format_log(&s->w, l);
+    if (s->given != NULL && !s->w.buf->overflow) {
+        from += s->w.buf->ptr[from] == ',';
+        rpc_given_add(s->given, block, bytes_of(s->w.buf->ptr + from, s->w.buf->len - from));
+    }
     bool long_here = s->call->budget_gas > 0 && s->w.buf->len > RPC_LOOP_LOGS_BYTES;
     return s->w.buf->overflow || long_here ? ERR_BUSY : ERR_OK;
 }
@@ -95,9 +101,9 @@ static void cut_to_whole_blocks(struct collect *s, uint64_t last) {
     b->overflow = false;
 }
 
-enum err rpc_logs_query(struct rpc_call *c, const struct index_filter *f, uint64_t *out_last,
-                        struct err_ctx *ec) {
-    struct collect s = {.call = c, .block = UINT64_MAX};
+enum err rpc_logs_query(struct rpc_call *c, const struct index_filter *f,
+                        const struct rpc_logs_told *told, uint64_t *out_last, struct err_ctx *ec) {
+    struct collect s = {.call = c, .block = UINT64_MAX, .given = told != NULL ? told->now : NULL};
     struct index_query q = {
         .source = &c->cx->source,
         .cache = rpc_log_cache(c),
@@ -112,9 +118,13 @@ enum err rpc_logs_query(struct rpc_call *c, const struct index_filter *f, uint64
     *out_last = f->to;
     jw_init(&s.w, &c->result);
     jw_array(&s.w);
+    if (told != NULL)
+        rpc_given_write_removed(told->before, &s.w, told->void_above);
     enum err e = index_logs(out_last, rpc_arena(c), &q, ec);
     if (e == ERR_BUSY)
         cut_to_whole_blocks(&s, *out_last);
+    if (e == ERR_BUSY && told != NULL)
+        rpc_given_cut(told->now, *out_last);
     jw_array_end(&s.w);
     return e;
 }
@@ -135,7 +145,7 @@ void rpc_logs_answer(struct rpc_call *c, const struct filter_args *args) {
         rpc_over_budget(c);
         return;
     }
-    enum err e = rpc_logs_query(c, &f, &last, &ec);
+    enum err e = rpc_logs_query(c, &f, NULL, &last, &ec);
     if (e == ERR_BUSY && on_loop)
         rpc_over_budget(c);
     else if (e == ERR_BUSY)

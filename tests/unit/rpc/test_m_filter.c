@@ -80,6 +80,54 @@ Test(m_filter, blocks_logs_and_pending) {
     fixture_clear(&f);
 }
 
+/* Blocks and signs of the logs that a poll gives, as in "-7 -6 +6". */
+static void poll_logs(struct fixture *f, char out[128], const char *id) {
+    json_t *r = served_call(&f->s, "eth_getFilterChanges", "['%s']", id), *log;
+    size_t i, len = 0;
+    out[0] = '\0';
+    json_array_foreach(json_object_get(r, "result"), i, log) {
+        const char *block = json_string_value(json_object_get(log, "blockNumber"));
+        bool removed = json_is_true(json_object_get(log, "removed"));
+        cr_assert_not_null(block);
+        cr_assert(removed || json_is_false(json_object_get(log, "removed")));
+        len += (size_t)snprintf(out + len, 128 - len, "%s%s%lu", i > 0 ? " " : "",
+                                removed ? "-" : "+", strtoul(block, NULL, 16));
+    }
+    json_decref(r);
+}
+
+/* The store's blocks stay as they are: they stand for those that come instead. */
+Test(m_filter, logs_of_void_blocks_are_taken_back) {
+    static struct fixture f;
+    char all[40], early[40], text[128];
+    fixture_init(&f);
+    new_filter(&f, all, "eth_newFilter", "[{}]");
+    new_filter(&f, early, "eth_newFilter", "[{'toBlock':'0x3'}]");
+    log_blocks(&f, 3);
+    poll_logs(&f, text, all);
+    cr_expect_str_eq(text, "+2 +3 +4");
+    poll_logs(&f, text, early);
+    cr_expect_str_eq(text, "+2 +3");
+    rpc_filters_reorg(f.live.filters, 3);
+    rpc_filters_reorg(f.live.filters, 2);
+    poll_logs(&f, text, all);
+    cr_expect_str_eq(text, "-4 -3 +3 +4");
+    poll_logs(&f, text, all);
+    cr_expect_str_eq(text, "");
+    log_blocks(&f, 1);
+    poll_logs(&f, text, all);
+    cr_expect_str_eq(text, "+5");
+    rpc_filters_reorg(f.live.filters, 4);
+    poll_logs(&f, text, all);
+    cr_expect_str_eq(text, "-5 +5");
+    rpc_filters_reorg(f.live.filters, 5);
+    poll_logs(&f, text, all);
+    cr_expect_str_eq(text, "", "nothing above it was given");
+    poll_logs(&f, text, early);
+    cr_expect_str_eq(text, "-3 +3");
+    fixture_clear(&f);
+}
+
 Test(m_filter, refusals) {
     static struct fixture f;
     fixture_init(&f);
