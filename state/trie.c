@@ -94,7 +94,6 @@ static void update_storage(struct state_trie *t, const struct world_account_chan
         it->value = values[i];
     }
     tree_update(t, tree, t->items, c->slot_count);
-    tree_queue(t, tree);
 }
 
 static void update_all_storage(struct state_trie *t, struct world_diff *diff) {
@@ -139,7 +138,6 @@ static void update_accounts(struct state_trie *t, const struct world_diff *diff)
     }
     buf_clear(&body);
     tree_update(t, &t->accounts, t->items, diff->count);
-    tree_queue(t, &t->accounts);
     trie_run_hashes(t);
 }
 

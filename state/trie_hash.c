@@ -1,10 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* References of what an update left dirty. All trees of a step are queued first; then leaves are
- * hashed, then branches from the deepest up, each depth in one go, those of equal length in Keccak
- * blocks side by side. */
+/* References of what an update left dirty. An update queues each branch when it is done with it,
+ * all trees of a step one after the other; then leaves are hashed, then branches from the deepest
+ * up, each depth in one go, those of equal length in Keccak blocks side by side. */
 #include "state/trie_internal.h"
 
-enum { CHUNK = 32, BLOCK_CLASSES = 4, RLP_STRIDE = 544 };
+enum {
+    CHUNK = 8, /* as many as the widest Keccak takes at once */
+    BLOCK_CLASSES = 4,
+    RLP_STRIDE = 544,
+    KECCAK_BLOCK = 136,
+    CACHE_LINE = 64,
+};
+
+/* --- queueing ------------------------------------------------------------------------------- */
 
 static uint32_t add_job(struct state_trie *t, const struct thash_job *job) {
     t->jobs = trie_grow(t->jobs, &t->job_cap, sizeof *t->jobs, t->job_count + 1);
@@ -13,102 +21,101 @@ static uint32_t add_job(struct state_trie *t, const struct thash_job *job) {
     return (uint32_t)t->job_count++;
 }
 
-static void queue_row(struct state_trie *t, const struct tree *tree, struct tnode *n) {
+/* The index of the row that the node becomes, if it does. */
+static uint32_t queue_row(struct state_trie *t, uint64_t id, struct tnode *n) {
     bool low = n->leaves <= TRIE_LOW_LEAVES;
     if (n->changed && !low) {
-        trie_add_row(t, tree->id, t->path, n->depth, n);
-    } else if (n->stored && low) {
-        trie_add_row(t, tree->id, t->path, n->depth, NULL);
+        trie_add_row(t, id, t->path, n->depth, n);
+        return (uint32_t)(t->row_count - 1);
+    }
+    if (n->stored && low) {
+        trie_add_row(t, id, t->path, n->depth, NULL);
         n->stored = false;
     }
+    return TRIE_NO_INDEX;
 }
 
-static void queue_node(struct state_trie *t, struct tree *tree, struct tnode *n,
-                       struct tnode *parent, unsigned nib) {
-    struct thash_job job = {.tree = tree,
-                            .node = n,
-                            .parent = parent,
-                            .nib = (uint8_t)nib,
-                            .next = t->job_head[n->depth]};
-    t->job_head[n->depth] = add_job(t, &job);
-    if (!trie_in_ram(t))
-        queue_row(t, tree, n);
-    n->changed = false;
-}
-
-static void queue_leaf(struct state_trie *t, struct tree *tree, struct tnode *parent, unsigned nib,
-                       uint32_t pending) {
+static void queue_leaf(struct state_trie *t, struct tree *tree, uint32_t parent, unsigned nib,
+                       unsigned from, uint32_t pending) {
     CHECK(pending < t->pending_count);
     struct thash_job job = {.tree = tree,
                             .parent = parent,
                             .nib = (uint8_t)nib,
-                            .pending = pending,
-                            .from = (uint8_t)(parent == NULL ? 0 : parent->depth + 1),
+                            .index = pending,
+                            .from = (uint8_t)from,
                             .next = t->leaf_head};
     t->leaf_head = add_job(t, &job);
 }
 
-static void queue_below(struct state_trie *t, struct tree *tree, struct tnode *root) {
-    struct {
-        struct tnode *node;
-        unsigned left;
-    } stack[TRIE_NIBBLES];
-    size_t top = 0;
-    memcpy(t->path, node_ext(root), root->ext_len);
-    queue_node(t, tree, root, NULL, 0);
-    stack[0].node = root;
-    stack[0].left = root->dirty;
-    for (;;) {
-        if (stack[top].left == 0) {
-            if (top-- == 0)
-                return;
-            continue;
-        }
-        struct tnode *n = stack[top].node;
-        unsigned nib = (unsigned)__builtin_ctz(stack[top].left);
-        stack[top].left &= stack[top].left - 1;
-        struct tsub s = tnode_get(n, nib);
-        if (s.kind == TSUB_LEAF) {
-            queue_leaf(t, tree, n, nib, s.pending);
-            continue;
-        }
-        CHECK(s.node != NULL);
-        top++;
-        CHECK(top < TRIE_NIBBLES);
-        t->path[n->depth] = (uint8_t)nib;
-        memcpy(t->path + n->depth + 1, node_ext(s.node), s.node->ext_len);
-        queue_node(t, tree, s.node, n, nib);
-        stack[top].node = s.node;
-        stack[top].left = s.node->dirty;
-    }
+static uint32_t add_node(struct state_trie *t, struct tnode *n, uint32_t row) {
+    /* Embedded references are rare and may yet change: the order need not be exact. */
+    unsigned blocks = (20 + 32 * popcount16(n->mask)) / KECCAK_BLOCK;
+    struct thash_job job = {.node = n,
+                            .parent = TRIE_NO_INDEX,
+                            .index = row,
+                            .blocks = (uint8_t)blocks,
+                            .next = t->job_head[n->depth]};
+    return t->job_head[n->depth] = add_job(t, &job);
 }
 
-void tree_queue(struct state_trie *t, struct tree *tree) {
-    switch (tree->root.kind) {
+uint32_t trie_queue_node(struct state_trie *t, uint64_t id, struct tnode *n) {
+    uint32_t own = add_node(t, n, trie_in_ram(t) ? TRIE_NO_INDEX : queue_row(t, id, n));
+    n->changed = false;
+    for (unsigned left = n->dirty; left != 0; left &= left - 1) {
+        unsigned nib = (unsigned)__builtin_ctz(left);
+        struct tsub s = tnode_get(n, nib);
+        if (s.kind == TSUB_LEAF) {
+            queue_leaf(t, NULL, own, nib, n->depth + 1u, s.pending);
+            continue;
+        }
+        /* Not queued: it got another extension and is else as it was. */
+        uint32_t below =
+            s.pending == TRIE_NO_INDEX ? add_node(t, s.node, TRIE_NO_INDEX) : s.pending;
+        CHECK(below < t->job_count);
+        t->jobs[below].parent = own;
+        t->jobs[below].nib = (uint8_t)nib;
+    }
+    return own;
+}
+
+void trie_node_moved(struct state_trie *t, uint32_t job, struct tnode *n) {
+    CHECK(job < t->job_count);
+    t->jobs[job].node = n;
+    if (t->jobs[job].index != TRIE_NO_INDEX)
+        t->rows[t->jobs[job].index].node = n;
+}
+
+void tree_queue_root(struct state_trie *t, struct tree *tree) {
+    struct tsub *root = &tree->root;
+    switch (root->kind) {
     case TSUB_EMPTY:
         tree->hash = KECCAK_EMPTY_TRIE;
         tree->hashed = true;
         break;
     case TSUB_LEAF:
-        queue_leaf(t, tree, NULL, 0, tree->root.pending);
-        tree->root.pending = TRIE_NO_INDEX;
+        queue_leaf(t, tree, TRIE_NO_INDEX, 0, 0, root->pending);
         break;
     case TSUB_NODE:
-        queue_below(t, tree, tree->root.node);
+        if (root->pending == TRIE_NO_INDEX)
+            root->pending = add_node(t, root->node, TRIE_NO_INDEX);
+        t->jobs[root->pending].tree = tree;
         break;
     }
+    root->pending = TRIE_NO_INDEX;
 }
 
 /* --- results -------------------------------------------------------------------------------- */
 
 /* `rlp` is the whole of what hangs in the slot, `hash` its digest. */
-static void set_reference(const struct thash_job *job, bytes rlp, const hash32 *hash) {
-    if (job->parent == NULL) {
+static void set_reference(struct state_trie *t, const struct thash_job *job, bytes rlp,
+                          const hash32 *hash) {
+    if (job->tree != NULL) {
         job->tree->hash = *hash; /* a root is hashed however short it is */
         job->tree->hashed = true;
         return;
     }
-    struct tnode *p = job->parent;
+    CHECK(job->parent < t->job_count);
+    struct tnode *p = t->jobs[job->parent].node;
     hash32 *ref = node_ref(p, job->nib);
     uint16_t bit = (uint16_t)(1u << job->nib);
     if (rlp.len < 32) {
@@ -132,24 +139,24 @@ static void hash_leaves(struct state_trie *t) {
         size_t n = 0;
         for (; n < CHUNK && at != TRIE_NO_INDEX; n++) {
             const struct thash_job *j = jobs[n] = &t->jobs[at];
-            const struct tpending *p = &t->pending[j->pending];
+            const struct tpending *p = &t->pending[j->index];
             size_t len =
                 node_encode_leaf(rlp[n], p->key, j->from, bytes_of(p->value, p->value_len));
             in[n] = bytes_of(rlp[n], len);
+            if (j->tree == NULL)
+                __builtin_prefetch(t->jobs[j->parent].node);
             at = j->next;
-            if (at != TRIE_NO_INDEX)
-                __builtin_prefetch(t->jobs[at].parent);
         }
         keccak256_batch(out, in, n);
         for (size_t i = 0; i < n; i++)
-            set_reference(jobs[i], in[i], &out[i]);
+            set_reference(t, jobs[i], in[i], &out[i]);
     }
     t->leaf_head = TRIE_NO_INDEX;
 }
 
 /* The branch is hashed; those with an extension before them get another node around. */
-static void finish_branches(struct thash_job *const *jobs, const bytes *rlp, const hash32 *hashes,
-                            size_t n) {
+static void finish_branches(struct state_trie *t, struct thash_job *const *jobs, const bytes *rlp,
+                            const hash32 *hashes, size_t n) {
     uint8_t ext[CHUNK][TRIE_EXT_RLP_MAX];
     bytes in[CHUNK];
     hash32 out[CHUNK];
@@ -157,7 +164,7 @@ static void finish_branches(struct thash_job *const *jobs, const bytes *rlp, con
     for (size_t i = 0; i < n; i++) {
         const struct tnode *node = jobs[i]->node;
         if (node->ext_len == 0) {
-            set_reference(jobs[i], rlp[i], &hashes[i]);
+            set_reference(t, jobs[i], rlp[i], &hashes[i]);
             continue;
         }
         bytes ref = rlp[i].len < 32 ? rlp[i] : bytes_of(hashes[i].b, 32);
@@ -169,39 +176,47 @@ static void finish_branches(struct thash_job *const *jobs, const bytes *rlp, con
         return;
     keccak256_batch(out, in, count);
     for (size_t k = 0; k < count; k++)
-        set_reference(jobs[idx[k]], in[k], &out[k]);
+        set_reference(t, jobs[idx[k]], in[k], &out[k]);
 }
 
-static void hash_branches(struct thash_job *const *jobs, size_t n) {
+/* A node has a reference of 32 bytes and up to a pointer of 8 per slot. */
+static void prefetch_node(const struct thash_job *job) {
+    size_t len = (size_t)(job->blocks + 1) * (KECCAK_BLOCK + KECCAK_BLOCK / 4);
+    for (size_t at = 0; at < len; at += CACHE_LINE)
+        __builtin_prefetch((const uint8_t *)job->node + at);
+}
+
+/* Jobs [from, to) of one depth. Those that come next are on their way from memory while these are
+ * hashed. */
+static void hash_branches(struct state_trie *t, size_t from, size_t to, size_t end) {
     uint8_t rlp[CHUNK][RLP_STRIDE];
     bytes in[CHUNK];
     hash32 out[CHUNK];
+    struct thash_job *const *jobs = t->sorted + from;
+    size_t n = to - from;
     CHECK(n > 0);
     CHECK(n <= CHUNK);
-    for (size_t i = 0; i < n; i++) {
-        if (i + 2 < n)
-            for (size_t line = 1; line < 9; line++)
-                __builtin_prefetch((const uint8_t *)jobs[i + 2]->node + 64 * line);
+    for (size_t i = 0; i < n; i++)
         in[i] = bytes_of(rlp[i], node_encode_branch(rlp[i], jobs[i]->node));
-    }
+    for (size_t i = to + CHUNK; i < end && i < to + 2 * CHUNK; i++)
+        prefetch_node(t->sorted[i]);
     keccak256_batch(out, in, n);
-    finish_branches(jobs, in, out, n);
+    finish_branches(t, jobs, in, out, n);
 }
 
 /* Jobs of one depth by the number of Keccak blocks of their branch. */
 static size_t sort_depth(struct state_trie *t, uint32_t head) {
     size_t count[BLOCK_CLASSES + 1] = {0}, n = 0;
     for (uint32_t at = head; at != TRIE_NO_INDEX; at = t->jobs[at].next) {
-        size_t c = node_branch_rlp_len(t->jobs[at].node) / 136;
-        t->jobs[at].from = (uint8_t)(c < BLOCK_CLASSES ? c : BLOCK_CLASSES - 1);
-        count[t->jobs[at].from + 1]++;
+        CHECK(t->jobs[at].blocks < BLOCK_CLASSES);
+        count[t->jobs[at].blocks + 1]++;
         n++;
     }
     for (size_t c = 1; c <= BLOCK_CLASSES; c++)
         count[c] += count[c - 1];
     t->sorted = trie_grow(t->sorted, &t->sorted_cap, sizeof(struct thash_job *), n);
     for (uint32_t at = head; at != TRIE_NO_INDEX; at = t->jobs[at].next)
-        t->sorted[count[t->jobs[at].from]++] = &t->jobs[at];
+        t->sorted[count[t->jobs[at].blocks]++] = &t->jobs[at];
     return n;
 }
 
@@ -211,8 +226,10 @@ void trie_run_hashes(struct state_trie *t) {
         if (t->job_head[depth] == TRIE_NO_INDEX)
             continue;
         size_t n = sort_depth(t, t->job_head[depth]);
+        for (size_t i = 0; i < n && i < 2 * CHUNK; i++)
+            prefetch_node(t->sorted[i]);
         for (size_t i = 0; i < n; i += CHUNK)
-            hash_branches(t->sorted + i, n - i < CHUNK ? n - i : CHUNK);
+            hash_branches(t, i, n - i < CHUNK ? n : i + CHUNK, n);
         t->job_head[depth] = TRIE_NO_INDEX;
     }
     t->job_count = t->pending_count = 0;
@@ -229,7 +246,7 @@ void tree_hash_root(struct state_trie *t, struct tree *tree) {
         t->pending_count = 1;
         tree->root.pending = 0;
     }
-    tree_queue(t, tree);
+    tree_queue_root(t, tree);
     trie_run_hashes(t);
     arena_reset(&t->scratch);
 }

@@ -57,8 +57,8 @@ size_t node_encode_ext(uint8_t out[TRIE_EXT_RLP_MAX], const uint8_t *nibbles, si
 
 /* A branch in RAM. After the header: a pointer per slot of `kid`, next to the header because the
  * way down reads no more than these two; then a reference of 32 bytes per present slot (an embedded
- * one begins with its list header, which tells its length; a dirty leaf's holds the index of its
- * pending leaf instead), then ext_len nibbles. */
+ * one begins with its list header, which tells its length; a dirty slot's holds the index that its
+ * tsub has instead), then ext_len nibbles. */
 struct tnode {
     uint16_t mask;        /* slots present */
     uint16_t branch;      /* of these, nodes; the rest are leaves */
@@ -131,7 +131,9 @@ struct tsub {
     enum tsub_kind kind;
     struct tnode *node; /* TSUB_NODE: NULL when not in RAM */
     struct tleaf *leaf; /* TSUB_LEAF without a source */
-    uint32_t pending;   /* TSUB_LEAF: index of the pending leaf, or TRIE_NO_INDEX */
+    /* What waits to be hashed, or TRIE_NO_INDEX: a leaf's index in `pending`, a node's in `jobs`.
+     */
+    uint32_t pending;
 };
 static inline uint32_t tsub_leaves(const struct tsub *s) {
     return s->kind == TSUB_EMPTY ? 0 : s->kind == TSUB_LEAF ? 1 : s->node->leaves;
@@ -188,13 +190,15 @@ struct tpending {
 
 /* A node or leaf to be hashed. */
 struct thash_job {
-    struct tree *tree;
-    struct tnode *node;   /* NULL: a leaf */
-    struct tnode *parent; /* NULL: the root */
-    uint32_t next;        /* in its list */
-    uint32_t pending;
+    struct tree *tree;  /* of a root, else NULL */
+    struct tnode *node; /* NULL: a leaf */
+    uint32_t
+        parent;    /* job of the branch that it hangs in; TRIE_NO_INDEX: a root, or not yet known */
+    uint32_t next; /* in its list */
+    uint32_t index; /* of a leaf in `pending`; of a node's row, or TRIE_NO_INDEX */
     uint8_t nib;
-    uint8_t from; /* leaf: first nibble of its path */
+    uint8_t from;   /* leaf: first nibble of its path */
+    uint8_t blocks; /* node: about as many Keccak blocks, less one; orders those of a depth */
 };
 
 struct trow {
@@ -270,10 +274,18 @@ void tree_delete_rows(struct state_trie *t, uint64_t id);
  * TSUB_LEAF for a single one. */
 struct tsub trie_load_low(struct state_trie *t, uint64_t id, size_t path_len);
 
-/* trie_update.c: applies items (sorted, distinct) to the tree's structure. */
+/* trie_update.c: applies items (sorted, distinct) to the tree's structure, and queues what that
+ * leaves to be hashed, the root included. */
 void tree_update(struct state_trie *t, struct tree *tree, const struct titem *items, size_t count);
-/* trie_hash.c: queues what is dirty in the tree, and computes all that was queued. */
-void tree_queue(struct state_trie *t, struct tree *tree);
+/* trie_hash.c */
+/* Queues a branch at t->path that is as it will be, with its dirty leaves and its row. Its dirty
+ * branches were queued before. Returns the job. */
+uint32_t trie_queue_node(struct state_trie *t, uint64_t id, struct tnode *n);
+/* The queued node has moved in memory. */
+void trie_node_moved(struct state_trie *t, uint32_t job, struct tnode *n);
+/* Queues the root, if its branch was not queued yet. */
+void tree_queue_root(struct state_trie *t, struct tree *tree);
+/* Computes all that was queued. */
 void trie_run_hashes(struct state_trie *t);
 void tree_hash_root(struct state_trie *t, struct tree *tree); /* of a clean tree, opened */
 

@@ -261,10 +261,10 @@ struct tsub tnode_get(const struct tnode *n, unsigned nib) {
     if (has_bit(n->branch, nib)) {
         s.kind = TSUB_NODE;
         s.node = node_kid(n, nib);
-        return s;
+    } else {
+        s.kind = TSUB_LEAF;
+        s.leaf = node_kid(n, nib);
     }
-    s.kind = TSUB_LEAF;
-    s.leaf = node_kid(n, nib);
     if (has_bit(n->dirty, nib))
         memcpy(&s.pending, node_ref(n, nib), sizeof s.pending);
     return s;
@@ -307,10 +307,9 @@ struct tnode *tnode_set(struct tmem *m, struct tnode *n, unsigned nib, const str
     set_bit(&n->dirty, nib, present);
     if (present && kid != NULL)
         node_kids(n)[slot_pos(n->kid, nib)] = kid;
-    if (s->kind == TSUB_LEAF) {
-        CHECK(s->pending != TRIE_NO_INDEX);
+    CHECK(s->kind != TSUB_LEAF || s->pending != TRIE_NO_INDEX);
+    if (present)
         memcpy(node_ref(n, nib), &s->pending, sizeof s->pending);
-    }
     return n;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One pass over the sorted changes, down to where they differ from what is there and up again. On
  * the way down, slots that get several keys become branches and extensions that a key leaves are
- * split; on the way up, branches that are left with one child are merged into it. References are
- * not computed here: slots are marked dirty. */
+ * split; on the way up, branches that are left with one child are merged into it, and the others
+ * are queued to be hashed. */
 #include "state/trie_internal.h"
 
 enum { WARM_KEYS = 64 };
@@ -172,6 +172,8 @@ static struct tsub merge_only_child(struct update *u, struct tnode *n) {
     memcpy(ext + len, node_ext(s.node), s.node->ext_len);
     len += s.node->ext_len;
     s.node = tnode_set_ext(&t->mem, s.node, ext, len);
+    if (s.pending != TRIE_NO_INDEX)
+        trie_node_moved(t, s.pending, s.node);
     return s;
 }
 
@@ -179,8 +181,10 @@ static struct tsub leave(struct update *u) {
     struct state_trie *t = u->t;
     struct tnode *n = t->stack[--u->depth].node;
     struct tsub out = {.kind = TSUB_NODE, .node = n, .pending = TRIE_NO_INDEX};
-    if ((n->mask & (n->mask - 1)) != 0)
+    if ((n->mask & (n->mask - 1)) != 0) {
+        out.pending = trie_queue_node(t, u->id, n);
         return out;
+    }
     out.kind = TSUB_EMPTY;
     out.node = NULL;
     if (n->stored)
@@ -261,11 +265,8 @@ void tree_update(struct state_trie *t, struct tree *tree, const struct titem *it
     struct tsub root = tree->root, out;
     tree->hashed = false;
     tree->used = true;
-    if (!enter(&u, &root, 0, 0, (uint32_t)count, NULL, &out)) {
-        tree->root = out;
-        return;
-    }
-    for (;;) {
+    bool inside = enter(&u, &root, 0, 0, (uint32_t)count, NULL, &out);
+    while (inside) {
         struct tframe *f = &t->stack[u.depth - 1];
         if (f->lo < f->hi || f->extra != NULL) {
             next_slot(&u);
@@ -277,4 +278,5 @@ void tree_update(struct state_trie *t, struct tree *tree, const struct titem *it
         set_slot(&u, &t->stack[u.depth - 1], &out);
     }
     tree->root = out;
+    tree_queue_root(t, tree);
 }

@@ -67,7 +67,6 @@ static void apply_to_trie(struct content *c, const struct pair *p, bool existed)
         item.value_len = (uint32_t)p->value_len;
     }
     tree_update(c->trie, &c->trie->accounts, &item, 1);
-    tree_queue(c->trie, &c->trie->accounts);
     trie_run_hashes(c->trie);
 }
 
