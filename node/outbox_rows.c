@@ -86,7 +86,9 @@ static size_t batch_ops(struct outbox *o, struct kv_op *ops, struct arena *a) {
         if (s != NULL && e->idx == 0 && e->tries == 0 && s->created_ms != 0) {
             ops[n++] = (struct kv_op){.space = KV_TIME,
                                       .key = copy_key(a, time_key(key, s->created_ms, &e->id))};
+            pthread_mutex_lock(&o->lock);
             o->request_count++;
+            pthread_mutex_unlock(&o->lock);
         }
         ops[n++] = (struct kv_op){.space = KV_SENT, .key = part, .value = pack_sent(a, e)};
         ops[n++] = (struct kv_op){.space = KV_OPEN, .key = part, .value = pack_open(a, e)};
