@@ -293,18 +293,21 @@ enum err bench_contender_parent_bytes(struct bench_report *r, struct bench_conte
 }
 
 /* --- metrics ------------------------------------------------------------------------------- */
-enum err bench_syncs_read(struct bench_syncs *out, struct bench_contender *c, struct err_ctx *ec) {
-    static const char bucket[] = "callipter_node_log_sync_us_bucket{le=\"";
+enum err bench_times_read(struct bench_times *out, struct bench_contender *c, const char *name,
+                          struct err_ctx *ec) {
+    char bucket[128];
     bytes body;
-    *out = (struct bench_syncs){0};
+    int len = snprintf(bucket, sizeof bucket, "callipter_%s_bucket{le=\"", name);
+    CHECK(len > 0 && len < (int)sizeof bucket);
+    *out = (struct bench_times){0};
     buf_reset(&c->client.out);
     buf_printf(&c->client.out, "GET /metrics HTTP/1.1\r\nHost: %s\r\n\r\n", c->client.addr);
     TRY(bench_client_exchange(&c->client, &body, ec));
     const char *at = (const char *)body.ptr, *end = at + body.len;
-    while (at < end && (at = memmem(at, (size_t)(end - at), bucket, sizeof bucket - 1)) != NULL) {
+    while (at < end && (at = memmem(at, (size_t)(end - at), bucket, (size_t)len)) != NULL) {
         char *rest;
-        at += sizeof bucket - 1;
-        CHECK(out->buckets < BENCH_SYNC_BUCKETS_MAX);
+        at += len;
+        CHECK(out->buckets < BENCH_TIMES_BUCKETS_MAX);
         double le = strtod(at, &rest); /* "+Inf" too */
         rest = memchr(rest, ' ', (size_t)(end - rest));
         if (rest == NULL)
@@ -314,11 +317,11 @@ enum err bench_syncs_read(struct bench_syncs *out, struct bench_contender *c, st
         out->count = out->upto[out->buckets++];
     }
     if (out->buckets == 0)
-        FAIL(ec, ERR_INVALID, "%s tells no times of syncs", c->client.addr);
+        FAIL(ec, ERR_INVALID, "%s does not tell %s", c->client.addr, name);
     return ERR_OK;
 }
 
-double bench_syncs_quantile(const struct bench_syncs *before, const struct bench_syncs *after,
+double bench_times_quantile(const struct bench_times *before, const struct bench_times *after,
                             double q) {
     double want = q * (double)(after->count - before->count);
     if (after->count == before->count)

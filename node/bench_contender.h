@@ -14,7 +14,7 @@ enum {
     BENCH_SENDERS = 10000,     /* and as many recipients */
     BENCH_PEER_SENDERS = 1000, /* the peer is given fewer accounts, which is to its advantage */
     BENCH_ACCOUNTS = 1000000,  /* in our state, unless --accounts says otherwise */
-    BENCH_SYNC_BUCKETS_MAX = 20,
+    BENCH_TIMES_BUCKETS_MAX = 20,
 };
 
 struct bench_contender {
@@ -64,18 +64,18 @@ void bench_contender_say(struct bench_report *r, const struct bench_contender *c
 enum err bench_contender_parent_bytes(struct bench_report *r, struct bench_contender *c,
                                       enum bench_work w, struct err_ctx *ec) MUST_USE;
 
-/* The node's own histogram of a time, as /metrics has it. */
-struct bench_syncs {
+/* One of the node's own histograms of times, as /metrics has it. */
+struct bench_times {
     uint64_t count;
     size_t buckets;
-    double le[BENCH_SYNC_BUCKETS_MAX];
-    uint64_t upto[BENCH_SYNC_BUCKETS_MAX]; /* values <= le */
+    double le[BENCH_TIMES_BUCKETS_MAX];
+    uint64_t upto[BENCH_TIMES_BUCKETS_MAX]; /* values <= le */
 };
-enum err bench_syncs_read(struct bench_syncs *out, struct bench_contender *c,
+enum err bench_times_read(struct bench_times *out, struct bench_contender *c, const char *name,
                           struct err_ctx *ec) MUST_USE;
 /* The bound below which the part `q` of the values between the two readings lies, the last
  * finite one if it is above them all; 0 if there are none. */
-double bench_syncs_quantile(const struct bench_syncs *before, const struct bench_syncs *after,
+double bench_times_quantile(const struct bench_times *before, const struct bench_times *after,
                             double q);
 
 #endif

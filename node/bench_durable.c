@@ -202,10 +202,10 @@ static enum err shoot_peer(struct shot *out, struct durable *d, size_t w, size_t
 static enum err round_of(struct durable *d, size_t w, size_t t, struct err_ctx *ec) {
     struct shot shots[CONTENDERS] = {0};
     const struct shot *peer = &shots[OURS];
-    struct bench_syncs before, after;
-    TRY(bench_syncs_read(&before, &d->c[VECTORISED], ec));
+    struct bench_times before, after;
+    TRY(bench_times_read(&before, &d->c[VECTORISED], "node_log_sync_us", ec));
     TRY(shoot_ours(shots, d, w, t, ec));
-    TRY(bench_syncs_read(&after, &d->c[VECTORISED], ec));
+    TRY(bench_times_read(&after, &d->c[VECTORISED], "node_log_sync_us", ec));
     if (d->r->peer != NULL)
         TRY(shoot_peer(&shots[OURS], d, w, t, ec));
     for (size_t i = 0; i < OURS; i++)
@@ -220,8 +220,8 @@ static enum err round_of(struct durable *d, size_t w, size_t t, struct err_ctx *
     bench_series_add(&d->gas[w], shots[VECTORISED].gas, peer->gas);
     bench_series_add(&d->blocks_s[w], shots[VECTORISED].blocks_s, 0);
     bench_series_add(&d->syncs[w], (double)(after.count - before.count), 0);
-    bench_series_add(&d->sync_p50, bench_syncs_quantile(&before, &after, 0.5), 0);
-    bench_series_add(&d->sync_p99, bench_syncs_quantile(&before, &after, 0.99), 0);
+    bench_series_add(&d->sync_p50, bench_times_quantile(&before, &after, 0.5), 0);
+    bench_series_add(&d->sync_p99, bench_times_quantile(&before, &after, 0.99), 0);
     return ERR_OK;
 }
 

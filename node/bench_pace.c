@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One transaction to its durable receipt (EIP-7966) while others come at a fixed pace, whatever the
  * node does: every one of them is measured, from when it was due. At two gaps between blocks, on an
- * all but idle node and at 5,000 transactions per second. */
+ * all but idle node and at 5,000 transactions per second; for that, where the time goes by the
+ * node's own stages. */
 #include "node/bench_contender.h"
 
 #include "base/check.h"
@@ -20,8 +21,23 @@ enum {
 static const double quantiles[] = {0.5, 0.9, 0.99, 1};
 static const char *const quantile_names[] = {"p50", "p90", "p99", "longest"};
 
+static const struct {
+    const char *metric, *text;
+} stages[] = {
+    {"node_intake_wait_us", "waiting for intake"},
+    {"node_pool_wait_us", "recovered and waiting for execution"},
+    {"node_executed_to_durable_us", "from execution to durable"},
+    {"node_send_to_durable_us", "all of these"},
+    {"node_seal_us", "sealing one block"},
+    {"node_log_sync_us", "one sync of the log"},
+    {"node_answer_us", "announcing one block"},
+};
+
 struct pace {
     struct bench_series us[ARRAY_LEN(quantiles)];
+};
+struct stage {
+    struct bench_series p50, p99;
 };
 
 static enum err paced(double us[ARRAY_LEN(quantiles)], struct bench_contender *c, size_t n,
@@ -57,9 +73,42 @@ static void report(struct bench_report *r, const struct pace *p, const char *gap
     }
 }
 
+static void report_stages(struct bench_report *r, const struct stage *s, const char *gap) {
+    for (size_t i = 0; i < ARRAY_LEN(stages); i++) {
+        char name[NAME_MAX_BYTES];
+        struct bench_row row = {.name = name, .unit = "us"};
+        snprintf(name, sizeof name, "of that, gap %s, 5,000/s, %s, p50 up to", gap, stages[i].text);
+        bench_add_series(r, &row, &s[i].p50);
+        snprintf(name, sizeof name, "of that, gap %s, 5,000/s, %s, p99 up to", gap, stages[i].text);
+        bench_add_series(r, &row, &s[i].p99);
+    }
+}
+
+static enum err read_stages(struct bench_times out[ARRAY_LEN(stages)], struct bench_contender *c,
+                            struct err_ctx *ec) {
+    for (size_t i = 0; i < ARRAY_LEN(stages); i++)
+        TRY(bench_times_read(&out[i], c, stages[i].metric, ec));
+    return ERR_OK;
+}
+
+/* The loaded part, with the node's stages over it. */
+static enum err staged(double us[ARRAY_LEN(quantiles)], struct stage *s, struct bench_contender *c,
+                       size_t n, struct err_ctx *ec) {
+    struct bench_times before[ARRAY_LEN(stages)], after[ARRAY_LEN(stages)];
+    TRY(read_stages(before, c, ec));
+    TRY(paced(us, c, n, LOAD_RATE, ec));
+    TRY(read_stages(after, c, ec));
+    for (size_t i = 0; i < ARRAY_LEN(stages); i++) {
+        bench_series_add(&s[i].p50, bench_times_quantile(&before[i], &after[i], 0.5), 0);
+        bench_series_add(&s[i].p99, bench_times_quantile(&before[i], &after[i], 0.99), 0);
+    }
+    return ERR_OK;
+}
+
 static enum err measure(struct bench_report *r, struct bench_contender *c,
                         struct bench_contender *peer, const char *gap, struct err_ctx *ec) {
     struct pace idle = {0}, loaded = {0};
+    struct stage in[ARRAY_LEN(stages)] = {0};
     size_t n = r->count != 0 ? r->count : LOAD_COUNT;
     size_t idle_n = n < IDLE_COUNT ? n : IDLE_COUNT;
     for (size_t run = 0; run < r->runs; run++) {
@@ -69,12 +118,13 @@ static enum err measure(struct bench_report *r, struct bench_contender *c,
             TRY(paced(peers, peer, idle_n, IDLE_RATE, ec));
         for (size_t q = 0; q < ARRAY_LEN(quantiles); q++)
             bench_series_add(&idle.us[q], us[q], peers[q]);
-        TRY(paced(us, c, n, LOAD_RATE, ec));
+        TRY(staged(us, in, c, n, ec));
         for (size_t q = 0; q < ARRAY_LEN(quantiles); q++)
             bench_series_add(&loaded.us[q], us[q], 0);
     }
     report(r, &idle, gap, "100/s", peer->is_peer ? peer->name : NULL);
     report(r, &loaded, gap, "5,000/s", NULL);
+    report_stages(r, in, gap);
     return bench_chain_check_balances(&c->chain, &c->client, ec);
 }
 
@@ -93,6 +143,8 @@ enum err bench_pace(struct bench_report *r, struct err_ctx *ec) {
     if (e == ERR_OK)
         bench_contender_say(r, &c);
     for (size_t i = 0; e == ERR_OK && i < ARRAY_LEN(gaps); i++) {
+        if (r->only != NULL && strstr(gaps[i].name, r->only) == NULL)
+            continue;
         e = bench_contender_serve(&c, r, gaps[i].name, gaps[i].args, ec);
         if (e == ERR_OK)
             e = measure(r, &c, &peer, gaps[i].name, ec);
