@@ -19,6 +19,7 @@
 #include "node/secrets.h"
 #include "node/sequencer.h"
 #include "node/settlement.h"
+#include "node/threads.h"
 #include "node/version.h"
 #include "rpc/rpc.h"
 
@@ -59,6 +60,7 @@ struct run {
     struct event_base *base;
     struct event *events[4]; /* SIGTERM, SIGINT, failure, SIGHUP */
     struct reload reload;
+    struct thread_map threads;
     int failed_fd;
     bool has_genesis, has_ledger, has_pool, is_temp;
     char dir[DATADIR_PATH_MAX];
@@ -183,6 +185,7 @@ static enum err start_sequencer(struct run *r, struct err_ctx *ec) {
         .ledger = &r->ledger,
         .pool = &r->pool,
         .clock = clock_posix(),
+        .sender_threads = r->threads.senders,
         .policy = config_sequencer_policy(&r->config),
         .failed = on_failed,
         .failed_ctx = r,
@@ -238,7 +241,7 @@ static enum err start_rpc(struct run *r, struct err_ctx *ec) {
         .tls_cert = c->tls_cert,
         .tls_key = c->tls_key,
         .connections_max = (size_t)c->http_connections,
-        .readers = (size_t)c->http_readers,
+        .readers = r->threads.readers,
         .policy = config_rpc_policy(c),
         .store = r->ledger.store,
         .source = {.log = r->ledger.log, .receipts = r->ledger.receipts},
@@ -301,6 +304,10 @@ static enum err start(struct run *r, struct err_ctx *ec) {
         secp_recover_use(SECP_RECOVERY_LIBRARY);
     log_info("node", "starting", log_str("version", callipter_client_version()),
              log_str("cpu", cpu_describe()));
+    r->threads = thread_map_of(thread_cores(), (size_t)r->config.http_readers,
+                               (size_t)r->config.sender_threads);
+    log_info("node", "threads", log_u64("cores", r->threads.cores),
+             log_u64("readers", r->threads.readers), log_u64("senders", r->threads.senders));
     node_metrics_register();
     metric_set(&node_headroom, HEADROOM_FULL); /* until it is measured */
     TRY(start_events(r, ec));

@@ -87,6 +87,7 @@ void *durable_main(void *arg) {
             handle(s, &items[i]);
             ended = ended || items[i].kind == DURABLE_END;
         }
+        preparer_look(s->preparer);
     }
     return NULL;
 }

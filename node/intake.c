@@ -5,7 +5,6 @@
 
 #include "base/check.h"
 #include "base/limits.h"
-#include "base/secp.h"
 #include "index/record.h"
 #include "node/headroom.h"
 #include "node/metrics.h"
@@ -17,28 +16,8 @@
 #include <stdlib.h>
 
 enum {
-    BATCH = 64,
     RECORDS_PER_REFRESH = 64, /* at a look; the rest at the next */
 };
-
-/* --- senders ------------------------------------------------------------------------------- */
-/* Recovers all senders, side by side. */
-static void recover_senders(struct pool_tx **txs, size_t n) {
-    hash32 digests[BATCH] = {0};
-    struct secp_sig sigs[BATCH] = {0};
-    addr20 senders[BATCH];
-    bool ok[BATCH];
-    CHECK(n <= BATCH);
-    for (size_t i = 0; i < n; i++) {
-        digests[i] = txs[i]->tx.sighash;
-        sigs[i] = txs[i]->tx.sig;
-    }
-    secp_recover_batch(senders, ok, digests, sigs, n);
-    for (size_t i = 0; i < n; i++) {
-        txs[i]->tx.sender = senders[i];
-        txs[i]->tx.has_sender = ok[i];
-    }
-}
 
 /* --- refusals ------------------------------------------------------------------------------ */
 /* Who would pay for it as things stand. */
@@ -240,13 +219,13 @@ static void admit(struct sequencer *s, struct pool_tx *t) {
 }
 
 size_t intake_run(struct sequencer *s) {
-    struct pool_tx *txs[BATCH];
+    struct pool_tx *txs[SENDERS_MAX];
     kv_queue_run(s);
-    size_t n = submit_take(s, txs, BATCH);
+    size_t n = submit_take(s, txs, senders_batch(s->senders));
     if (n == 0)
         return 0;
     uint64_t begun = clock_monotonic_ns(s->o.clock);
-    recover_senders(txs, n);
+    senders_recover(s->senders, txs, n);
     uint64_t recovered = clock_monotonic_ns(s->o.clock);
     node_observe_since(&node_recover_us, begun, recovered);
     uint64_t now_ms = clock_realtime_ms(s->o.clock);

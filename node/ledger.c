@@ -33,6 +33,7 @@ static enum err open_logs(struct ledger *l, const struct ledger_options *o, stru
                              .segment_bytes = o->log_segment_bytes};
     TRY(wal_open(&l->log, &wo, ec));
     wo.prefix = DATADIR_RECEIPTS_PREFIX;
+    wo.unfilled = true;
     return wal_open(&l->receipts, &wo, ec);
 }
 

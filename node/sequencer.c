@@ -311,6 +311,12 @@ static enum err start(struct sequencer *s, struct err_ctx *ec) {
     s->checkpointer = checkpointer_start(s->o.ledger, checkpoint_failed, s);
     if (s->checkpointer == NULL)
         FAIL(ec, ERR_NOMEM, "cannot start the checkpoint thread");
+    s->preparer = preparer_start(s->o.ledger->log, s->o.ledger->receipts);
+    if (s->preparer == NULL)
+        FAIL(ec, ERR_NOMEM, "cannot start the segments' thread");
+    s->senders = senders_start(s->o.sender_threads);
+    if (s->senders == NULL)
+        FAIL(ec, ERR_NOMEM, "cannot start the threads that recover senders");
     if (pthread_create(&s->durable_thread, NULL, durable_main, s) != 0)
         FAIL(ec, ERR_NOMEM, "cannot start the durable thread");
     s->has_durable_thread = true;
@@ -365,6 +371,10 @@ bool sequencer_stop(struct sequencer *s) {
     s->has_thread = s->has_durable_thread = false;
     checkpointer_stop(s->checkpointer);
     s->checkpointer = NULL;
+    preparer_stop(s->preparer);
+    s->preparer = NULL;
+    senders_stop(s->senders);
+    s->senders = NULL;
     return !atomic_load(&s->failed);
 }
 

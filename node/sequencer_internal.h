@@ -5,6 +5,8 @@
 
 #include "base/ring.h"
 #include "node/checkpoint.h"
+#include "node/prepare.h"
+#include "node/senders.h"
 #include "node/sequencer.h"
 
 #include <pthread.h>
@@ -52,6 +54,8 @@ struct sequencer {
     pthread_t thread, durable_thread;
     bool has_thread, has_durable_thread;
     struct checkpointer *checkpointer;
+    struct preparer *preparer;
+    struct senders *senders;
     atomic_bool stopping, failed;
     _Atomic(const struct node_watcher *) watcher; /* NULL: nobody watches */
     atomic_uint unsynced; /* blocks handed to the durable thread and not announced */

@@ -79,6 +79,8 @@ struct wal_options {
     const char *dir;        /* made if absent */
     const char *prefix;     /* segment files are <dir>/<prefix>-%08u.seg */
     uint32_t segment_bytes; /* of new segments; 0 = the default */
+    bool unfilled;  /* for a log that is seldom synced: its segments are allocated alone. Zeros in
+                       them make each sync cheaper, and all that is written twice as much */
     bool read_only; /* changes nothing on disk, a torn end is only passed over; no append, sync or
                        prune */
 };
@@ -98,6 +100,11 @@ enum err wal_append(struct wal *l, enum log_kind kind, uint64_t epoch, bytes pay
  * record. May be called from another thread than the appender. An error is final: the log refuses
  * everything after it. */
 enum err wal_sync(struct wal *l, uint64_t *out_seq, struct err_ctx *ec) MUST_USE;
+/* The next segment is got ready in steps of a few milliseconds, so that appending does not have to
+ * wait for all of it: whether a step is due (cheap), and doing it. Any thread; whoever appends or
+ * syncs meanwhile waits for nothing. What is not done when a segment is full, the appender does. */
+bool wal_prepare_due(const struct wal *l);
+void wal_prepare(struct wal *l);
 uint64_t wal_last_seq(const struct wal *l); /* 0 = empty */
 uint64_t wal_synced_seq(const struct wal *l);
 uint64_t wal_first_seq(const struct wal *l); /* first that pruning has left; last + 1 when empty */

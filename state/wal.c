@@ -61,7 +61,7 @@ uint64_t wal_bytes(const struct wal *l) {
 
 /* Extends the spare to `size`, making it if need be. What is new up to `written` is written with
  * zeros: blocks that are only allocated cost each later sync a change of metadata (measured:
- * 150-300 us against 85-175). sync_lock is held. */
+ * 150-300 us against 85-175). spare_lock is held. */
 static enum err spare_fill(struct wal *l, uint32_t size, uint32_t written) {
     struct disk *d = l->disk;
     if (l->spare == NULL) {
@@ -90,20 +90,37 @@ static void spare_drop(struct wal *l) {
     l->spare_bytes = 0;
 }
 
-/* Adds one step to the spare while it is behind twice the fill of the current segment: complete at
- * half. A failure here is not one of the log: rotation tries again and reports. */
-static void spare_step(struct wal *l) {
-    uint64_t want = 2 * (uint64_t)atomic_load_explicit(&l->end, memory_order_relaxed);
-    if (want > l->segment_bytes)
-        want = l->segment_bytes;
-    if (l->spare_bytes >= want || (l->spare == NULL && want < WAL_SPARE_STEP))
-        return;
-    uint64_t next = (uint64_t)l->spare_bytes + WAL_SPARE_STEP;
-    if (next > l->segment_bytes)
-        next = l->segment_bytes;
-    if (spare_fill(l, (uint32_t)next, (uint32_t)next) != ERR_OK ||
-        l->disk->sync(l->disk, l->spare) != ERR_OK)
-        spare_drop(l);
+/* Where the end must be for the next step: they are spread over what the current segment has left,
+ * closer to each other as it fills, so that all are done when about a third of it is left. */
+void wal_spare_plan(struct wal *l) {
+    uint32_t due = UINT32_MAX, whole = l->current.bytes;
+    uint32_t end = atomic_load_explicit(&l->end, memory_order_relaxed);
+    if (l->spare_bytes < l->segment_bytes) {
+        uint32_t steps = (l->segment_bytes - l->spare_bytes + WAL_SPARE_STEP - 1) / WAL_SPARE_STEP;
+        due = end + (whole > end ? whole - end : 0) / (WAL_SPARE_SPREAD * steps);
+    }
+    atomic_store_explicit(&l->spare_due, due, memory_order_release);
+}
+
+bool wal_prepare_due(const struct wal *l) {
+    return atomic_load_explicit(&l->end, memory_order_relaxed) >=
+           atomic_load_explicit(&l->spare_due, memory_order_acquire);
+}
+
+void wal_prepare(struct wal *l) {
+    CHECK(!l->read_only);
+    pthread_mutex_lock(&l->spare_lock);
+    if (wal_prepare_due(l)) {
+        uint64_t next = l->unfilled ? l->segment_bytes : (uint64_t)l->spare_bytes + WAL_SPARE_STEP;
+        if (next > l->segment_bytes)
+            next = l->segment_bytes;
+        /* A failure here is not one of the log: rotation tries again and reports. */
+        if (spare_fill(l, (uint32_t)next, l->unfilled ? 0 : (uint32_t)next) != ERR_OK ||
+            l->disk->sync(l->disk, l->spare) != ERR_OK)
+            spare_drop(l);
+        wal_spare_plan(l);
+    }
+    pthread_mutex_unlock(&l->spare_lock);
 }
 
 static enum err segment_push(struct wal *l, const struct wal_segment *s) {
@@ -128,12 +145,14 @@ static enum err segment_push(struct wal *l, const struct wal_segment *s) {
 }
 
 /* The spare becomes segment `s`: complete and synced before it gets the name, so that a named
- * segment is always whole and proves that all before it is durable. sync_lock is held. */
+ * segment is always whole and proves that all before it is durable. Both locks are held. */
 static enum err segment_make(struct wal *l, const struct wal_segment *s) {
     struct disk *d = l->disk;
+    uint32_t written = l->unfilled ? 0 : s->bytes;
     /* Of the very first only a part is written, so that a new chain starts at once. */
-    TRY(spare_fill(l, s->bytes,
-                   s->number == 0 && s->bytes > WAL_FIRST_FILL ? WAL_FIRST_FILL : s->bytes));
+    if (s->number == 0 && written > WAL_FIRST_FILL)
+        written = WAL_FIRST_FILL;
+    TRY(spare_fill(l, s->bytes, written));
     uint8_t header[LOG_SEGMENT_HEADER_BYTES];
     wal_encode_segment(header, s);
     TRY(d->pwrite(d, l->spare, header, sizeof header, 0));
@@ -150,12 +169,16 @@ static enum err segment_make(struct wal *l, const struct wal_segment *s) {
     l->spare = NULL;
     l->spare_bytes = 0;
     l->current = *s;
+    wal_spare_plan(l);
     return ERR_OK;
 }
 
 enum err wal_segment_first(struct wal *l) {
     struct wal_segment s = {.number = 0, .bytes = l->segment_bytes, .first_seq = 1};
-    return segment_make(l, &s);
+    pthread_mutex_lock(&l->spare_lock);
+    enum err e = segment_make(l, &s);
+    pthread_mutex_unlock(&l->spare_lock);
+    return e;
 }
 
 /* The current segment is full: sync it, then begin the next, with room for a record of `need`. */
@@ -171,7 +194,9 @@ static enum err rotate(struct wal *l, uint64_t need) {
                                     least > l->segment_bytes ? (uint32_t)least : l->segment_bytes,
                                 .first_seq = last + 1,
                                 .chain = l->chain};
+        pthread_mutex_lock(&l->spare_lock);
         e = segment_make(l, &s);
+        pthread_mutex_unlock(&l->spare_lock);
     }
     pthread_mutex_unlock(&l->sync_lock);
     return e;
@@ -229,7 +254,6 @@ enum err wal_sync(struct wal *l, uint64_t *out_seq, struct err_ctx *ec) {
         e = l->disk->sync(l->disk, l->file);
         if (e == ERR_OK) {
             atomic_store_explicit(&l->synced_seq, seq, memory_order_release);
-            spare_step(l);
         } else {
             /* After a failed sync the kernel may have dropped the pages: nothing can be promised
              * any more. */
@@ -286,6 +310,7 @@ void wal_close(struct wal *l) {
     }
     pthread_mutex_destroy(&l->lock);
     pthread_mutex_destroy(&l->sync_lock);
+    pthread_mutex_destroy(&l->spare_lock);
     buf_clear(&l->record);
     free(l->segments);
     free(l->dir);

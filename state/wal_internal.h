@@ -15,7 +15,8 @@ enum {
     WAL_PATH_MAX = 4096,
     WAL_HANDLES = 16,         /* segment files kept open for wal_read */
     WAL_FIRST_FILL = 8 << 20, /* of the first segment, at creation */
-    WAL_SPARE_STEP = 1 << 20, /* the next segment is zero-filled this much per sync */
+    WAL_SPARE_STEP = 1 << 20, /* the next segment is zero-filled this much at a time */
+    WAL_SPARE_SPREAD = 4,     /* a step per so many parts of what is left for one */
 };
 
 struct wal_segment {
@@ -39,6 +40,7 @@ struct wal {
     char *dir, *prefix;
     uint32_t segment_bytes;
     bool read_only;
+    bool unfilled; /* segments are allocated, not written with zeros */
 
     /* Appender's own. */
     struct wal_segment current;
@@ -50,8 +52,12 @@ struct wal {
      * others with. */
     pthread_mutex_t sync_lock;
     struct disk_file *file;
-    struct disk_file *spare; /* the next segment in preparation */
+
+    /* The next segment in preparation. The lock is taken with sync_lock held, or alone. */
+    pthread_mutex_t spare_lock;
+    struct disk_file *spare;
     uint32_t spare_bytes;
+    _Atomic uint32_t spare_due; /* `end` at which the next step is due; UINT32_MAX: none is left */
 
     /* Where the next record goes, in the last segment; set back for a new one under `lock`. */
     _Atomic uint32_t end;
@@ -79,6 +85,9 @@ struct wal_scan {
 
 void wal_path(const struct wal *l, uint32_t segment, char out[WAL_PATH_MAX]);
 void wal_spare_path(const struct wal *l, char out[WAL_PATH_MAX]);
+
+/* Says when the next step of the spare is due. spare_lock is held, or nobody else is there yet. */
+void wal_spare_plan(struct wal *l);
 
 /* Makes segment 0 of an empty log and opens it. */
 enum err wal_segment_first(struct wal *l) MUST_USE;

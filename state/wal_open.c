@@ -188,6 +188,7 @@ static enum err open_last(struct wal *l, struct buf *b, struct err_ctx *ec) {
     atomic_store(&l->end, scan.offset);
     atomic_store(&l->last_seq, scan.seq - 1);
     atomic_store(&l->synced_seq, scan.seq - 1);
+    wal_spare_plan(l);
     return ERR_OK;
 }
 
@@ -258,11 +259,13 @@ enum err wal_open(struct wal **out, const struct wal_options *o, struct err_ctx 
     l->disk = o->disk;
     l->segment_bytes = segment_bytes;
     l->read_only = o->read_only;
+    l->unfilled = o->unfilled;
     l->dir = strdup(o->dir);
     l->prefix = strdup(o->prefix);
     CHECK(l->dir != NULL && l->prefix != NULL);
     pthread_mutex_init(&l->lock, NULL);
     pthread_mutex_init(&l->sync_lock, NULL);
+    pthread_mutex_init(&l->spare_lock, NULL);
     buf_init(&l->record, LOG_SEGMENT_MAX_BYTES);
     enum err e = open_segments(l, ec);
     if (e != ERR_OK) {

@@ -143,6 +143,8 @@ enum err crash_node_block(struct crash_node *n, uint64_t content, struct err_ctx
 
 enum err crash_node_sync(struct crash_node *n, struct err_ctx *ec) {
     TRY(wal_sync(n->log, NULL, ec));
+    if (wal_prepare_due(n->log))
+        wal_prepare(n->log);
     if (n->h.count > 0)
         store_set_durable(n->store, n->h.count - 1);
     return ERR_OK;

@@ -360,6 +360,8 @@ static void *sync_thread(void *ctx) {
         cr_assert_eq(wal_sync(s->log, &got, NULL), ERR_OK);
         cr_assert(got >= want && got >= before);
         before = got;
+        if (wal_prepare_due(s->log))
+            wal_prepare(s->log);
         s->syncs++;
     }
     return NULL;
@@ -411,6 +413,59 @@ Test(wal, other_threads) {
     cr_assert_eq(wal_first_seq(l), first);
     expect_range(l, first, 3000);
     wal_close(l);
+}
+
+/* A disk that counts what is written. */
+static uint64_t bytes_written;
+static enum err counted_pwrite(struct disk *d, struct disk_file *f, const void *ptr, size_t len,
+                               uint64_t offset) {
+    (void)d;
+    bytes_written += len;
+    return disk_posix()->pwrite(disk_posix(), f, ptr, len, offset);
+}
+
+/* Appends records of 8 KiB until a segment more is there; what was written meanwhile. */
+static uint64_t append_over_rotation(struct wal *l, bool prepares) {
+    static uint8_t payload[8192];
+    uint32_t first = wal_segment_of(l, wal_last_seq(l) + 1);
+    uint64_t before = bytes_written, prepared = 0;
+    while (wal_segment_of(l, wal_last_seq(l) + 1) == first) {
+        cr_assert_eq(wal_append(l, LOG_KV, 0, bytes_of(payload, sizeof payload), NULL), ERR_OK);
+        uint64_t at = bytes_written;
+        if (prepares && wal_prepare_due(l))
+            wal_prepare(l);
+        prepared += bytes_written - at;
+    }
+    return bytes_written - before - prepared;
+}
+
+/* Goal: who appends writes its records and one header when the next segment was got ready by steps,
+ * all of the zeros when it was not, and none in a log that goes without. */
+Test(wal, prepare) {
+    enum { SEGMENT = 4 << 20 };
+    for (int unfilled = 0; unfilled < 2; unfilled++) {
+        struct disk d = *disk_posix();
+        d.pwrite = counted_pwrite;
+        struct wal *l = NULL;
+        struct wal_options o = {.disk = &d,
+                                .dir = log_dir,
+                                .prefix = unfilled ? "un" : "wal",
+                                .segment_bytes = SEGMENT,
+                                .unfilled = unfilled};
+        cr_assert_eq(wal_open(&l, &o, NULL), ERR_OK);
+        cr_assert(!wal_prepare_due(l));
+        uint64_t records = append_over_rotation(l, true);
+        cr_assert_leq(records, SEGMENT + 16384);
+        cr_assert_geq(records, SEGMENT - 16384);
+        records = append_over_rotation(l, false);
+        cr_assert_geq(records, unfilled ? SEGMENT - 16384 : 2 * SEGMENT - 16384);
+        cr_assert_leq(records, unfilled ? SEGMENT + 16384 : 2 * SEGMENT + 16384);
+        uint64_t last = wal_last_seq(l);
+        wal_close(l);
+        cr_assert_eq(wal_open(&l, &o, NULL), ERR_OK);
+        cr_assert_eq(wal_last_seq(l), last);
+        wal_close(l);
+    }
 }
 
 /* A disk whose sync fails from a point on. */
