@@ -629,11 +629,12 @@ static struct text text_of_bytes(bytes b) {
 
 /* The texts of a list, or the one text that stands in its place, each as `size` bytes. A null ends
  * it with *out_null: it is for the caller to say what that means. */
-static bool scanned_fixed(struct rpc_call *c, struct arena *a, bytes value, bool is_list,
+static bool scanned_fixed(struct rpc_call *c, struct arena *a, struct rpc_scan_item value,
                           const char *type, size_t size, void **out, size_t *out_count,
                           bool *out_null) {
-    struct rpc_scan_item item = {.kind = RPC_SCAN_TEXT, .text = value};
-    bytes rest = value;
+    struct rpc_scan_item item = value;
+    bytes rest = value.text;
+    bool is_list = value.kind == RPC_SCAN_LIST;
     size_t count = 0;
     while (is_list && rpc_scan_item(&item, &rest))
         count++;
@@ -641,7 +642,7 @@ static bool scanned_fixed(struct rpc_call *c, struct arena *a, bytes value, bool
     uint8_t *list = count <= INDEX_FILTER_ALTERNATIVES_MAX ? list_alloc(c, a, count, size) : NULL;
     if (list == NULL)
         return false;
-    rest = value;
+    rest = value.text;
     *out_null = false;
     for (size_t i = 0; i < count && !*out_null; i++) {
         if (is_list)
@@ -664,8 +665,7 @@ static bool scanned_topics(struct rpc_call *c, struct arena *a, bytes list,
         size_t count = 0;
         bool any = item.kind == RPC_SCAN_NULL;
         if (f->topic_count == INDEX_FILTER_TOPICS_MAX ||
-            (!any && !scanned_fixed(c, a, item.text, item.kind == RPC_SCAN_LIST, "common.Hash", 32,
-                                    &values, &count, &any)))
+            (!any && !scanned_fixed(c, a, item, "common.Hash", 32, &values, &count, &any)))
             return false;
         f->topics[f->topic_count++] =
             any ? (struct index_alternatives){0}
@@ -676,10 +676,11 @@ static bool scanned_topics(struct rpc_call *c, struct arena *a, bytes list,
 
 static bool scanned_addresses(struct rpc_call *c, struct arena *a, const struct rpc_scan_member *m,
                               struct index_filter *f) {
+    struct rpc_scan_item value = {.kind = m->is_list ? RPC_SCAN_LIST : RPC_SCAN_TEXT,
+                                  .text = m->value};
     void *list = NULL;
     bool has_null = false;
-    if (!scanned_fixed(c, a, m->value, m->is_list, "common.Address", 20, &list, &f->address_count,
-                       &has_null))
+    if (!scanned_fixed(c, a, value, "common.Address", 20, &list, &f->address_count, &has_null))
         return false;
     f->addresses = list;
     return !has_null;
