@@ -40,10 +40,11 @@ static enum err open_logs(struct ledger *l, const struct ledger_options *o, stru
 static enum err open_store(struct ledger *l, const struct ledger_options *o, struct err_ctx *ec) {
     char dir[DATADIR_PATH_MAX];
     TRY(datadir_path(dir, o->dir, DATADIR_STORE, ec));
-    struct store_options so = {.dir = dir,
-                               .no_sync = o->no_sync,
-                               .checkpoint_pages =
-                                   l->memory.most[MEMORY_PAGES] / STORE_CHECKPOINT_PAGE_BYTES};
+    struct store_options so = {
+        .dir = dir,
+        .no_sync = o->no_sync,
+        .checkpoint_pages = l->memory.most[MEMORY_PAGES] / STORE_CHECKPOINT_PAGE_BYTES,
+        .history_rows = l->memory.most[MEMORY_HISTORY] / STORE_HISTORY_ROW_BYTES_MOST};
     TRY(store_open(&l->store, &so, ec));
     enum err e = store_view_open(&l->newest, l->store, UINT64_MAX);
     if (e != ERR_OK)

@@ -3,6 +3,7 @@
 
 #include "node/sequencer.h"
 #include "rpc/reader.h"
+#include "state/store.h"
 
 #include <stdio.h>
 
@@ -10,9 +11,11 @@
 #define MIB ((size_t)1 << 20)
 
 /* More pages in one transaction save little: most have one changed row by then, or all have. More
- * rows only make a restart longer. What these leave goes to the caches. */
+ * rows only make a restart longer, and so do more history rows, of which each page then gets many.
+ * What these leave goes to the caches. */
 #define PAGES_MAX (64 * MIB)
 #define ROWS_MAX (128 * MIB)
+#define HISTORY_MAX ((size_t)STORE_HISTORY_ROWS * STORE_HISTORY_ROW_BYTES_MOST)
 #define CACHE_MIN (32 * MIB) /* less would be gone with the first block */
 
 _Static_assert(PAGES_MAX + POOL_MEMORY_MAX + SEQUENCER_INGRESS_BYTES_MAX + RPC_READERS_BYTES +
@@ -30,8 +33,11 @@ void memory_share(struct memory_shares *out, size_t cache_bytes) {
         cache_bytes = CACHE_MIN;
     most[MEMORY_PAGES] = least(cache_bytes / 8, PAGES_MAX);
     most[MEMORY_ROWS] = least(cache_bytes / 16 * 3, ROWS_MAX);
+    most[MEMORY_HISTORY] = least(cache_bytes / 16, HISTORY_MAX);
     most[MEMORY_CODE] = cache_bytes / 16;
-    size_t caches = cache_bytes - most[MEMORY_PAGES] - most[MEMORY_ROWS] - most[MEMORY_CODE];
+    size_t caches = cache_bytes;
+    for (size_t p = 0; p < MEMORY_OF_CACHE; p++)
+        caches -= p == MEMORY_WORLD || p == MEMORY_TRIE ? 0 : most[p];
     most[MEMORY_WORLD] = caches / 2;
     most[MEMORY_TRIE] = caches - caches / 2;
 

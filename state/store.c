@@ -117,6 +117,7 @@ void store_set_drop(struct store_set *set) {
         return;
     for (size_t i = 0; i < set->count; i++)
         delta_unref(set->deltas[i]);
+    backlog_drop(set->backlog);
     free(set);
 }
 
@@ -132,10 +133,27 @@ struct store_set *store_set_get(struct store *s, uint64_t *out_seq) {
 void store_set_publish(struct store *s, struct store_set *set) {
     pthread_mutex_lock(&s->set_lock);
     struct store_set *old = s->set;
+    set->backlog = backlog_ref(s->backlog);
     s->set = set;
     atomic_fetch_add_explicit(&s->set_seq, 1, memory_order_release);
     pthread_mutex_unlock(&s->set_lock);
     store_set_drop(old);
+}
+
+void store_backlog_publish(struct store *s, struct backlog *h) {
+    uint64_t seq;
+    pthread_mutex_lock(&s->commit_lock);
+    struct store_set *old = store_set_get(s, &seq), *set = store_set_new();
+    for (size_t i = 0; i < old->count; i++)
+        store_set_add(set, old->deltas[i], old->rows_before[i]);
+    pthread_mutex_lock(&s->set_lock);
+    struct backlog *before = s->backlog;
+    s->backlog = h;
+    pthread_mutex_unlock(&s->set_lock);
+    store_set_publish(s, set);
+    pthread_mutex_unlock(&s->commit_lock);
+    store_set_drop(old);
+    backlog_drop(before);
 }
 
 void store_freeze(struct store *s) {
@@ -280,6 +298,8 @@ static int fill_new(struct store *s, MDB_env *env) {
         rc = store_applied_save(s, txn, &none);
     if (rc == 0)
         rc = store_pruned_save(s, txn, 0);
+    if (rc == 0)
+        rc = backlog_save(s, txn, NULL);
     if (rc != 0) {
         mdb_txn_abort(txn);
         return rc;
@@ -335,6 +355,10 @@ static enum err load_meta(struct store *s, MDB_txn *txn, struct err_ctx *ec) {
     if (meta_get(s, txn, meta_pruned, &pruned) != 0 || pruned.len != 8)
         FAIL(ec, ERR_CORRUPT, "%s: META's pruned mark is damaged", s->dir);
     atomic_store(&s->pruned_tick, be64_load(pruned.ptr));
+    rc = backlog_load(&s->backlog, s, txn, UINT64_MAX);
+    if (rc != 0)
+        FAIL(ec, store_lmdb_err(rc), "%s: what META says of the history cannot be read: %s", s->dir,
+             mdb_strerror(rc));
     return ERR_OK;
 }
 
@@ -382,6 +406,7 @@ static enum err open_all(struct store *s, const struct store_options *o, struct 
     s->blocks_first = tick;
     s->active = delta_new(s->seed);
     s->set = store_set_new();
+    s->set->backlog = backlog_ref(s->backlog);
     store_set_add(s->set, s->active, 0);
     delta_unref(s->active); /* the set's */
     return store_view_open(&s->self, s, UINT64_MAX);
@@ -398,6 +423,7 @@ enum err store_open(struct store **out, const struct store_options *o, struct er
     s->allow_wipe = o->allow_wipe;
     s->pages_max = o->checkpoint_pages;
     s->rows_fit = o->checkpoint_pages != 0 ? o->checkpoint_pages : UINT64_MAX;
+    s->backlog_max = o->history_rows != 0 ? o->history_rows : STORE_HISTORY_ROWS;
     /* Only the shape of the deltas depends on it, no result. */
     if (getrandom(&s->seed, sizeof s->seed, 0) != sizeof s->seed)
         s->seed = (uint64_t)(uintptr_t)s;
@@ -422,6 +448,7 @@ void store_close(struct store *s) {
     CHECK(s->views == NULL); /* every view is closed before its store */
     store_views_free_idle(s);
     store_set_drop(s->set);
+    backlog_drop(s->backlog);
     if (s->env != NULL)
         mdb_env_close(s->env);
     if (s->lock_fd >= 0)

@@ -49,7 +49,11 @@ enum {
     STORE_VALUE_MAX_BYTES = 1900, /* but code */
     STORE_CODE_MAX_BYTES = 1 << 20,
     STORE_CHECKPOINT_PAGE_BYTES = 4096 + 16, /* a page of LMDB's in memory */
-    STORE_VIEWS_MAX = 1000,                  /* open at a time, in one process */
+    STORE_HISTORY_ROWS = 1 << 19,
+    /* Of a waiting row; and with what it takes at most while rows come and go, which are copied. */
+    STORE_HISTORY_ROW_BYTES = 49,
+    STORE_HISTORY_ROW_BYTES_MOST = 128,
+    STORE_VIEWS_MAX = 1000,           /* open at a time, in one process */
     STORE_OVERLAY_ROWS_MAX = 4 << 20, /* rows that differ between a view and a later checkpoint, for
                                          tables without an index, */
     STORE_OVERLAY_BYTES_MAX = 256 << 20, /* and the memory that they may take */
@@ -72,6 +76,9 @@ struct store_options {
     /* Pages that one transaction of a checkpoint changes at most, unless one block alone changes
      * more; 0 = any number. LMDB keeps memory for the most it ever had. */
     size_t checkpoint_pages;
+    /* Rows of HIA and HIS that may wait in memory after a checkpoint, to be written many to a page;
+     * 0 = STORE_HISTORY_ROWS. */
+    size_t history_rows;
     bool no_sync;    /* tests that never restart */
     bool must_exist; /* ERR_NOT_FOUND instead of making a new one */
     /* Whether a block may wipe storage that was there before it. Since EIP-6780 only a contract
@@ -162,6 +169,7 @@ struct store_stats {
     uint64_t lmdb_bytes_used;   /* of the file, free pages included */
     uint64_t lmdb_bytes_live;   /* of the tables' pages, free ones left out */
     uint64_t rows[TABLE_COUNT]; /* in LMDB */
+    uint64_t history_waiting;   /* rows of HIA and HIS that are not there yet */
     /* Since the store was opened. */
     uint64_t checkpoint_count, checkpoint_rows;
     uint64_t checkpoint_pages_most, /* that one transaction was expected to change, at most */
@@ -179,8 +187,8 @@ enum err store_stat(struct store *s, struct store_stats *out) MUST_USE;
  * (O(log n) at any depth), look-ups by block hide what is above, and UNDO tables (and all cursors
  * over ACCT and STOR) take the rows that changed since into RAM once. If those are more than
  * STORE_OVERLAY_ROWS_MAX or STORE_OVERLAY_BYTES_MAX, the view turns stale. NONE tables always show
- * their newest row. HIA and HIS are made by the checkpoint from CSA and CSS; a view of a block
- * shows them whole, the writer's own has none of them. */
+ * their newest row. HIA and HIS are made from CSA and CSS; a view of a block shows them whole, the
+ * writer's own has only those that are in LMDB. */
 struct store_view;
 /* At `block_num` <= durable, or the writer's own newest state, rows of the open block included,
  * with block_num = UINT64_MAX (writer thread only). ERR_NOT_FOUND above durable, ERR_PRUNED,

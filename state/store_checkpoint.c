@@ -40,16 +40,9 @@ struct move {
     MDB_cursor *cursor;
     bool append; /* the next key is above all of the table */
     uint64_t rows;
-    struct buf history; /* history rows to be put: struct history_key */
+    struct buf changed; /* struct backlog_key of the rows of CSA and CSS */
     struct move_pages pages;
     bool too_much; /* more than `pages` allows */
-};
-
-/* A row of HIA or HIS; such tables follow CSA and CSS in order. */
-struct history_key {
-    uint8_t table;
-    uint8_t len;
-    uint8_t key[8 + 32 + 8];
 };
 
 static uint64_t least(uint64_t a, uint64_t b) {
@@ -73,13 +66,11 @@ static int pages_enter(struct move *m, enum table_id table) {
     return 0;
 }
 
-/* A row is put or removed; `near`: it goes beside the one before. ECANCELED: that is too much. */
-static int pages_count(struct move *m, size_t len, bool near) {
-    m->pages.places += near ? 0 : 1;
-    m->pages.bytes += len;
-    m->too_much =
-        m->pages.max != 0 && m->to > m->from + 1 && pages_changed(&m->pages) > m->pages.max;
-    return m->too_much ? ECANCELED : 0;
+/* A row is put or removed; `near`: it goes beside the one before. False: that is too much. */
+static bool pages_count(struct move_pages *p, size_t len, bool near) {
+    p->places += near ? 0 : 1;
+    p->bytes += len;
+    return p->max == 0 || pages_changed(p) <= p->max;
 }
 
 /* A cursor for the table; RANGE tables grow at their end, where LMDB fills pages wholly if told so.
@@ -136,50 +127,6 @@ static bytes next_key(struct move *m, const struct delta_version **out) {
     return key;
 }
 
-/* The row that finds this row of CSA or CSS by its key. */
-static void note_history(struct move *m, enum table_id changes, bytes change) {
-    struct history_key h = {.table = changes == TABLE_CSA ? TABLE_HIA : TABLE_HIS,
-                            .len = (uint8_t)change.len};
-    CHECK(change.len <= sizeof h.key);
-    memcpy(h.key, change.ptr + 8, change.len - 8);
-    memcpy(h.key + change.len - 8, change.ptr, 8);
-    buf_append(&m->history, &h, sizeof h);
-}
-
-static int history_order(const void *a, const void *b) {
-    const struct history_key *x = a, *y = b;
-    if (x->table != y->table)
-        return x->table < y->table ? -1 : 1;
-    return memcmp(x->key, y->key, x->len); /* of one length in a table */
-}
-
-/* Blocks of one account or slot lie side by side. */
-static bool same_place(const struct history_key *keys, size_t i) {
-    return i > 0 && keys[i].table == keys[i - 1].table &&
-           memcmp(keys[i].key, keys[i - 1].key, keys[i].len - 8u) == 0;
-}
-
-static int move_history(struct move *m) {
-    if (m->history.overflow)
-        return ENOMEM;
-    size_t count = m->history.len / sizeof(struct history_key);
-    struct history_key *keys = (struct history_key *)m->history.ptr;
-    if (count > 0)
-        qsort(keys, count, sizeof *keys, history_order);
-    for (size_t i = 0; i < count; i++) {
-        int rc = m->table == keys[i].table ? 0 : enter_table(m, (enum table_id)keys[i].table);
-        if (rc == 0)
-            rc = put_row(m, (enum table_id)keys[i].table, bytes_of(keys[i].key, keys[i].len),
-                         bytes_of(NULL, 0));
-        if (rc == 0)
-            rc = pages_count(m, ROW_HEAD_BYTES + keys[i].len, same_place(keys, i));
-        if (rc != 0)
-            return rc;
-    }
-    m->rows += count;
-    return 0;
-}
-
 static int move_rows(struct move *m, const struct store_set *set) {
     for (size_t i = 0; i < set->count; i++)
         m->nodes[m->count++] = delta_seek(set->deltas[i], bytes_of(NULL, 0));
@@ -187,7 +134,7 @@ static int move_rows(struct move *m, const struct store_set *set) {
         const struct delta_version *v;
         bytes raw = next_key(m, &v);
         if (raw.ptr == NULL)
-            return move_history(m);
+            return 0;
         if (v == NULL)
             continue;
         enum table_id table = (enum table_id)raw.ptr[0];
@@ -198,12 +145,17 @@ static int move_rows(struct move *m, const struct store_set *set) {
         int rc = m->table == (int)table ? 0 : enter_table(m, table);
         if (rc == 0)
             rc = v->absent ? del_row(m, key) : put_row(m, table, key, bytes_of(v->data, v->len));
-        if (rc == 0)
-            rc = pages_count(m, ROW_HEAD_BYTES + key.len + v->len, m->append);
         if (rc != 0)
             return rc;
-        if (table == TABLE_CSA || table == TABLE_CSS)
-            note_history(m, table, key);
+        m->too_much = !pages_count(&m->pages, ROW_HEAD_BYTES + key.len + v->len, m->append) &&
+                      m->to > m->from + 1;
+        if (m->too_much)
+            return ECANCELED;
+        if (table == TABLE_CSA || table == TABLE_CSS) {
+            struct backlog_key h;
+            backlog_key_of(&h, table, key);
+            buf_append(&m->changed, &h, sizeof h);
+        }
         m->rows++;
     }
 }
@@ -223,6 +175,37 @@ static uint64_t thread_written(void) {
     return p == NULL ? 0 : strtoull(p + 7, NULL, 10);
 }
 
+static int commit(struct store *s, MDB_txn *txn) {
+    /* What this process has of the file in its page tables counts as its memory, and while pages
+     * are written as memory that cannot be given up. Whoever still reads takes them in again. */
+    if (s->map != NULL)
+        (void)madvise(s->map, s->map_len, MADV_DONTNEED);
+    return mdb_txn_commit(txn);
+}
+
+/* The rows of HIA and HIS for these changes wait with those before them: sets get them before the
+ * transaction is there, and lose them again when it is not. */
+static int commit_changes(struct move *m) {
+    struct store *s = m->store;
+    struct backlog *with, *before;
+    int rc = m->changed.overflow
+                 ? ENOMEM
+                 : backlog_add(&with, s->backlog, (struct backlog_key *)m->changed.ptr,
+                               m->changed.len / sizeof(struct backlog_key));
+    if (rc != 0) {
+        mdb_txn_abort(m->txn);
+        return rc;
+    }
+    before = backlog_ref(s->backlog);
+    store_backlog_publish(s, with);
+    rc = commit(s, m->txn);
+    if (rc != 0)
+        store_backlog_publish(s, before);
+    else
+        backlog_drop(before);
+    return rc;
+}
+
 static int transact(struct move *m, const struct store_set *set, const struct store_applied *at) {
     /* A process that was killed while it copied the store would keep old pages in use for ever. */
     int dead;
@@ -239,12 +222,85 @@ static int transact(struct move *m, const struct store_set *set, const struct st
         mdb_txn_abort(m->txn);
         return rc;
     }
-    /* What this process has of the file in its page tables counts as its memory, and while pages
-     * are written as memory that cannot be given up. Whoever still reads takes them in again. */
-    if (m->store->map != NULL)
-        (void)madvise(m->store->map, m->store->map_len, MADV_DONTNEED);
-    return mdb_txn_commit(m->txn);
+    return commit_changes(m);
 }
+
+/* --- history rows ---------------------------------------------------------------------------- */
+
+/* Rows from *at on, as many as the pages allow, but at least one. */
+static int put_history(struct move *m, const struct backlog_run *run, size_t *at) {
+    uint64_t pruned = atomic_load_explicit(&m->store->pruned_tick, memory_order_acquire);
+    bool room = true;
+    for (; *at < run->count && room; (*at)++) {
+        const struct backlog_key *key = &run->keys[*at];
+        if (backlog_tick(key) <= pruned)
+            continue;
+        int rc = m->table == key->table ? 0 : enter_table(m, (enum table_id)key->table);
+        if (rc == 0)
+            rc = put_row(m, (enum table_id)key->table, backlog_key_bytes(key), bytes_of(NULL, 0));
+        if (rc != 0)
+            return rc;
+        room = pages_count(&m->pages, ROW_HEAD_BYTES + backlog_key_bytes(key).len,
+                           *at > 0 && backlog_same_row(key, key - 1));
+        m->rows++;
+    }
+    return 0;
+}
+
+/* One transaction; the last one says in META that the slice is there. */
+static int transact_history(struct move *m, const struct backlog_run *run, size_t *at,
+                            const struct backlog *left) {
+    int rc = mdb_txn_begin(m->store->env, NULL, 0, &m->txn);
+    if (rc != 0)
+        return rc;
+    rc = put_history(m, run, at);
+    if (m->cursor != NULL)
+        mdb_cursor_close(m->cursor);
+    if (rc == 0 && *at == run->count)
+        rc = backlog_save(m->store, m->txn, left);
+    if (rc == 0)
+        return commit(m->store, m->txn);
+    mdb_txn_abort(m->txn);
+    return rc;
+}
+
+static void note_pages(struct store *s, uint64_t pages) {
+    pthread_mutex_lock(&s->set_lock);
+    if (pages > s->checkpoint_pages)
+        s->checkpoint_pages = pages;
+    pthread_mutex_unlock(&s->set_lock);
+}
+
+/* The slice that waited longest. Rows that are in LMDB and in a set are the same, so that sets need
+ * not change before the last transaction, nor is anything lost when one fails. */
+static enum err move_history(struct store *s, struct err_ctx *ec) {
+    uint64_t tick = tick_of_block(store_applied(s).block), written = thread_written(), rows = 0;
+    struct backlog *left;
+    struct backlog_run *run;
+    int rc = backlog_take_oldest(&left, &run, s->backlog, tick);
+    if (rc != 0)
+        FAIL(ec, store_lmdb_err(rc), "history rows cannot be put in order: %s", mdb_strerror(rc));
+    for (size_t at = 0; rc == 0 && at < run->count;) {
+        struct move m = {.store = s, .table = -1, .pages = {.max = s->pages_max}};
+        store_views_rest(s);
+        rc = transact_history(&m, run, &at, left);
+        note_pages(s, pages_changed(&m.pages));
+        rows += m.rows;
+    }
+    backlog_run_drop(run);
+    pthread_mutex_lock(&s->set_lock);
+    s->checkpoint_rows += rows;
+    s->checkpoint_bytes += thread_written() - written;
+    pthread_mutex_unlock(&s->set_lock);
+    if (rc != 0) {
+        backlog_drop(left);
+        FAIL(ec, store_lmdb_err(rc), "writing history rows failed: %s", mdb_strerror(rc));
+    }
+    store_backlog_publish(s, left);
+    return ERR_OK;
+}
+
+/* --- a checkpoint ---------------------------------------------------------------------------- */
 
 /* The set without deltas that hold nothing above `tick`; the active one stays. commit_lock is held.
  */
@@ -272,13 +328,6 @@ static void learn_rows_fit(struct store *s, uint64_t rows, uint64_t pages) {
         s->rows_fit = rows * (s->pages_max - s->pages_max / FIT_MARGIN) / pages;
 }
 
-static void note_pages(struct store *s, uint64_t pages) {
-    pthread_mutex_lock(&s->set_lock);
-    if (pages > s->checkpoint_pages)
-        s->checkpoint_pages = pages;
-    pthread_mutex_unlock(&s->set_lock);
-}
-
 /* Up to `to`, or as far as the pages go. `set`: all deltas with these blocks. */
 static int transact_some(struct move *m, const struct store_set *set, uint64_t to,
                          struct store_block *out_end) {
@@ -289,9 +338,9 @@ static int transact_some(struct move *m, const struct store_set *set, uint64_t t
         m->to = choose_end(s, from, to);
         *out_end = *store_blocks_at(s, m->to);
         pthread_mutex_unlock(&s->commit_lock);
-        buf_init(&m->history, SIZE_MAX / 2);
+        buf_init(&m->changed, SIZE_MAX / 2);
         int rc = transact(m, set, &out_end->at);
-        buf_clear(&m->history);
+        buf_clear(&m->changed);
         note_pages(s, pages_changed(&m->pages));
         if (!m->too_much)
             return rc;
@@ -336,8 +385,11 @@ static enum err checkpoint(struct store *s, uint64_t limit, struct err_ctx *ec) 
     if (!s->block_open)
         store_freeze(s);
     pthread_mutex_unlock(&s->commit_lock);
-    while (tick_of_block(store_applied(s).block) < to)
+    while (tick_of_block(store_applied(s).block) < to) {
         TRY(move_some(s, to, ec));
+        while (backlog_rows(s->backlog) > s->backlog_max)
+            TRY(move_history(s, ec));
+    }
     return ERR_OK;
 }
 
@@ -375,6 +427,7 @@ enum err store_stat(struct store *s, struct store_stats *out) {
     mdb_txn_abort(txn);
     TRY(store_lmdb_err(rc));
     pthread_mutex_lock(&s->set_lock);
+    stats.history_waiting = backlog_rows(s->backlog);
     stats.checkpoint_count = s->checkpoint_count;
     stats.checkpoint_rows = s->checkpoint_rows;
     stats.checkpoint_pages_most = s->checkpoint_pages;

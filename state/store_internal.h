@@ -24,7 +24,7 @@
 #include <pthread.h>
 
 enum {
-    STORE_SCHEMA = 3, /* META's schema; another is ERR_VERSION */
+    STORE_SCHEMA = 4, /* META's schema; another is ERR_VERSION */
     STORE_PATH_MAX = 4096,
     STORE_DELTAS_MAX = 8,  /* in a set; above, the active one is no longer frozen */
     STORE_IDLE_VIEWS = 32, /* closed views kept for reuse, with their LMDB reader slot */
@@ -36,6 +36,7 @@ struct store_set {
     size_t count;
     struct delta *deltas[STORE_DELTAS_MAX + 1];
     uint64_t rows_before[STORE_DELTAS_MAX + 1]; /* that deltas ever got before each */
+    struct backlog *backlog;
 };
 
 /* A block in the deltas. */
@@ -52,6 +53,7 @@ struct store {
     size_t map_len;
     MDB_dbi dbi[TABLE_COUNT];
     bool allow_wipe;
+    size_t backlog_max; /* rows that wait */
     uint64_t seed;
 
     pthread_mutex_t lmdb_lock;
@@ -70,6 +72,7 @@ struct store {
 
     pthread_mutex_t set_lock; /* set, applied, counters */
     struct store_set *set;
+    struct backlog *backlog;  /* that the next set gets; only who holds lmdb_lock changes it */
     _Atomic uint64_t set_seq; /* of `set`; views compare it with theirs */
     struct store_applied applied;
     uint64_t applied_rows; /* that deltas ever got up to the end of that block */
@@ -150,6 +153,8 @@ void store_set_publish(struct store *s, struct store_set *set);
 struct store_set *store_set_new(void);
 /* Adds a reference. */
 void store_set_add(struct store_set *set, struct delta *d, uint64_t rows_before);
+/* Publishes the same deltas with this history; takes the reference over. lmdb_lock is held. */
+void store_backlog_publish(struct store *s, struct backlog *h);
 /* Rows that deltas ever got: as the set's newest goes on from there. */
 uint64_t store_set_rows(const struct store_set *set);
 /* Adds an empty active delta. commit_lock is held, no block is open. */
@@ -195,6 +200,64 @@ bool view_lookup_older(struct store_view *v, enum table_id table, bytes raw, byt
 bool view_overlay(struct store_view *v, enum table_id table);
 /* Whether a row of RANGE and HISTORY tables is of a block that the view sees. */
 bool view_sees_key(const struct store_view *v, enum table_id table, bytes key);
+
+/* --- history rows that wait ----------------------------------------------------------------- */
+/* A checkpoint writes CSA and CSS, whose rows lie behind each other, but not the rows of HIA and
+ * HIS for them, each of which lies on a page of its own. They wait in memory, in sixteen slices of
+ * the keys. When there are too many, the slice that waited longest goes to LMDB, many rows to a
+ * page, in a transaction of its own or, where the pages are too few, in several; META's `history`
+ * says up to which block each slice is there as a whole. What waits is found again in CSA and CSS
+ * when the store is opened.
+ *
+ * Objects do not change once they are in a set. Sets get the rows of a checkpoint before it is
+ * committed, and lose those that went to LMDB afterwards: whoever looks has all that his
+ * transaction lacks, and passes over blocks above it. Rows that both have are the same. */
+enum { BACKLOG_SLICES = 16, BACKLOG_RUNS_MAX = 32 };
+/* A row of HIA or HIS: zeros behind a shorter key. */
+struct backlog_key {
+    uint8_t table;
+    uint8_t key[8 + 32 + 8];
+};
+struct backlog_run {
+    _Atomic uint64_t refs;
+    size_t count;
+    struct backlog_key keys[]; /* in order */
+};
+struct backlog {
+    _Atomic uint64_t refs;
+    struct backlog_slice {
+        uint64_t tick; /* LMDB has the slice's rows of blocks up to here */
+        size_t count;
+        struct backlog_run *runs[BACKLOG_RUNS_MAX];
+    } slices[BACKLOG_SLICES];
+};
+_Static_assert(sizeof(struct backlog_key) == STORE_HISTORY_ROW_BYTES, "what the node accounts for");
+struct backlog *backlog_ref(struct backlog *h);
+void backlog_drop(struct backlog *h); /* NULL is allowed */
+size_t backlog_rows(const struct backlog *h);
+/* The row for a key of CSA or CSS. */
+void backlog_key_of(struct backlog_key *out, enum table_id table, bytes change);
+bytes backlog_key_bytes(const struct backlog_key *k);
+uint64_t backlog_tick(const struct backlog_key *k);
+/* Whether both are of one row of ACCT or STOR: they lie side by side. */
+bool backlog_same_row(const struct backlog_key *a, const struct backlog_key *b);
+/* `from` and these keys, which are sorted. Results here and below: 0, ENOMEM, LMDB's. */
+int backlog_add(struct backlog **out, const struct backlog *from, struct backlog_key *keys,
+                size_t count);
+/* The lowest block in [from, end) with a row for this key of ACCT or STOR. */
+bool backlog_find(uint64_t *out, const struct backlog *h, enum table_id table, bytes key,
+                  uint64_t from, uint64_t end);
+/* Keys of HIA or HIS of blocks below `end`, in no order. */
+void backlog_each(const struct backlog *h, enum table_id table, uint64_t end,
+                  void (*take)(void *ctx, bytes key), void *ctx);
+/* *out: `from` without the slice that waited longest, of which *run has all rows in order, at least
+ * one; to be published when LMDB has them. `tick` is the last that `from` has. */
+int backlog_take_oldest(struct backlog **out, struct backlog_run **run, const struct backlog *from,
+                        uint64_t tick);
+void backlog_run_drop(struct backlog_run *r); /* NULL is allowed */
+/* What waits, as LMDB tells, with no slice being ahead of `tick`. */
+int backlog_load(struct backlog **out, struct store *s, MDB_txn *txn, uint64_t tick);
+int backlog_save(struct store *s, MDB_txn *txn, const struct backlog *h); /* NULL: nothing yet */
 
 /* --- undo rows: what stood before a block --------------------------------------------------- */
 /* 0: absent | 1, row | 2, then {offset u16, length u16, bytes}...: the row after the block with

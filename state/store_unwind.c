@@ -17,13 +17,11 @@ static int set_row(struct store *s, MDB_txn *txn, enum table_id table, bytes key
     return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-/* The history row that belongs to a change set row: the key with its block behind it. */
+/* The history row that belongs to a change set row, if it is there already. */
 static int del_history(struct store *s, MDB_txn *txn, enum table_id changes, bytes change_key) {
-    uint8_t key[STORE_RAW_KEY_MAX];
-    size_t n = change_key.len - 8;
-    memcpy(key, change_key.ptr + 8, n);
-    memcpy(key + n, change_key.ptr, 8);
-    return set_row(s, txn, changes == TABLE_CSA ? TABLE_HIA : TABLE_HIS, bytes_of(key, n + 8), true,
+    struct backlog_key h;
+    backlog_key_of(&h, changes, change_key);
+    return set_row(s, txn, (enum table_id)h.table, bytes_of(h.key, change_key.len), true,
                    bytes_of(NULL, 0));
 }
 
@@ -125,8 +123,10 @@ static int keep_none_tables(struct store *s, MDB_txn *txn) {
     return rc;
 }
 
-static int unwind_lmdb(struct store *s, uint64_t tick, const struct store_applied *at) {
+static int unwind_lmdb(struct store *s, uint64_t tick, const struct store_applied *at,
+                       struct backlog **out) {
     MDB_txn *txn;
+    struct backlog *backlog = NULL;
     int rc = mdb_txn_begin(s->env, NULL, 0, &txn);
     if (rc != 0)
         return rc;
@@ -136,12 +136,21 @@ static int unwind_lmdb(struct store *s, uint64_t tick, const struct store_applie
     if (rc == 0)
         rc = keep_none_tables(s, txn);
     if (rc == 0)
+        rc = backlog_load(&backlog, s, txn, tick);
+    if (rc == 0)
+        rc = backlog_save(s, txn, backlog);
+    if (rc == 0)
         rc = store_applied_save(s, txn, at);
-    if (rc != 0) {
+    if (rc == 0)
+        rc = mdb_txn_commit(txn);
+    else
         mdb_txn_abort(txn);
+    if (rc != 0) {
+        backlog_drop(backlog);
         return rc;
     }
-    return mdb_txn_commit(txn);
+    *out = backlog;
+    return 0;
 }
 
 /* --- deltas --------------------------------------------------------------------------------- */
@@ -211,10 +220,12 @@ static enum err unwind(struct store *s, uint64_t tick, const struct store_applie
     store_views_cut(s, tick);
     if (lmdb_too) {
         store_views_rest(s);
-        int rc = unwind_lmdb(s, tick, at);
+        struct backlog *backlog;
+        int rc = unwind_lmdb(s, tick, at, &backlog);
         if (rc != 0)
             FAIL(ec, store_lmdb_err(rc), "going back to block %llu failed: %s",
                  (unsigned long long)block_of_tick(tick), mdb_strerror(rc));
+        store_backlog_publish(s, backlog);
     }
     pthread_mutex_lock(&s->commit_lock);
     atomic_store_explicit(&s->head_tick, tick, memory_order_release);

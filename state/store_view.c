@@ -25,13 +25,20 @@ static void unpin(struct store_view *v) {
 static enum err pin(struct store_view *v) {
     struct store *s = v->store;
     /* First the set, then the transaction: LMDB may be ahead of the set, which then has more than
-     * is needed, never less. */
-    struct store_set *set = store_set_get(s, &v->set_seq);
-    int rc =
-        v->txn == NULL ? mdb_txn_begin(s->env, NULL, MDB_RDONLY, &v->txn) : mdb_txn_renew(v->txn);
-    if (rc != 0) {
+     * is needed. It has never less, as it is still the newest when the transaction is there. */
+    struct store_set *set = NULL;
+    for (bool again = true; again;) {
         store_set_drop(set);
-        return rc == MDB_READERS_FULL ? ERR_BUSY : store_lmdb_err(rc);
+        set = store_set_get(s, &v->set_seq);
+        int rc = v->txn == NULL ? mdb_txn_begin(s->env, NULL, MDB_RDONLY, &v->txn)
+                                : mdb_txn_renew(v->txn);
+        if (rc != 0) {
+            store_set_drop(set);
+            return rc == MDB_READERS_FULL ? ERR_BUSY : store_lmdb_err(rc);
+        }
+        again = v->set_seq != atomic_load_explicit(&s->set_seq, memory_order_acquire);
+        if (again)
+            mdb_txn_reset(v->txn);
     }
     v->set = set;
     v->pinned = true;
@@ -229,10 +236,12 @@ static bool change_after(struct store_view *v, enum table_id table, bytes key, b
     if (found)
         block = be64_load((const uint8_t *)k.mv_data + key.len);
     mdb_cursor_close(c);
-    if (!found) {
-        CHECK(rc == 0 || rc == MDB_NOTFOUND);
+    CHECK(rc == 0 || rc == MDB_NOTFOUND);
+    /* What waits may be of blocks whose change sets were pruned; then the view is stale. */
+    uint64_t from = atomic_load_explicit(&v->store->pruned_tick, memory_order_acquire);
+    from = from > v->tick ? from : v->tick;
+    if (!found && !backlog_find(&block, v->set->backlog, table, key, from, v->lmdb_tick))
         return false;
-    }
     uint8_t change[STORE_RAW_KEY_MAX];
     be64_store(change, block);
     memcpy(change + 8, key.ptr, key.len);
@@ -325,11 +334,27 @@ static void overlay_undos(struct store_view *v, enum table_id of) {
     CHECK(rc == 0 || rc == MDB_NOTFOUND);
 }
 
-/* History rows of blocks that are still in the deltas, which have only the change sets. */
+struct waiting {
+    struct store_view *view;
+    enum table_id table;
+};
+
+static void overlay_waiting(void *ctx, bytes key) {
+    struct waiting *w = ctx;
+    uint64_t block = be64_load(key.ptr + key.len - 8),
+             pruned = atomic_load_explicit(&w->view->store->pruned_tick, memory_order_acquire);
+    if (tick_of_block(block) > pruned) /* its change set is there */
+        overlay_add(w->view, w->table, key, false, bytes_of(NULL, 0));
+}
+
+/* History rows that are not in LMDB yet: of blocks that are there, and of those that are still in
+ * the deltas, which have only the change sets. */
 static void overlay_history(struct store_view *v, enum table_id table) {
     enum table_id changes = table == TABLE_HIA ? TABLE_CSA : TABLE_CSS;
     struct raw_key first;
     bytes from = raw_key(&first, changes, bytes_of(NULL, 0));
+    struct waiting waiting = {v, table};
+    backlog_each(v->set->backlog, table, v->lmdb_tick, overlay_waiting, &waiting);
     for (size_t i = 0; i < v->set->count; i++)
         for (const struct delta_node *n = delta_seek(v->set->deltas[i], from);
              n != NULL && delta_key(n).ptr[0] == (uint8_t)changes; n = delta_next(n)) {

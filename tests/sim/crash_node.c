@@ -96,7 +96,8 @@ enum err crash_node_open(struct crash_node *n, const char *dir, bool sync, struc
     char log_dir[FIXTURE_PATH_MAX + 16], store_dir[FIXTURE_PATH_MAX + 16];
     (void)snprintf(log_dir, sizeof log_dir, "%s/log", dir);
     (void)snprintf(store_dir, sizeof store_dir, "%s/store", dir);
-    struct store_options so = {.dir = store_dir, .no_sync = !sync, .allow_wipe = true};
+    struct store_options so = {
+        .dir = store_dir, .no_sync = !sync, .allow_wipe = true, .history_rows = 100};
     TRY(store_open(&n->store, &so, ec));
     struct wal_options wo = {.disk = sync ? disk_posix() : &quiet,
                              .dir = log_dir,

@@ -20,6 +20,7 @@ struct store *fixture_store_open(bool allow_wipe) {
     struct store_options o = {.dir = fixture_store_dir,
                               .map_bytes = 1ULL << 32,
                               .no_sync = true,
+                              .history_rows = 60,
                               .allow_wipe = allow_wipe};
     if (store_open(&s, &o, &ec) != ERR_OK) {
         (void)fprintf(stderr, "%s\n", ec.text);

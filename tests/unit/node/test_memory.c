@@ -23,11 +23,13 @@ Test(memory, shares_are_all_of_it) {
             cr_assert(s.most[p] >= before.most[p]);
         cr_assert(s.most[MEMORY_ROWS] >= 12 * mib && s.most[MEMORY_ROWS] <= 128 * mib);
         cr_assert(s.most[MEMORY_PAGES] >= 8 * mib && s.most[MEMORY_PAGES] <= 64 * mib);
+        cr_assert(s.most[MEMORY_HISTORY] >= 4 * mib && s.most[MEMORY_HISTORY] <= 64 * mib);
         cr_assert(s.most[MEMORY_REST] >= 48 * mib);
         before = s;
     }
     memory_share(&s, 0);
     cr_assert(s.most[MEMORY_ROWS] >= 6 * mib && s.most[MEMORY_PAGES] >= 4 * mib);
+    cr_assert(s.most[MEMORY_HISTORY] >= 2 * mib);
     cr_assert(s.most[MEMORY_WORLD] >= 8 * mib && s.most[MEMORY_TRIE] >= 8 * mib);
 }
 

@@ -193,8 +193,8 @@ Test(store_block, wipe) {
     cr_assert_eq(store_stat(s, &st), ERR_OK);
     cr_assert_eq(st.rows[TABLE_STOR], 0);
     cr_assert_eq(st.rows[TABLE_CSS], 2 * SLOTS);
-    cr_assert_eq(st.rows[TABLE_HIS], 2 * SLOTS);
     cr_assert_eq(st.rows[TABLE_CSA], 2);
+    cr_assert_eq(st.rows[TABLE_HIA] + st.rows[TABLE_HIS] + st.history_waiting, 2 * SLOTS + 2);
     store_close(s);
 }
 
