@@ -30,7 +30,9 @@ static bool checkpoint_once(struct checkpointer *c) {
     struct err_ctx ec;
     size_t rows = store_dirty_rows(c->ledger->store);
     uint64_t begun = clock_monotonic_ns(clock_posix());
-    enum err e = ledger_checkpoint(c->ledger, &ec);
+    uint64_t limit = UINT64_MAX;
+    (void)store_piece(c->ledger->store, &limit);
+    enum err e = ledger_checkpoint(c->ledger, limit, &ec);
     if (e != ERR_OK) {
         c->failed(c->ctx, e, &ec);
         return false;
@@ -83,8 +85,9 @@ static void *checkpoint_main(void *arg) {
         bool ok = checkpoint_once(c);
         pthread_mutex_lock(&c->lock);
         c->broken = !ok;
-        /* Blocks that came meanwhile counted rows which it has moved. */
-        c->due = c->due && is_due(c);
+        /* Blocks that came meanwhile counted rows which it has moved; another piece may be ready.
+         */
+        c->due = is_due(c);
         pthread_cond_broadcast(&c->done);
     }
     pthread_mutex_unlock(&c->lock);

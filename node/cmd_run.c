@@ -380,7 +380,7 @@ static bool stop(struct run *r) {
     settlement_free(r->settlement);
     secrets_wipe(&r->secrets);
     if (r->has_ledger && ok && !r->is_temp) {
-        enum err e = ledger_checkpoint(&r->ledger, &ec);
+        enum err e = ledger_checkpoint(&r->ledger, UINT64_MAX, &ec);
         if (e != ERR_OK) /* the log has it all */
             log_warn("node", "no checkpoint at the stop", log_error_code(e),
                      log_str("why", ec.text));

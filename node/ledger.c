@@ -201,7 +201,7 @@ static enum err write_genesis(struct ledger *l, struct err_ctx *ec) {
     store_set_durable(l->store, 0);
     arena_reset(&l->arena);
     l->genesis_hash = g.hash;
-    return ledger_checkpoint(l, ec);
+    return ledger_checkpoint(l, UINT64_MAX, ec);
 }
 
 static enum err mismatch(struct err_ctx *ec, const char *what, const hash32 *have,
@@ -462,7 +462,8 @@ enum err ledger_rewind(struct ledger *l, uint64_t to_block, uint64_t epoch, uint
 }
 
 bool ledger_checkpoint_due(struct ledger *l) {
-    return store_dirty_rows(l->store) >= l->checkpoint_rows ||
+    uint64_t block;
+    return store_piece(l->store, &block) || store_dirty_rows(l->store) >= l->checkpoint_rows ||
            store_delta_bytes(l->store) >= l->memory.most[MEMORY_ROWS] / 2;
 }
 
@@ -471,12 +472,12 @@ bool ledger_rows_full(struct ledger *l) {
            store_delta_bytes(l->store) >= l->memory.most[MEMORY_ROWS];
 }
 
-enum err ledger_checkpoint(struct ledger *l, struct err_ctx *ec) {
+enum err ledger_checkpoint(struct ledger *l, uint64_t limit, struct err_ctx *ec) {
     /* Blocks that become durable from here on have receipts which this sync may miss: their rows
      * stay out. */
     uint64_t block = store_durable(l->store);
     TRY(wal_sync(l->receipts, NULL, ec));
-    return store_checkpoint_to(l->store, block, ec);
+    return store_checkpoint_to(l->store, block < limit ? block : limit, ec);
 }
 
 /* A floor as the checkpoint has it, not newer: a crash goes back to it. */

@@ -124,8 +124,8 @@ uint64_t ledger_log_floor(struct store *s);
  * before it has. Any thread. */
 bool ledger_checkpoint_due(struct ledger *l);
 bool ledger_rows_full(struct ledger *l);
-/* Syncs the receipts, then checkpoints the store, whose rows point to them. Any thread but one at a
- * time. */
-enum err ledger_checkpoint(struct ledger *l, struct err_ctx *ec) MUST_USE;
+/* Syncs the receipts, then checkpoints the store, whose rows point to them: what is durable up to
+ * `limit`, a block. Any thread but one at a time. */
+enum err ledger_checkpoint(struct ledger *l, uint64_t limit, struct err_ctx *ec) MUST_USE;
 
 #endif

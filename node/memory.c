@@ -13,12 +13,13 @@
 /* More pages in one transaction save little: most have one changed row by then, or all have. More
  * rows only make a restart longer, and so do more history rows, of which each page then gets many.
  * What these leave goes to the caches. */
-#define PAGES_MAX (64 * MIB)
+#define PAGES_MAX (128 * MIB)
+#define WRITTEN_MAX (64 * MIB)
 #define ROWS_MAX (128 * MIB)
 #define HISTORY_MAX ((size_t)STORE_HISTORY_ROWS * STORE_HISTORY_ROW_BYTES_MOST)
 #define CACHE_MIN (32 * MIB) /* less would be gone with the first block */
 
-_Static_assert(PAGES_MAX + POOL_MEMORY_MAX + SEQUENCER_INGRESS_BYTES_MAX + RPC_READERS_BYTES +
+_Static_assert(WRITTEN_MAX + POOL_MEMORY_MAX + SEQUENCER_INGRESS_BYTES_MAX + RPC_READERS_BYTES +
                        48 * MIB <=
                    MEMORY_BESIDE_BYTES,
                "enough is left for the rest");
@@ -31,7 +32,7 @@ void memory_share(struct memory_shares *out, size_t cache_bytes) {
     size_t *most = out->most;
     if (cache_bytes < CACHE_MIN)
         cache_bytes = CACHE_MIN;
-    most[MEMORY_PAGES] = least(cache_bytes / 8, PAGES_MAX);
+    most[MEMORY_PAGES] = least(cache_bytes / 4, PAGES_MAX);
     most[MEMORY_ROWS] = least(cache_bytes / 16 * 3, ROWS_MAX);
     most[MEMORY_HISTORY] = least(cache_bytes / 16, HISTORY_MAX);
     most[MEMORY_CODE] = cache_bytes / 16;
@@ -41,7 +42,7 @@ void memory_share(struct memory_shares *out, size_t cache_bytes) {
     most[MEMORY_WORLD] = caches / 2;
     most[MEMORY_TRIE] = caches - caches / 2;
 
-    most[MEMORY_WRITTEN] = most[MEMORY_PAGES];
+    most[MEMORY_WRITTEN] = least(most[MEMORY_PAGES], WRITTEN_MAX);
     most[MEMORY_POOL] = POOL_MEMORY_MAX;
     most[MEMORY_INGRESS] = SEQUENCER_INGRESS_BYTES_MAX;
     most[MEMORY_READERS] = RPC_READERS_BYTES;

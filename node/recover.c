@@ -56,7 +56,7 @@ static enum err replay_block(void *ctx, const struct log_record *rec,
     arena_reset(&l->arena);
     r->stats.blocks++;
     if (ledger_checkpoint_due(l))
-        TRY(ledger_checkpoint(l, r->ec));
+        TRY(ledger_checkpoint(l, UINT64_MAX, r->ec));
     return ERR_OK;
 }
 

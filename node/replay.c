@@ -62,7 +62,7 @@ static enum err differs(void *ctx, const hash32 *want, uint64_t seq) {
 static enum err checkpoint(struct ledger *l, struct err_ctx *ec) {
     TRY(wal_sync(l->log, NULL, ec));
     store_set_durable(l->store, l->head.number);
-    return ledger_checkpoint(l, ec);
+    return ledger_checkpoint(l, UINT64_MAX, ec);
 }
 
 static enum err apply_block(struct replay *r, struct derived_block *b, bytes payload) {

@@ -39,7 +39,7 @@ struct delta {
     struct finger fingers[DELTA_FINGERS];
     struct touched *touched;
     size_t touched_count, touched_cap;
-    _Atomic uint64_t last_tick;
+    _Atomic uint64_t first_tick, last_tick;
 };
 
 static uint64_t mix(uint64_t a, uint64_t b) {
@@ -122,6 +122,10 @@ size_t delta_nodes(const struct delta *d) {
 size_t delta_bytes(const struct delta *d) {
     return atomic_load_explicit(&d->bytes, memory_order_relaxed);
 }
+uint64_t delta_first_tick(const struct delta *d) {
+    return atomic_load_explicit(&d->first_tick, memory_order_acquire);
+}
+
 uint64_t delta_last_tick(const struct delta *d) {
     return atomic_load_explicit(&d->last_tick, memory_order_acquire);
 }
@@ -306,6 +310,8 @@ static void add_version(struct delta *d, struct delta_node *n, uint64_t tick, bo
     v->absent = absent;
     if (value.len > 0)
         memcpy(v->data, value.ptr, value.len);
+    if (delta_first_tick(d) == 0)
+        atomic_store_explicit(&d->first_tick, tick, memory_order_release);
     atomic_store_explicit(&n->newest, v, memory_order_release);
     atomic_store_explicit(&d->last_tick, tick, memory_order_release);
     count_bytes(d);

@@ -72,6 +72,8 @@ void delta_pop(struct delta *d, bytes key, bool indexed, uint64_t tick);
 void delta_cut(struct delta *d, uint64_t tick);
 /* Highest tick added and not cut; 0 if none. */
 uint64_t delta_last_tick(const struct delta *d);
+/* The first tick ever added; 0 if none. */
+uint64_t delta_first_tick(const struct delta *d);
 
 /* --- readers -------------------------------------------------------------------------------- */
 size_t delta_nodes(const struct delta *d); /* keys ever added */

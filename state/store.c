@@ -501,6 +501,17 @@ size_t store_dirty_rows(struct store *s) {
     return rows;
 }
 
+bool store_piece(struct store *s, uint64_t *out_block) {
+    pthread_mutex_lock(&s->set_lock);
+    uint64_t end = s->set->count > 1 ? delta_last_tick(s->set->deltas[0]) : 0;
+    bool ready = end > tick_of_block(s->applied.block) &&
+                 end <= atomic_load_explicit(&s->durable_tick, memory_order_acquire);
+    pthread_mutex_unlock(&s->set_lock);
+    if (ready)
+        *out_block = block_of_tick(end);
+    return ready;
+}
+
 size_t store_delta_bytes(struct store *s) {
     pthread_mutex_lock(&s->set_lock);
     size_t sum = 0;

@@ -157,6 +157,10 @@ uint64_t store_first_block(const struct store *s);
 size_t store_dirty_rows(struct store *s);
 /* Memory of all rows in RAM, those of views that still read what a checkpoint moved apart. */
 size_t store_delta_bytes(struct store *s);
+/* A piece: as many rows of whole blocks as one transaction can take, as far as is known before it.
+ * True: the oldest is full and durable, *out_block is its last block. False otherwise, and always
+ * when any number of pages may change. */
+bool store_piece(struct store *s, uint64_t *out_block);
 /* Moves the delta of blocks up to the durable one into LMDB, in one synced transaction or, when
  * checkpoint_pages are too few for that, in several, each of which ends at a block. May run beside
  * writer and readers. After an error the delta is as the last of them left it, and the call can be

@@ -18,9 +18,16 @@ void store_block_begin(struct store *s, uint64_t block_num) {
     s->diff_put = false;
 }
 
+/* The active delta has as many rows as a checkpoint moves in one transaction. More and more deltas
+ * would make reading slow: while a checkpoint does not keep up the active one grows on. */
+static bool piece_full(const struct store *s) {
+    uint64_t fit = atomic_load_explicit(&s->rows_fit, memory_order_relaxed);
+    return s->set->count <= STORE_PIECES && delta_nodes(s->active) >= fit - fit / 8;
+}
+
 static void block_end(struct store *s) {
     s->block_open = false;
-    if (s->freeze_wanted)
+    if (s->freeze_wanted || piece_full(s))
         store_freeze(s);
     s->open_tick = 0;
 }

@@ -128,8 +128,11 @@ static bytes next_key(struct move *m, const struct delta_version **out) {
 }
 
 static int move_rows(struct move *m, const struct store_set *set) {
-    for (size_t i = 0; i < set->count; i++)
-        m->nodes[m->count++] = delta_seek(set->deltas[i], bytes_of(NULL, 0));
+    for (size_t i = 0; i < set->count; i++) {
+        uint64_t first = delta_first_tick(set->deltas[i]);
+        if (first != 0 && first <= m->to)
+            m->nodes[m->count++] = delta_seek(set->deltas[i], bytes_of(NULL, 0));
+    }
     for (;;) {
         const struct delta_version *v;
         bytes raw = next_key(m, &v);
@@ -314,9 +317,15 @@ static void shed(struct store *s, uint64_t tick) {
     store_set_drop(old);
 }
 
-/* The last tick up to `to`, but at least the first, whose rows are expected to fit. */
-static uint64_t choose_end(struct store *s, uint64_t from, uint64_t to) {
+/* The last tick up to `to` of one delta, but at least the first, whose rows are expected to fit. */
+static uint64_t choose_end(struct store *s, const struct store_set *set, uint64_t from,
+                           uint64_t to) {
     uint64_t rows = s->applied_rows + least(s->rows_fit, UINT64_MAX - s->applied_rows);
+    size_t i = 0;
+    while (i < set->count && delta_last_tick(set->deltas[i]) <= from)
+        i++;
+    if (i < set->count && s->pages_max != 0)
+        to = least(to, delta_last_tick(set->deltas[i]));
     while (to > from + 1 && store_blocks_at(s, to)->rows > rows)
         to--;
     return to;
@@ -335,7 +344,7 @@ static int transact_some(struct move *m, const struct store_set *set, uint64_t t
     for (uint64_t from = m->from;; to = from + (m->to - from) / 2) {
         *m = (struct move){.store = s, .from = from, .table = -1, .pages = {.max = s->pages_max}};
         pthread_mutex_lock(&s->commit_lock);
-        m->to = choose_end(s, from, to);
+        m->to = choose_end(s, set, from, to);
         *out_end = *store_blocks_at(s, m->to);
         pthread_mutex_unlock(&s->commit_lock);
         buf_init(&m->changed, SIZE_MAX / 2);
@@ -381,8 +390,9 @@ static enum err checkpoint(struct store *s, uint64_t limit, struct err_ctx *ec) 
     if (to <= tick_of_block(store_applied(s).block))
         return ERR_OK;
     pthread_mutex_lock(&s->commit_lock);
-    s->freeze_wanted = true;
-    if (!s->block_open)
+    uint64_t first = delta_first_tick(s->active);
+    s->freeze_wanted = s->freeze_wanted || (first != 0 && first <= to);
+    if (s->freeze_wanted && !s->block_open)
         store_freeze(s);
     pthread_mutex_unlock(&s->commit_lock);
     while (tick_of_block(store_applied(s).block) < to) {

@@ -27,6 +27,7 @@ enum {
     STORE_SCHEMA = 4, /* META's schema; another is ERR_VERSION */
     STORE_PATH_MAX = 4096,
     STORE_DELTAS_MAX = 8,  /* in a set; above, the active one is no longer frozen */
+    STORE_PIECES = 4,      /* frozen before any checkpoint wants them */
     STORE_IDLE_VIEWS = 32, /* closed views kept for reuse, with their LMDB reader slot */
     STORE_RAW_KEY_MAX = DELTA_KEY_MAX,
 };
@@ -78,9 +79,8 @@ struct store {
     uint64_t applied_rows; /* that deltas ever got up to the end of that block */
     uint64_t checkpoint_count, checkpoint_rows, checkpoint_bytes, checkpoint_pages;
 
-    /* lmdb_lock: */
-    uint64_t pages_max; /* of a checkpoint's transaction; 0: any number */
-    uint64_t rows_fit;  /* rows of deltas that these are expected to be enough for */
+    uint64_t pages_max;        /* of a checkpoint's transaction; 0: any number */
+    _Atomic uint64_t rows_fit; /* rows of deltas that these are expected to be enough for */
 
     _Atomic uint64_t head_tick, durable_tick;
     _Atomic uint64_t pruned_tick; /* undo data of ticks up to this is gone */

@@ -72,7 +72,7 @@ Test(backup, opens_at_the_same_block) {
     snprintf(to, sizeof(to), "%s-backup", c.dir);
     snprintf(partial, sizeof(partial), "%s.partial", to);
     add_blocks(&c, 5, &nonce);
-    cr_assert_eq(ledger_checkpoint(&c.ledger, &ec), ERR_OK);
+    cr_assert_eq(ledger_checkpoint(&c.ledger, UINT64_MAX, &ec), ERR_OK);
     add_blocks(&c, 4, &nonce);
     add_key(c.dir);
     cr_assert_eq(backup_begin(&b, c.dir, to, &ec), ERR_OK, "%s", ec.text);

@@ -58,7 +58,7 @@ Test(batches, are_found_in_memory_and_after_a_restart) {
     }
     expect_look_ups(&b);
     one_block(&c, 0);
-    cr_assert_eq(ledger_checkpoint(&c.ledger, &ec), ERR_OK);
+    cr_assert_eq(ledger_checkpoint(&c.ledger, UINT64_MAX, &ec), ERR_OK);
     batches_close(&b);
     cr_assert_eq(node_chain_reopen(&c, &ec), ERR_OK);
     cr_assert_eq(node_chain_recover(&c, NULL, NULL, &ec), ERR_OK, "%s", ec.text);
@@ -86,7 +86,7 @@ Test(batches, a_cut_one_is_written_over) {
     r.acc.b[0] = 77;
     cr_assert_eq(batches_add(&b, &c.ledger, &r), ERR_OK);
     one_block(&c, 0);
-    cr_assert_eq(ledger_checkpoint(&c.ledger, &ec), ERR_OK);
+    cr_assert_eq(ledger_checkpoint(&c.ledger, UINT64_MAX, &ec), ERR_OK);
     batches_close(&b);
     cr_assert_eq(batches_open(&b, c.ledger.store, &ec), ERR_OK);
     cr_expect_eq(batches_count(&b), 3);

@@ -118,7 +118,7 @@ Test(kv, like_a_plain_array, .timeout = 120) {
         if (what < 6)
             block(&c, &nonce);
         if (what == 7)
-            cr_assert_eq(ledger_checkpoint(&c.ledger, NULL), ERR_OK);
+            cr_assert_eq(ledger_checkpoint(&c.ledger, UINT64_MAX, NULL), ERR_OK);
         if (what == 8)
             crash(&c);
         if (what == 9 && c.ledger.head.number > 0) {

@@ -44,7 +44,7 @@ Test(ledger, comes_back) {
     cr_expect_eq(stats.blocks, 20);
     expect_head(&c, 20, &hash);
 
-    cr_assert_eq(ledger_checkpoint(&c.ledger, &ec), ERR_OK);
+    cr_assert_eq(ledger_checkpoint(&c.ledger, UINT64_MAX, &ec), ERR_OK);
     add_blocks(&c, 5, &nonce);
     cr_assert_eq(ledger_seal(&c.ledger, &ec), ERR_OK);
     hash = c.ledger.head_hash;
@@ -70,7 +70,7 @@ Test(ledger, the_log_alone_is_enough) {
     uint64_t nonce = 0;
     node_chain_init(&c);
     add_blocks(&c, 10, &nonce);
-    cr_assert_eq(ledger_checkpoint(&c.ledger, &ec), ERR_OK);
+    cr_assert_eq(ledger_checkpoint(&c.ledger, UINT64_MAX, &ec), ERR_OK);
     hash32 hash = c.ledger.head_hash;
     remove_store(&c);
     cr_assert_eq(node_chain_reopen(&c, &ec), ERR_OK, "%s", ec.text);
@@ -87,7 +87,7 @@ Test(ledger, a_lost_log_is_refused) {
     char command[256];
     node_chain_init(&c);
     add_blocks(&c, 10, &nonce);
-    cr_assert_eq(ledger_checkpoint(&c.ledger, &ec), ERR_OK);
+    cr_assert_eq(ledger_checkpoint(&c.ledger, UINT64_MAX, &ec), ERR_OK);
     ledger_close(&c.ledger);
     snprintf(command, sizeof(command), "rm -r '%s/%s'", c.dir, DATADIR_LOG);
     cr_assert_eq(system(command), 0);
@@ -150,14 +150,14 @@ Test(ledger, waiting_transactions_survive_a_checkpoint) {
     append_pool(&c, 6);
     c.ledger.pool_floor = wal_last_seq(c.ledger.log) - 1;
     add_blocks(&c, 2, &nonce);
-    cr_assert_eq(ledger_checkpoint(&c.ledger, &ec), ERR_OK);
+    cr_assert_eq(ledger_checkpoint(&c.ledger, UINT64_MAX, &ec), ERR_OK);
     cr_assert_eq(node_chain_reopen(&c, &ec), ERR_OK);
     cr_assert_eq(node_chain_recover(&c, NULL, &pool, &ec), ERR_OK, "%s", ec.text);
     cr_expect_eq(pool, 2);
     cr_expect_eq(c.ledger.head.number, 4);
     c.ledger.pool_floor = 0; /* they are all in blocks now */
     add_blocks(&c, 1, &nonce);
-    cr_assert_eq(ledger_checkpoint(&c.ledger, &ec), ERR_OK);
+    cr_assert_eq(ledger_checkpoint(&c.ledger, UINT64_MAX, &ec), ERR_OK);
     pool = 0;
     cr_assert_eq(node_chain_reopen(&c, &ec), ERR_OK);
     cr_assert_eq(node_chain_recover(&c, NULL, &pool, &ec), ERR_OK);
@@ -221,7 +221,7 @@ Test(ledger, forks_are_remembered) {
         add_blocks(&c, 8, &nonce);
         store_set_durable(c.ledger.store, 8);
         if (checkpoint)
-            cr_assert_eq(ledger_checkpoint(&c.ledger, &ec), ERR_OK);
+            cr_assert_eq(ledger_checkpoint(&c.ledger, UINT64_MAX, &ec), ERR_OK);
         expect_fork(&c.ledger, 1, 8, 8, false);
         append_rewind(&c, 5);
         store_set_durable(c.ledger.store, 5);

@@ -16,7 +16,7 @@ static void make(struct node_chain *c, uint64_t window_s) {
         struct tx *tx = node_chain_transfer(c, 0, 1, n, 10);
         node_chain_block(c, &tx, 1);
     }
-    cr_assert_eq(ledger_checkpoint(&c->ledger, &ec), ERR_OK);
+    cr_assert_eq(ledger_checkpoint(&c->ledger, UINT64_MAX, &ec), ERR_OK);
 }
 
 static bool readable(struct node_chain *c, uint64_t block) {
@@ -118,7 +118,7 @@ Test(prune, no_further_than_the_checkpoint) {
     }
     prune_all(&c, time_of_block(2 * BLOCKS));
     cr_expect_eq(store_first_block(c.ledger.store), BLOCKS);
-    cr_assert_eq(ledger_checkpoint(&c.ledger, &ec), ERR_OK);
+    cr_assert_eq(ledger_checkpoint(&c.ledger, UINT64_MAX, &ec), ERR_OK);
     prune_all(&c, time_of_block(2 * BLOCKS));
     cr_expect_eq(store_first_block(c.ledger.store), 2 * BLOCKS - 11);
     node_chain_clear(&c);

@@ -33,7 +33,7 @@ static void add_blocks(size_t count, uint64_t nonce) {
 
 static void checkpoint(void) {
     struct err_ctx ec;
-    cr_assert_eq(ledger_checkpoint(&c.ledger, &ec), ERR_OK);
+    cr_assert_eq(ledger_checkpoint(&c.ledger, UINT64_MAX, &ec), ERR_OK);
 }
 
 /* As the sequencer does it. */

@@ -32,7 +32,7 @@ static void make(struct node_chain *c) {
     c->ledger.window_s = WINDOW_S;
     atomic_store(&c->ledger.may_drop, true);
     add_blocks(c, 0, BLOCKS);
-    cr_assert_eq(ledger_checkpoint(&c->ledger, &ec), ERR_OK);
+    cr_assert_eq(ledger_checkpoint(&c->ledger, UINT64_MAX, &ec), ERR_OK);
 }
 
 static void prune_all(struct node_chain *c, uint64_t block) {
@@ -94,7 +94,7 @@ Test(segments, go_with_the_window) {
     reopen(&c, NULL);
     cr_expect(hash32_eq(&head, &c.ledger.head_hash));
     struct err_ctx ec;
-    cr_assert_eq(ledger_checkpoint(&c.ledger, &ec), ERR_OK);
+    cr_assert_eq(ledger_checkpoint(&c.ledger, UINT64_MAX, &ec), ERR_OK);
     prune_all(&c, 2 * BLOCKS);
     cr_expect_gt(first_whole(&c), 2 * BLOCKS - WINDOW_S - 20);
     node_chain_clear(&c);
@@ -158,7 +158,7 @@ Test(segments, what_waits_in_the_pool_keeps_them) {
     uint64_t floor = put_pool_record(&c);
     c.ledger.pool_floor = floor;
     add_blocks(&c, BLOCKS, BLOCKS);
-    cr_assert_eq(ledger_checkpoint(&c.ledger, &ec), ERR_OK);
+    cr_assert_eq(ledger_checkpoint(&c.ledger, UINT64_MAX, &ec), ERR_OK);
     c.ledger.pool_floor = 0;
     add_blocks(&c, 2 * BLOCKS, 1); /* says so, but not in LMDB */
     prune_all(&c, 2 * BLOCKS);
@@ -168,7 +168,7 @@ Test(segments, what_waits_in_the_pool_keeps_them) {
     cr_expect_eq(pool, 1);
     c.ledger.pool_floor = 0; /* as the pool would say */
     add_blocks(&c, 2 * BLOCKS + 1, 1);
-    cr_assert_eq(ledger_checkpoint(&c.ledger, &ec), ERR_OK);
+    cr_assert_eq(ledger_checkpoint(&c.ledger, UINT64_MAX, &ec), ERR_OK);
     prune_all(&c, 2 * BLOCKS);
     cr_expect_gt(wal_first_seq(c.ledger.log), floor);
     pool = 0;
@@ -208,7 +208,7 @@ Test(segments, any_order) {
             add_blocks(&c, nonce, n);
             nonce += n;
         } else if (r % 10 == 6) {
-            cr_assert_eq(ledger_checkpoint(&c.ledger, &ec), ERR_OK);
+            cr_assert_eq(ledger_checkpoint(&c.ledger, UINT64_MAX, &ec), ERR_OK);
         } else if (r % 10 < 9) {
             (void)prune_step(&c.ledger, FIRST_TIME + c.ledger.head.number);
         } else {

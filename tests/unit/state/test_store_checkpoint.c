@@ -193,3 +193,40 @@ Test(store_checkpoint, as_many_pages_as_allowed) {
             cr_assert_eq(history_compare(digests[0], digests[run], "pages"), 0);
     }
 }
+
+/* Goal: rows are cut in pieces of about one transaction while blocks come, also when nothing is
+ * moved; a piece is told of once it is durable, and moving it is one transaction. */
+Test(store_checkpoint, pieces_of_one_transaction) {
+    struct store *s = open_with_pages(100);
+    struct history h;
+    struct store_stats st;
+    uint64_t end, moved = 0, block = 0, transactions = 0;
+    history_open(&h, s, 1 << 16, false);
+    for (uint64_t round = 0; round < 20; round++) {
+        for (; !store_piece(s, &end); block++) {
+            cr_assert(block < 10000, "no piece is ever full");
+            history_apply(&h, block, NULL);
+            store_set_durable(s, block);
+        }
+        cr_assert(end < block && (round == 0 || end > moved));
+        cr_assert_eq(store_checkpoint_to(s, end, NULL), ERR_OK);
+        moved = end;
+        cr_assert_eq(store_applied(s).block, end);
+        cr_assert_eq(store_stat(s, &st), ERR_OK);
+        cr_assert(st.checkpoint_count - transactions <= (round < 2 ? 8 : 2));
+        transactions = st.checkpoint_count;
+    }
+    for (uint64_t b = 0; b < 1000; b++, block++)
+        history_apply(&h, block, NULL);
+    cr_assert_not(store_piece(s, &end), "not durable");
+    store_set_durable(s, block - 1);
+    cr_assert(store_piece(s, &end));
+    cr_assert_eq(store_checkpoint(s, NULL), ERR_OK);
+    cr_assert_eq(store_applied(s).block, block - 1);
+    cr_assert_not(store_piece(s, &end));
+    history_close(&h);
+    store_close(s);
+    struct store *any = open_with_pages(0);
+    cr_assert_not(store_piece(any, &end));
+    store_close(any);
+}
