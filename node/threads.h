@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which threads the node has, by the cores that it may use. There is always one each of: event
  * loop, sequencer, durable, checkpoint and segments; the map says how many there are of the rest.
- * None is bound to a core: the kernel moves them better than a fixed place does (README). */
+ * None is bound to a core. */
 #ifndef NODE_THREADS_H
 #define NODE_THREADS_H
 
