@@ -240,3 +240,24 @@ void blocks_unwind(struct blocks *b, uint64_t to) {
     b->count = to + 1;
     look(b);
 }
+
+void blocks_checkpoint(struct blocks *b) {
+    CHECK(wal_sync(b->source.log, NULL, NULL) == ERR_OK);
+    CHECK(wal_sync(b->source.receipts, NULL, NULL) == ERR_OK);
+    CHECK(store_checkpoint(b->store, NULL) == ERR_OK);
+}
+
+void blocks_drop(struct blocks *b, uint64_t first) {
+    struct arena a;
+    arena_init(&a, 1 << 16, 1 << 28);
+    while (store_prune(b->store, first, 5000))
+        continue;
+    for (uint64_t n = 1; n < first; n++) {
+        struct store_drop_row *rows;
+        size_t count;
+        CHECK(index_drop_rows(&rows, &count, &a, &b->source, b->view, n, NULL) == ERR_OK);
+        CHECK(store_drop(b->store, rows, count, NULL) == ERR_OK);
+        arena_reset(&a);
+    }
+    arena_clear(&a);
+}

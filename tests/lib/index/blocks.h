@@ -30,6 +30,10 @@ void blocks_open_outliving(struct blocks *b, uint64_t seed, uint32_t segment_byt
 void blocks_close(struct blocks *b);
 /* Makes, logs and commits `count` more blocks. */
 void blocks_add(struct blocks *b, size_t count);
+/* Logs synced, all rows in LMDB. */
+void blocks_checkpoint(struct blocks *b);
+/* Undo data and rows of the blocks below `first` go, as pruning takes them; segments stay. */
+void blocks_drop(struct blocks *b, uint64_t first);
 /* Back to the end of block `to`. */
 void blocks_unwind(struct blocks *b, uint64_t to);
 

@@ -265,25 +265,6 @@ Test(events, missing_receipts) {
 
 /* --- events of dropped blocks ---------------------------------------------------------------- */
 
-static void drop_below(struct blocks *b, uint64_t first) {
-    struct err_ctx ec = {.text = ""};
-    struct arena a;
-    arena_init(&a, 1 << 16, 1 << 26);
-    cr_assert_eq(wal_sync(b->source.log, NULL, &ec), ERR_OK);
-    cr_assert_eq(wal_sync(b->source.receipts, NULL, &ec), ERR_OK);
-    cr_assert_eq(store_checkpoint(b->store, &ec), ERR_OK);
-    while (store_prune(b->store, first, 5000))
-        continue;
-    for (uint64_t n = 1; n < first; n++) {
-        struct store_drop_row *rows;
-        size_t count;
-        cr_assert_eq(index_drop_rows(&rows, &count, &a, &b->source, b->view, n, &ec), ERR_OK);
-        cr_assert_eq(store_drop(b->store, rows, count, &ec), ERR_OK, "%s", ec.text);
-        arena_reset(&a);
-    }
-    arena_clear(&a);
-}
-
 static void expect_gone(struct blocks *b, const struct index_event_query *base) {
     struct index_event_query q = *base;
     struct index_cursor last;
@@ -345,7 +326,8 @@ Test(events, go_with_their_blocks, .timeout = 120) {
     for (uint64_t first = BLOCKS / 3; first < BLOCKS; first += BLOCKS / 3) {
         size_t rows = 0;
         cr_assert_eq(index_digest(&before, b.view, first, NULL, NULL, NULL), ERR_OK);
-        drop_below(&b, first);
+        blocks_checkpoint(&b);
+        blocks_drop(&b, first);
         for (size_t i = 0; i < ARRAY_LEN(ids); i++)
             rows += check_after_drop(&b, ids[i], first);
         cr_assert_eq(store_stat(b.store, &st), ERR_OK);

@@ -81,29 +81,15 @@ static size_t check_block(struct blocks *b, uint64_t number, bool dropped) {
 }
 
 static void open_made(struct blocks *b) {
-    struct err_ctx ec;
     blocks_open_outliving(b, 77, SEGMENT);
     blocks_add(b, BLOCKS);
-    cr_assert_eq(wal_sync(b->source.log, NULL, &ec), ERR_OK);
-    cr_assert_eq(wal_sync(b->source.receipts, NULL, &ec), ERR_OK);
-    cr_assert_eq(store_checkpoint(b->store, &ec), ERR_OK);
+    blocks_checkpoint(b);
 }
 
 /* Segments wholly below block DROPPED_TO go too. */
 static void drop_blocks(struct blocks *b) {
     struct err_ctx ec = {.text = ""};
-    struct arena a;
-    arena_init(&a, 1 << 16, 1 << 28);
-    while (store_prune(b->store, DROPPED_TO, 5000))
-        continue;
-    for (uint64_t n = 1; n < DROPPED_TO; n++) {
-        struct store_drop_row *rows;
-        size_t count;
-        cr_assert_eq(index_drop_rows(&rows, &count, &a, &b->source, b->view, n, &ec), ERR_OK);
-        cr_assert_eq(store_drop(b->store, rows, count, &ec), ERR_OK, "%s", ec.text);
-        arena_reset(&a);
-    }
-    arena_clear(&a);
+    blocks_drop(b, DROPPED_TO);
     cr_assert_eq(wal_prune(b->source.log, DROPPED_TO, &ec), ERR_OK);
     cr_assert_gt(wal_first_seq(b->source.log), 1);
 }
