@@ -13,14 +13,8 @@ enum {
 #undef OP
 #undef OP_UNDEF
 #define FUSED(name) KIND_##name = FAST_##name,
-#define FUSE(name, first, second) FUSED(name)
-#define BRANCH(name, first, second) FUSED(name)
-#define PAIR(name, first, second) FUSED(name)
 #include "evm/fused.def"
 #undef FUSED
-#undef FUSE
-#undef BRANCH
-#undef PAIR
 };
 
 #endif

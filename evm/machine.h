@@ -39,14 +39,8 @@ _Static_assert(sizeof(struct insn) == 16, "two words: what one dispatch loads");
 enum fast_op {
     FAST_FIRST_EXTRA = 255,
 #define FUSED(name) FAST_##name,
-#define FUSE(name, first, second) FAST_##name,
-#define BRANCH FUSE
-#define PAIR FUSE
 #include "evm/fused.def"
 #undef FUSED
-#undef FUSE
-#undef BRANCH
-#undef PAIR
     FAST_OP_COUNT
 };
 /* What decoded code becomes of two slots that follow each other in a block: their one slot (fuse),

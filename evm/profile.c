@@ -83,14 +83,8 @@ const void *const *profiled_labels(void) {
  * -------------------------------------------------------------------------------- */
 static const char *const extra_names[] = {
 #define FUSED(name) [FAST_##name - FAST_FIRST_EXTRA] = #name,
-#define FUSE(name, first, second) FUSED(name)
-#define BRANCH(name, first, second) FUSED(name)
-#define PAIR(name, first, second) FUSED(name)
 #include "evm/fused.def"
 #undef FUSED
-#undef FUSE
-#undef BRANCH
-#undef PAIR
 };
 
 static const char *kind_name(uint32_t kind) {

@@ -105,6 +105,18 @@ Test(store_checkpoint, full_disk) {
     store_close(s);
 }
 
+/* Digests of the head's tables; then an empty folder for the next store. */
+static void close_digested(struct store *s, struct history *h, hash32 out[TABLE_COUNT]) {
+    struct store_view *v;
+    cr_assert_eq(store_view_open(&v, s, h->count - 1), ERR_OK);
+    history_digests(v, out);
+    store_view_close(v);
+    history_close(h);
+    store_close(s);
+    fixture_store_teardown();
+    fixture_store_setup();
+}
+
 /* Goal: the same chain has the same rows however often checkpoints are made. */
 Test(store_checkpoint, rhythm_changes_no_row) {
     hash32 digests[3][TABLE_COUNT];
@@ -119,14 +131,7 @@ Test(store_checkpoint, rhythm_changes_no_row) {
             if (b % rhythms[run] == rhythms[run] - 1)
                 cr_assert_eq(store_checkpoint(s, NULL), ERR_OK);
         }
-        struct store_view *v;
-        cr_assert_eq(store_view_open(&v, s, 49), ERR_OK);
-        history_digests(v, digests[run]);
-        store_view_close(v);
-        history_close(&h);
-        store_close(s);
-        fixture_store_teardown();
-        fixture_store_setup();
+        close_digested(s, &h, digests[run]);
         if (run > 0)
             cr_assert_eq(history_compare(digests[0], digests[run], "rhythm"), 0);
     }
@@ -181,14 +186,7 @@ Test(store_checkpoint, as_many_pages_as_allowed) {
         } else {
             cr_assert_eq(st.checkpoint_count, 400, "a block each");
         }
-        struct store_view *v;
-        cr_assert_eq(store_view_open(&v, s, h.count - 1), ERR_OK);
-        history_digests(v, digests[run]);
-        store_view_close(v);
-        history_close(&h);
-        store_close(s);
-        fixture_store_teardown();
-        fixture_store_setup();
+        close_digested(s, &h, digests[run]);
         if (run > 0)
             cr_assert_eq(history_compare(digests[0], digests[run], "pages"), 0);
     }
