@@ -10,10 +10,12 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 /* ioprio_set(2) has no header of its own. */
 enum { IO_WHO_THREAD = 1, IO_CLASS_IDLE = 3, IO_CLASS_SHIFT = 13, NICE = 10 };
+enum { NOTHING_DURABLE_NS = 2000000 };
 
 struct checkpointer {
     struct ledger *ledger;
@@ -29,6 +31,7 @@ struct checkpointer {
 static bool checkpoint_once(struct checkpointer *c) {
     struct err_ctx ec;
     size_t rows = store_dirty_rows(c->ledger->store);
+    uint64_t before = store_applied(c->ledger->store).block;
     uint64_t begun = clock_monotonic_ns(clock_posix());
     uint64_t limit = UINT64_MAX;
     (void)store_piece(c->ledger->store, &limit);
@@ -36,6 +39,11 @@ static bool checkpoint_once(struct checkpointer *c) {
     if (e != ERR_OK) {
         c->failed(c->ctx, e, &ec);
         return false;
+    }
+    if (store_applied(c->ledger->store).block == before) {
+        /* What is due waits for the log's sync. */
+        (void)nanosleep(&(struct timespec){.tv_nsec = NOTHING_DURABLE_NS}, NULL);
+        return true;
     }
     node_observe_since(&node_checkpoint_us, begun, clock_monotonic_ns(clock_posix()));
     log_info("checkpoint", "done", log_u64("rows", rows),
@@ -113,14 +121,16 @@ checkpointer_start(struct ledger *l,
     return c;
 }
 
-void checkpointer_after_block(struct checkpointer *c, uint64_t exec_ns) {
+void checkpointer_after_block(struct checkpointer *c, uint64_t exec_ns,
+                              const atomic_bool *given_up) {
     pthread_mutex_lock(&c->lock);
     c->replay_ns += exec_ns;
     if (is_due(c)) {
         c->due = true;
         pthread_cond_signal(&c->wake);
     }
-    while (ledger_rows_full(c->ledger) && !c->stopping && !c->broken) {
+    /* Each round of the thread ends with `done`, whether it could move anything or not. */
+    while (ledger_rows_full(c->ledger) && !c->stopping && !c->broken && !atomic_load(given_up)) {
         c->due = true;
         pthread_cond_signal(&c->wake);
         pthread_cond_wait(&c->done, &c->lock);

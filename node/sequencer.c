@@ -189,7 +189,7 @@ static void make_block(struct sequencer *s) {
         sequencer_fail(s, e, &ec);
     arena_reset(&l->arena);
     if (e == ERR_OK)
-        checkpointer_after_block(s->checkpointer, cpu_ns() - cpu - s->intake_cpu_ns);
+        checkpointer_after_block(s->checkpointer, cpu_ns() - cpu - s->intake_cpu_ns, &s->failed);
 }
 
 static void write_seal(struct sequencer *s) {

@@ -45,7 +45,7 @@ static enum err finish(struct sequencer *s, uint64_t begun_ns, struct err_ctx *e
     TRY(sequencer_finish_block(s, ec));
     s->last_block_ns = clock_monotonic_ns(s->o.clock);
     rebase_block(s);
-    checkpointer_after_block(s->checkpointer, s->last_block_ns - begun_ns);
+    checkpointer_after_block(s->checkpointer, s->last_block_ns - begun_ns, &s->failed);
     return ERR_OK;
 }
 

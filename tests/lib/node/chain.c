@@ -8,10 +8,11 @@
 #define GWEI UINT64_C(1000000000)
 
 static enum err open_ledger(struct node_chain *c, struct err_ctx *ec) {
-    struct ledger_options o = {.disk = disk_posix(),
+    struct ledger_options o = {.disk = c->disk != NULL ? c->disk : disk_posix(),
                                .dir = c->dir,
                                .genesis = &c->genesis,
                                .cache_bytes = 64 << 20,
+                               .checkpoint_rows = c->checkpoint_rows,
                                .log_segment_bytes = c->segment_bytes};
     return ledger_open(&c->ledger, &o, ec);
 }

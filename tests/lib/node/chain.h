@@ -10,6 +10,8 @@ struct node_chain {
     char dir[64];
     struct genesis genesis;
     uint32_t segment_bytes; /* of new segments; 0: the default */
+    size_t checkpoint_rows; /* of the next open; 0: the default */
+    struct disk *disk;      /* of the next open; NULL: the real one */
     struct ledger ledger;
     uint8_t keys[GENESIS_DEV_ACCOUNTS][32];
     addr20 addrs[GENESIS_DEV_ACCOUNTS];

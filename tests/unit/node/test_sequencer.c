@@ -3,10 +3,12 @@
  * order and nonces hold, and a stop leaves nothing behind that was acknowledged. Covers:
  * sequencer.c intake.c submit.c durable.c checkpoint.c */
 #include "index/index.h"
+#include "node/datadir.h"
 #include "node/sequencer.h"
 #include "tests/lib/node/chain.h"
 
 #include <criterion/criterion.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -24,11 +26,12 @@ struct fixture {
     bool early[ANSWERS_MAX]; /* answered as durable before readers could see it */
     size_t count;
     uint64_t tx_fee_cap_milli; /* of the next start */
+    bool may_fail;
 };
 
 static void on_failed(void *ctx) {
-    (void)ctx;
-    cr_assert_fail("the sequencer failed");
+    const struct fixture *f = ctx;
+    cr_assert(f->may_fail, "the sequencer failed");
 }
 
 static void start(struct fixture *f) {
@@ -38,7 +41,8 @@ static void start(struct fixture *f) {
         .pool = &f->pool,
         .clock = clock_posix(),
         .policy = {.block_gap_ms = 1, .tx_fee_cap_milli = f->tx_fee_cap_milli},
-        .failed = on_failed};
+        .failed = on_failed,
+        .failed_ctx = f};
     cr_assert_eq(sequencer_start(&f->sequencer, &o, &ec), ERR_OK, "%s", ec.text);
     sequencer_commands(f->sequencer, &f->commands);
 }
@@ -336,5 +340,63 @@ Test(sequencer, after_the_stop_nothing_is_taken, .timeout = 60) {
     submit(f, node_chain_transfer(&f->chain, 0, 1, 0, 10), 0, 0);
     expect_refused(f, 0, "the node is shutting down");
     sequencer_free(f->sequencer);
+    fixture_free(f);
+}
+
+/* --- a disk whose log cannot be synced ------------------------------------------------------ */
+static struct {
+    struct disk disk;
+    struct disk_file *logs[16]; /* files of the log that were opened so far */
+    atomic_size_t log_count;
+    atomic_bool stuck; /* syncs of the log wait, and then fail */
+    atomic_bool failing;
+} bad;
+
+static enum err bad_open(struct disk *d, struct disk_file **out, const char *path, bool create,
+                         struct err_ctx *ec) {
+    (void)d;
+    TRY(disk_posix()->open(disk_posix(), out, path, create, ec));
+    if (strstr(path, "/" DATADIR_LOG_PREFIX "-") != NULL) {
+        size_t at = atomic_load(&bad.log_count);
+        cr_assert_lt(at, ARRAY_LEN(bad.logs));
+        bad.logs[at] = *out;
+        atomic_store(&bad.log_count, at + 1);
+    }
+    return ERR_OK;
+}
+
+static enum err bad_sync(struct disk *d, struct disk_file *f) {
+    (void)d;
+    bool is_log = false;
+    for (size_t i = 0; i < atomic_load(&bad.log_count); i++)
+        is_log = is_log || bad.logs[i] == f;
+    while (is_log && atomic_load(&bad.stuck) && !atomic_load(&bad.failing))
+        sched_yield();
+    return is_log && atomic_load(&bad.failing) ? ERR_IO : disk_posix()->sync(disk_posix(), f);
+}
+
+/* With more rows in memory than may be, none of which can become durable any more, the sequencer
+ * does not wait for the checkpoint that would move them. */
+Test(sequencer, a_failed_sync_ends_the_wait_for_the_checkpoint, .timeout = 60) {
+    struct fixture *f = fixture_new();
+    struct err_ctx ec = {.text = ""};
+    stop(f);
+    bad.disk = *disk_posix();
+    bad.disk.open = bad_open;
+    bad.disk.sync = bad_sync;
+    f->chain.disk = &bad.disk;
+    f->chain.checkpoint_rows = 1;
+    cr_assert_eq(node_chain_reopen(&f->chain, &ec), ERR_OK, "%s", ec.text);
+    f->may_fail = true;
+    start(f);
+    atomic_store(&bad.stuck, true);
+    submit(f, node_chain_transfer(&f->chain, 0, 1, 0, 10), 0, 0);
+    while (store_head(f->chain.ledger.store) == 0)
+        sched_yield();
+    cr_expect(ledger_rows_full(&f->chain.ledger));
+    atomic_store(&bad.failing, true);
+    cr_expect_not(sequencer_stop(f->sequencer));
+    sequencer_free(f->sequencer);
+    cr_expect_not(f->has_answer[0]);
     fixture_free(f);
 }
