@@ -8,10 +8,13 @@
 
 #include <criterion/criterion.h>
 
+enum { CHANGES_MAX = 400 };
+
 /* Changes the balance of accounts[i]. */
 static void change(struct proof_set *p, const size_t *idx, size_t n) {
-    static struct world_account_change c[64];
+    static struct world_account_change c[CHANGES_MAX];
     hash32 root, want;
+    cr_assert_leq(n, (size_t)CHANGES_MAX);
     for (size_t i = 0; i < n; i++) {
         c[i] = (struct world_account_change){
             .addr_hash = p->accounts[idx[i]].key, .existed = true, .exists = true};
@@ -52,11 +55,11 @@ Test(trie_page, memory_stays) {
     struct proof_set p;
     proof_set_init(&p, 20000, 10, SIZE_MAX, rng_seed(7));
     state_trie_reset(p.trie);
-    size_t all = 0, idx[400], half = 0;
+    size_t all = 0, idx[CHANGES_MAX], half = 0;
     for (size_t round = 0; round < 200; round++) {
-        for (size_t i = 0; i < 400; i++)
+        for (size_t i = 0; i < CHANGES_MAX; i++)
             idx[i] = i * 49 + round * 97 % 49;
-        change(&p, idx, 400);
+        change(&p, idx, CHANGES_MAX);
         if (round == 0)
             p.trie->budget_bytes = all = state_trie_bytes(p.trie);
         state_trie_trim(p.trie);
