@@ -461,15 +461,24 @@ enum err ledger_rewind(struct ledger *l, uint64_t to_block, uint64_t epoch, uint
     return ERR_OK;
 }
 
+/* That many quarters of the rows, or of their memory, at which blocks wait. */
+static bool rows_fill(struct ledger *l, size_t quarters) {
+    size_t full = LEDGER_ROWS_FACTOR * l->checkpoint_rows;
+    return store_dirty_rows(l->store) >= full * quarters / 4 ||
+           store_delta_bytes(l->store) >= l->memory.most[MEMORY_ROWS] / 4 * quarters;
+}
+
 bool ledger_checkpoint_due(struct ledger *l) {
     uint64_t block;
-    return store_piece(l->store, &block) || store_dirty_rows(l->store) >= l->checkpoint_rows ||
-           store_delta_bytes(l->store) >= l->memory.most[MEMORY_ROWS] / 2;
+    return store_piece(l->store, &block) || rows_fill(l, 4 / LEDGER_ROWS_FACTOR);
+}
+
+bool ledger_rows_press(struct ledger *l) {
+    return rows_fill(l, 3);
 }
 
 bool ledger_rows_full(struct ledger *l) {
-    return store_dirty_rows(l->store) >= LEDGER_ROWS_FACTOR * l->checkpoint_rows ||
-           store_delta_bytes(l->store) >= l->memory.most[MEMORY_ROWS];
+    return rows_fill(l, 4);
 }
 
 enum err ledger_checkpoint(struct ledger *l, uint64_t limit, struct err_ctx *ec) {

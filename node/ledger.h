@@ -120,9 +120,10 @@ void ledger_set_final(struct ledger *l, uint64_t block);
  * checkpoint runs. */
 uint64_t ledger_log_floor(struct store *s);
 
-/* Rows wait in memory, and a checkpoint should begin to move them; so many that no block may come
- * before it has. Any thread. */
+/* Rows wait in memory, and a checkpoint should begin to move them; so many that it should not let
+ * others go first; so many that no block may come before it has. Any thread. */
 bool ledger_checkpoint_due(struct ledger *l);
+bool ledger_rows_press(struct ledger *l);
 bool ledger_rows_full(struct ledger *l);
 /* Syncs the receipts, then checkpoints the store, whose rows point to them: what is durable up to
  * `limit`, a block. Any thread but one at a time. */

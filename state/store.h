@@ -169,6 +169,9 @@ enum err store_checkpoint(struct store *s, struct err_ctx *ec) MUST_USE;
 /* The same, but not above `block_num`: for a caller that has made something else durable up to
  * there (receipts), while the durable block moves on. STORE_NO_BLOCK does nothing. */
 enum err store_checkpoint_to(struct store *s, uint64_t block_num, struct err_ctx *ec) MUST_USE;
+/* From now on a checkpoint calls `rest` on its thread every few rows, which may sleep but not use
+ * the store's checkpoint, prune or drop. NULL: it never does. Not while a checkpoint runs. */
+void store_set_rest(struct store *s, void (*rest)(void *ctx), void *ctx);
 struct store_stats {
     uint64_t lmdb_bytes_used;   /* of the file, free pages included */
     uint64_t lmdb_bytes_live;   /* of the tables' pages, free ones left out */

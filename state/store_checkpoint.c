@@ -18,6 +18,7 @@
 enum {
     ROW_HEAD_BYTES = 10,    /* LMDB's, its place in the page included */
     HALF_PAGE_BYTES = 2048, /* what a page holds at least when LMDB has split it */
+    REST_ROWS = 16,         /* after as many `rest` is called */
     FIT_MARGIN = 4,         /* a fourth of the pages is left free when blocks are chosen */
 };
 
@@ -127,6 +128,12 @@ static bytes next_key(struct move *m, const struct delta_version **out) {
     return key;
 }
 
+static void row_done(struct move *m) {
+    m->rows++;
+    if (m->store->rest != NULL && m->rows % REST_ROWS == 0)
+        m->store->rest(m->store->rest_ctx);
+}
+
 static int move_rows(struct move *m, const struct store_set *set) {
     for (size_t i = 0; i < set->count; i++) {
         uint64_t first = delta_first_tick(set->deltas[i]);
@@ -159,7 +166,7 @@ static int move_rows(struct move *m, const struct store_set *set) {
             backlog_key_of(&h, table, key);
             buf_append(&m->changed, &h, sizeof h);
         }
-        m->rows++;
+        row_done(m);
     }
 }
 
@@ -245,7 +252,7 @@ static int put_history(struct move *m, const struct backlog_run *run, size_t *at
             return rc;
         room = pages_count(&m->pages, ROW_HEAD_BYTES + backlog_key_bytes(key).len,
                            *at > 0 && backlog_same_row(key, key - 1));
-        m->rows++;
+        row_done(m);
     }
     return 0;
 }
@@ -416,6 +423,13 @@ enum err store_checkpoint(struct store *s, struct err_ctx *ec) {
 
 enum err store_checkpoint_to(struct store *s, uint64_t block_num, struct err_ctx *ec) {
     return checkpoint_locked(s, tick_of_block(block_num), ec);
+}
+
+void store_set_rest(struct store *s, void (*rest)(void *ctx), void *ctx) {
+    pthread_mutex_lock(&s->lmdb_lock);
+    s->rest = rest;
+    s->rest_ctx = ctx;
+    pthread_mutex_unlock(&s->lmdb_lock);
 }
 
 enum err store_stat(struct store *s, struct store_stats *out) {

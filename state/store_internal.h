@@ -79,6 +79,9 @@ struct store {
     uint64_t applied_rows; /* that deltas ever got up to the end of that block */
     uint64_t checkpoint_count, checkpoint_rows, checkpoint_bytes, checkpoint_pages;
 
+    void (*rest)(void *ctx); /* between rows of a checkpoint; may be NULL; lmdb_lock's */
+    void *rest_ctx;
+
     uint64_t pages_max;        /* of a checkpoint's transaction; 0: any number */
     _Atomic uint64_t rows_fit; /* rows of deltas that these are expected to be enough for */
 

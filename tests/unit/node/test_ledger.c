@@ -165,6 +165,33 @@ Test(ledger, waiting_transactions_survive_a_checkpoint) {
     node_chain_clear(&c);
 }
 
+/* Goal: waiting rows make a checkpoint due, then press, then are full, at a half, three quarters
+ * and the whole of what may wait; a checkpoint ends that. */
+Test(ledger, rows_fill_up) {
+    struct node_chain c;
+    struct err_ctx ec = {.text = ""};
+    uint64_t nonce = 0;
+    size_t due = 0, press = 0, rows;
+    node_chain_init(&c);
+    c.ledger.checkpoint_rows = 400;
+    while (!ledger_rows_full(&c.ledger)) {
+        add_blocks(&c, 1, &nonce);
+        rows = store_dirty_rows(c.ledger.store);
+        cr_assert(rows < 2000);
+        cr_assert_eq(ledger_checkpoint_due(&c.ledger), rows >= 400, "%zu", rows);
+        cr_assert_eq(ledger_rows_press(&c.ledger), rows >= 600, "%zu", rows);
+        cr_assert_eq(ledger_rows_full(&c.ledger), rows >= 800, "%zu", rows);
+        due += rows >= 400 && rows < 600;
+        press += rows >= 600 && rows < 800;
+    }
+    cr_assert(due > 0 && press > 0, "blocks have too many rows to see it");
+    cr_assert_eq(ledger_checkpoint(&c.ledger, UINT64_MAX, &ec), ERR_OK);
+    cr_assert_not(ledger_checkpoint_due(&c.ledger));
+    cr_assert_not(ledger_rows_press(&c.ledger));
+    cr_assert_not(ledger_rows_full(&c.ledger));
+    node_chain_clear(&c);
+}
+
 static void append_rewind(struct node_chain *c, uint64_t to_block) {
     struct err_ctx ec = {.text = ""};
     struct record_rewind w = {

@@ -228,3 +228,33 @@ Test(store_checkpoint, pieces_of_one_transaction) {
     cr_assert_not(store_piece(any, &end));
     store_close(any);
 }
+
+static void count_rest(void *ctx) {
+    ++*(uint64_t *)ctx;
+}
+
+/* Goal: `rest` is called in every checkpoint that moves rows, as often as they are many, until it
+ * is taken away. */
+Test(store_checkpoint, rests_between_rows) {
+    struct store *s = open_with_pages(0);
+    struct history h;
+    struct store_stats st;
+    uint64_t rests = 0;
+    history_open(&h, s, 1 << 16, false);
+    for (uint64_t b = 0; b < 100; b++)
+        history_apply(&h, b, NULL);
+    store_set_durable(s, 99);
+    store_set_rest(s, count_rest, &rests);
+    cr_assert_eq(store_checkpoint_to(s, 49, NULL), ERR_OK);
+    cr_assert_eq(store_stat(s, &st), ERR_OK);
+    cr_assert(rests >= st.checkpoint_rows / 16 && rests <= st.checkpoint_rows,
+              "%llu rests of %llu rows", (unsigned long long)rests,
+              (unsigned long long)st.checkpoint_rows);
+    cr_assert(rests > 10);
+    store_set_rest(s, NULL, NULL);
+    uint64_t before = rests;
+    cr_assert_eq(store_checkpoint(s, NULL), ERR_OK);
+    cr_assert_eq(rests, before);
+    history_close(&h);
+    store_close(s);
+}
