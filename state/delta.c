@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "state/delta.h"
 
-#include "base/arena.h"
 #include "base/check.h"
+#include "state/delta_mem.h"
 
 #include <stdlib.h>
 
-enum { INDEX_FIRST_SLOTS = 1 << 10, CHUNK_BYTES = 1 << 18 };
+enum { INDEX_FIRST_SLOTS = 1 << 10, PREFIX_BYTES = 16 };
 
 /* Slots hold a node's address with 16 bits of its hash above it, so that most misses touch no node.
  */
@@ -30,7 +30,7 @@ struct touched {
 struct delta {
     _Atomic uint64_t refs;
     uint64_t seed, random;
-    struct arena arena;
+    struct dmem mem;
     struct delta_node *head; /* full height, no key */
     _Atomic int levels;
     _Atomic(struct delta_index *) index;
@@ -76,8 +76,7 @@ static struct delta_index *index_new(struct delta *d, size_t slots, struct delta
 
 static void count_bytes(struct delta *d) {
     size_t lists = d->index_bytes + d->touched_cap * sizeof *d->touched;
-    atomic_store_explicit(&d->bytes, sizeof *d + d->arena.total_bytes + lists,
-                          memory_order_relaxed);
+    atomic_store_explicit(&d->bytes, sizeof *d + d->mem.bytes + lists, memory_order_relaxed);
 }
 
 struct delta *delta_new(uint64_t seed) {
@@ -86,8 +85,8 @@ struct delta *delta_new(uint64_t seed) {
     atomic_init(&d->refs, 1);
     d->seed = seed;
     d->random = seed | 1;
-    arena_init(&d->arena, CHUNK_BYTES, DELTA_MAX_BYTES);
-    d->head = arena_zalloc(&d->arena, sizeof *d->head + DELTA_LEVELS * sizeof d->head->next[0]);
+    size_t head = sizeof *d->head + DELTA_LEVELS * sizeof d->head->next[0];
+    d->head = memset(dmem_take(&d->mem, head, DMEM_LINE), 0, head);
     d->head->height = DELTA_LEVELS;
     atomic_init(&d->levels, 1);
     atomic_init(&d->index, index_new(d, INDEX_FIRST_SLOTS, NULL));
@@ -111,7 +110,7 @@ void delta_unref(struct delta *d) {
         free(x);
         x = smaller;
     }
-    arena_clear(&d->arena);
+    dmem_clear(&d->mem);
     free(d->touched);
     free(d);
 }
@@ -136,28 +135,29 @@ static struct delta_node *slot_node(uint64_t slot) {
     return (struct delta_node *)(slot & 0xffffffffffffULL);
 }
 
-static void index_insert(struct delta_index *x, uint64_t hash, const struct delta_node *n) {
-    CHECK(((uint64_t)n >> 48) == 0);
+/* `slot` is what `hash` and its node make. */
+static void index_insert(struct delta_index *x, uint32_t hash, uint64_t slot) {
     size_t i = hash & x->mask;
     while (atomic_load_explicit(&x->slots[i], memory_order_relaxed) != 0)
         i = (i + 1) & x->mask;
-    atomic_store_explicit(&x->slots[i], (uint64_t)n | hash >> 48 << 48, memory_order_release);
+    atomic_store_explicit(&x->slots[i], slot, memory_order_release);
 }
 
-static void index_add(struct delta *d, uint64_t hash, const struct delta_node *n) {
+static void index_add(struct delta *d, uint64_t hash, struct delta_node *n) {
     struct delta_index *x = atomic_load_explicit(&d->index, memory_order_relaxed);
     if (d->indexed * 2 > x->mask) {
         struct delta_index *big = index_new(d, (x->mask + 1) * 4, x);
+        CHECK(big->mask <= UINT32_MAX); /* nodes keep as much of their hashes */
         for (size_t i = 0; i <= x->mask; i++) {
-            const struct delta_node *old =
-                slot_node(atomic_load_explicit(&x->slots[i], memory_order_relaxed));
-            if (old != NULL)
-                index_insert(big, hash_key(d, delta_key(old)), old);
+            uint64_t slot = atomic_load_explicit(&x->slots[i], memory_order_relaxed);
+            if (slot != 0)
+                index_insert(big, slot_node(slot)->hash, slot);
         }
         atomic_store_explicit(&d->index, big, memory_order_release);
         x = big;
     }
-    index_insert(x, hash, n);
+    CHECK(((uint64_t)n >> 48) == 0);
+    index_insert(x, (uint32_t)hash, (uint64_t)n | hash >> 48 << 48);
     d->indexed++;
 }
 
@@ -181,68 +181,89 @@ static struct delta_node *next_at(const struct delta_node *n, int level) {
     return atomic_load_explicit(&n->next[level], memory_order_acquire);
 }
 
-static uint64_t key_prefix(bytes key) {
-    if (key.len >= 8)
-        return be64_load(key.ptr);
-    uint8_t b[8] = {0};
-    if (key.len > 0)
-        memcpy(b, key.ptr, key.len);
-    return be64_load(b);
+/* A key that is searched for, with the prefix that nodes have. */
+struct sought {
+    bytes key;
+    uint64_t prefix[2];
+};
+
+static struct sought sought(bytes key) {
+    uint8_t b[PREFIX_BYTES] = {0};
+    const uint8_t *p = key.ptr;
+    if (key.len < PREFIX_BYTES) {
+        if (key.len > 0)
+            memcpy(b, key.ptr, key.len);
+        p = b;
+    }
+    return (struct sought){key, {be64_load(p), be64_load(p + 8)}};
 }
 
-/* Whether the node's key is below `key`, whose prefix is given. */
-static bool below(const struct delta_node *n, bytes key, uint64_t prefix) {
-    return n->prefix != prefix ? n->prefix < prefix : bytes_cmp(delta_key(n), key) < 0;
+/* Whether the node's key is below the one sought. */
+static bool below(const struct delta_node *n, const struct sought *k) {
+    if (n->prefix[0] != k->prefix[0])
+        return n->prefix[0] < k->prefix[0];
+    if (n->prefix[1] != k->prefix[1])
+        return n->prefix[1] < k->prefix[1];
+    return bytes_cmp(delta_key(n), k->key) < 0;
+}
+
+static bool is_key(const struct delta_node *n, const struct sought *k) {
+    return n->prefix[0] == k->prefix[0] && n->prefix[1] == k->prefix[1] &&
+           bytes_cmp(delta_key(n), k->key) == 0;
+}
+
+/* Last node at the level with a key below the one sought, from `n` on, which is such a node or the
+ * head. */
+static struct delta_node *last_below(const struct delta_node *n, int level,
+                                     const struct sought *k) {
+    for (struct delta_node *m = next_at(n, level); m != NULL && below(m, k); m = next_at(n, level))
+        n = m;
+    return (struct delta_node *)n;
 }
 
 /* Last node with key < `key`; the head if none. */
-static const struct delta_node *search(const struct delta *d, bytes key) {
+static const struct delta_node *search(const struct delta *d, const struct sought *k) {
     const struct delta_node *n = d->head;
-    uint64_t prefix = key_prefix(key);
     for (int l = atomic_load_explicit(&d->levels, memory_order_acquire) - 1; l >= 0; l--)
-        for (const struct delta_node *m = next_at(n, l); m != NULL && below(m, key, prefix);
-             m = next_at(n, l))
-            n = m;
+        n = last_below(n, l, k);
     return n;
 }
 
 const struct delta_node *delta_seek(const struct delta *d, bytes key) {
-    return next_at(search(d, key), 0);
+    struct sought k = sought(key);
+    return next_at(search(d, &k), 0);
 }
 
 const struct delta_node *delta_seek_lt(const struct delta *d, bytes key) {
-    const struct delta_node *n = search(d, key);
+    struct sought k = sought(key);
+    const struct delta_node *n = search(d, &k);
     return n == d->head ? NULL : n;
 }
 
 const struct delta_node *delta_find(const struct delta *d, bytes key, bool indexed) {
     if (indexed)
         return index_find(d, hash_key(d, key), key);
-    const struct delta_node *n = delta_seek(d, key);
-    return n != NULL && bytes_cmp(delta_key(n), key) == 0 ? n : NULL;
+    struct sought k = sought(key);
+    const struct delta_node *n = next_at(search(d, &k), 0);
+    return n != NULL && is_key(n, &k) ? n : NULL;
 }
 
-/* Brings the finger to `key`: climbs while the key is outside of what the finger spans at a level,
- * then searches down. */
-static void finger_move(struct delta *d, struct finger *f, bytes key) {
+/* Brings the finger to the key: climbs while the key is outside of what the finger spans at a
+ * level, then searches down. */
+static void finger_move(struct delta *d, struct finger *f, const struct sought *k) {
     int levels = atomic_load_explicit(&d->levels, memory_order_relaxed);
-    uint64_t prefix = key_prefix(key);
     int l = 0;
     for (; l < levels; l++) {
         const struct delta_node *p = f->prev[l];
-        if (p != d->head && !below(p, key, prefix))
+        if (p != d->head && !below(p, k))
             continue;
         const struct delta_node *m = next_at(p, l);
-        if (m == NULL || !below(m, key, prefix))
+        if (m == NULL || !below(m, k))
             break;
     }
     struct delta_node *n = l == levels ? d->head : f->prev[l];
-    for (l--; l >= 0; l--) {
-        for (struct delta_node *m = next_at(n, l); m != NULL && below(m, key, prefix);
-             m = next_at(n, l))
-            n = m;
-        f->prev[l] = n;
-    }
+    for (l--; l >= 0; l--)
+        f->prev[l] = n = last_below(n, l, k);
 }
 
 static int random_height(struct delta *d) {
@@ -255,24 +276,32 @@ static int random_height(struct delta *d) {
     return h;
 }
 
-static struct delta_node *node_insert(struct delta *d, bytes key) {
-    struct finger *f = &d->fingers[key.ptr[0] % DELTA_FINGERS];
-    uint64_t prefix = key_prefix(key);
-    finger_move(d, f, key);
+/* A version's bytes with those that keep what is behind it aligned. */
+static size_t version_bytes(size_t value_len) {
+    size_t align = _Alignof(struct delta_version);
+    return (sizeof(struct delta_version) + value_len + align - 1) / align * align;
+}
+
+/* A node with room for its first version behind the key: most keys never get another. It begins a
+ * line of the cache, of which a search reads no more on its way. Where the finger is. */
+static struct delta_node *node_insert(struct delta *d, struct finger *f, const struct sought *k,
+                                      size_t value_len, struct delta_version **out) {
     int height = random_height(d);
-    struct delta_node *n =
-        arena_alloc(&d->arena, sizeof *n + (size_t)height * sizeof n->next[0] + key.len);
+    size_t align = _Alignof(struct delta_version),
+           at = sizeof(struct delta_node) + (size_t)height * sizeof f->prev[0] + k->key.len;
+    at = (at + align - 1) / align * align;
+    struct delta_node *n = dmem_take(&d->mem, at + version_bytes(value_len), DMEM_LINE);
+    *out = (struct delta_version *)(void *)((uint8_t *)n + at);
     atomic_init(&n->newest, NULL);
-    n->prefix = prefix;
-    n->key_len = (uint16_t)key.len;
+    n->prefix[0] = k->prefix[0];
+    n->prefix[1] = k->prefix[1];
+    n->hash = 0;
+    n->key_len = (uint16_t)k->key.len;
     n->height = (uint8_t)height;
-    memcpy(&n->next[height], key.ptr, key.len);
+    memcpy(&n->next[height], k->key.ptr, k->key.len);
     for (int l = 0; l < height; l++) {
         /* At upper levels other fingers may have put nodes in between since. */
-        struct delta_node *p = f->prev[l];
-        for (struct delta_node *m = next_at(p, l); m != NULL && below(m, key, prefix);
-             m = next_at(p, l))
-            p = m;
+        struct delta_node *p = last_below(f->prev[l], l, k);
         atomic_init(&n->next[l], next_at(p, l));
         atomic_store_explicit(&p->next[l], n, memory_order_release);
         f->prev[l] = n;
@@ -294,12 +323,11 @@ static void touch(struct delta *d, struct delta_node *n, uint64_t tick) {
     d->touched[d->touched_count++] = (struct touched){tick, n};
 }
 
-static void add_version(struct delta *d, struct delta_node *n, uint64_t tick, bool absent,
-                        bytes value) {
-    CHECK(value.len < UINT32_MAX);
+/* `v` is memory for it. */
+static void add_version(struct delta *d, struct delta_node *n, struct delta_version *v,
+                        uint64_t tick, bool absent, bytes value) {
     CHECK(tick >= delta_last_tick(d));
     const struct delta_version *newest = atomic_load_explicit(&n->newest, memory_order_relaxed);
-    struct delta_version *v = arena_alloc(&d->arena, sizeof *v + value.len);
     v->tick = tick;
     v->older = newest;
     if (newest != NULL && newest->tick == tick)
@@ -317,19 +345,43 @@ static void add_version(struct delta *d, struct delta_node *n, uint64_t tick, bo
     count_bytes(d);
 }
 
+static struct finger *finger_of(struct delta *d, bytes key) {
+    return &d->fingers[key.ptr[0] % DELTA_FINGERS];
+}
+
 struct delta_spot delta_spot(const struct delta *d, bytes key) {
     uint64_t hash = hash_key(d, key);
     return (struct delta_spot){hash, (struct delta_node *)index_find(d, hash, key)};
 }
 
+/* Room for a version of a node, which is made if it is NULL, where the finger is or its key would
+ * be. */
+static struct delta_version *version_new(struct delta *d, struct delta_node **n, struct finger *f,
+                                         const struct sought *k, size_t value_len) {
+    struct delta_version *v;
+    CHECK(value_len < UINT32_MAX);
+    CHECK(d->mem.bytes < DELTA_MAX_BYTES);
+    if (*n == NULL)
+        *n = node_insert(d, f, k, value_len, &v);
+    else
+        v = dmem_take(&d->mem, version_bytes(value_len), _Alignof(struct delta_version));
+    return v;
+}
+
 void delta_put_at(struct delta *d, struct delta_spot at, bytes key, uint64_t tick, bool absent,
                   bytes value) {
     CHECK(key.len > 0 && key.len <= DELTA_KEY_MAX);
-    if (at.node == NULL) {
-        at.node = node_insert(d, key);
+    struct finger *f = finger_of(d, key);
+    struct sought k = sought(key);
+    bool is_new = at.node == NULL;
+    if (is_new)
+        finger_move(d, f, &k);
+    struct delta_version *v = version_new(d, &at.node, f, &k, value.len);
+    if (is_new) {
+        at.node->hash = (uint32_t)at.hash;
         index_add(d, at.hash, at.node);
     }
-    add_version(d, at.node, tick, absent, value);
+    add_version(d, at.node, v, tick, absent, value);
 }
 
 void delta_put(struct delta *d, bytes key, bool indexed, uint64_t tick, bool absent, bytes value) {
@@ -338,12 +390,14 @@ void delta_put(struct delta *d, bytes key, bool indexed, uint64_t tick, bool abs
         delta_put_at(d, delta_spot(d, key), key, tick, absent, value);
         return;
     }
-    struct finger *f = &d->fingers[key.ptr[0] % DELTA_FINGERS];
-    finger_move(d, f, key);
+    struct finger *f = finger_of(d, key);
+    struct sought k = sought(key);
+    finger_move(d, f, &k);
     struct delta_node *n = next_at(f->prev[0], 0);
-    if (n == NULL || bytes_cmp(delta_key(n), key) != 0)
-        n = node_insert(d, key);
-    add_version(d, n, tick, absent, value);
+    if (n != NULL && !is_key(n, &k))
+        n = NULL;
+    struct delta_version *v = version_new(d, &n, f, &k, value.len);
+    add_version(d, n, v, tick, absent, value);
 }
 
 void delta_rewrite(const struct delta_version *v, bool absent, bytes value) {

@@ -34,12 +34,14 @@ struct delta_version {
 
 struct delta_node {
     _Atomic(const struct delta_version *) newest; /* NULL: none left after a cut */
-    uint64_t prefix; /* the key's first eight bytes as a number, zeros behind a shorter key: decides
-                        most comparisons */
+    uint64_t prefix[2]; /* the key's first sixteen bytes as numbers, zeros behind a shorter key:
+                           decide most comparisons, also of keys behind one store id or block */
+    uint32_t hash;      /* its lower bits, of an indexed key */
     uint16_t key_len;
     uint8_t height;
     _Atomic(struct delta_node *) next[]; /* `height` pointers, then the key */
 };
+_Static_assert(sizeof(struct delta_node) == 32, "with four pointers in one line of the cache");
 
 struct delta;
 

@@ -2,16 +2,15 @@
 #include "state/trie_mem.h"
 
 #include "base/check.h"
+#include "state/huge_page.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 enum {
     SMALL_SLAB_BYTES = 256 << 10,
     SMALL_SLABS = 8,
-    HUGE_PAGE_BYTES = 2 << 20,
 };
 
 struct tmem_slab {
@@ -20,23 +19,9 @@ struct tmem_slab {
     _Alignas(TMEM_STEP) uint8_t data[];
 };
 
-/* A huge page's worth, aligned to it: twice as much is reserved, and what is before and behind
- * given back. That the kernel has no huge pages is no error. */
-static struct tmem_slab *map_huge(void) {
-    size_t len = (size_t)2 * HUGE_PAGE_BYTES;
-    uint8_t *p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    CHECK(p != MAP_FAILED);
-    size_t before = -(uintptr_t)p % HUGE_PAGE_BYTES, behind = HUGE_PAGE_BYTES - before;
-    if (before > 0)
-        CHECK(munmap(p, before) == 0);
-    CHECK(munmap(p + before + HUGE_PAGE_BYTES, behind) == 0);
-    (void)madvise(p + before, HUGE_PAGE_BYTES, MADV_HUGEPAGE);
-    return (struct tmem_slab *)(void *)(p + before);
-}
-
 static void add_slab(struct tmem *m) {
     bool huge = m->small_slabs == SMALL_SLABS;
-    struct tmem_slab *s = huge ? map_huge() : aligned_alloc(TMEM_STEP, SMALL_SLAB_BYTES);
+    struct tmem_slab *s = huge ? huge_page_map() : aligned_alloc(TMEM_STEP, SMALL_SLAB_BYTES);
     CHECK(s != NULL);
     s->huge = huge;
     s->next = m->slabs;
@@ -52,7 +37,7 @@ void tmem_clear(struct tmem *m) {
         struct tmem_slab *s = m->slabs;
         m->slabs = s->next;
         if (s->huge)
-            CHECK(munmap(s, HUGE_PAGE_BYTES) == 0);
+            huge_page_unmap(s);
         else
             free(s);
     }

@@ -3,9 +3,8 @@
  * class, not returned before tmem_clear. Not thread-safe.
  *
  * The first 2 MiB come in small slabs, for the many short-lived tries of tests and for small
- * chains. All further slabs are 2 MiB, aligned, and asked for as huge pages: an update touches
- * nodes that lie anywhere in hundreds of megabytes, and with pages of 4 KiB each of them misses the
- * TLB. Slabs are filled from the front, so huge pages add at most one unfilled slab to the
+ * chains. All further slabs are huge pages: an update touches nodes that lie anywhere in hundreds
+ * of megabytes. Slabs are filled from the front, so huge pages add at most one unfilled slab to the
  * process's memory. */
 #ifndef STATE_TRIE_MEM_H
 #define STATE_TRIE_MEM_H

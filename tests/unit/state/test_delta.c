@@ -15,11 +15,16 @@ struct model {
 static bytes key_of(int i, uint8_t out[40]) {
     struct fixture_rng r = fixture_rng_of((uint64_t)i + 1);
     size_t len = 4 + fixture_rng_below(&r, 35);
-    fixture_rng_fill(&r, out, len);
+    fixture_rng_fill(&r, out, 40);
     out[0] = (uint8_t)(i % 3);  /* three tables */
     out[1] = (uint8_t)(i >> 4); /* shared prefixes */
     out[2] = (uint8_t)i;
     out[3] = (uint8_t)(i >> 8);
+    if (i % 2 != 0) { /* as keys behind one store id: they differ late */
+        memcpy(out + 20, out + 1, 3);
+        memset(out + 1, 7, 19);
+        len = 23 + len % 17;
+    }
     return bytes_of(out, len);
 }
 
@@ -179,4 +184,24 @@ Test(delta, readers_beside_writer, .timeout = 60) {
         cr_assert_null(result);
     }
     delta_unref(s.d);
+}
+
+/* Goal: keys that only their lengths tell apart, shorter and longer than what nodes have of them as
+ * numbers, stand in order. */
+Test(delta, keys_of_zeros) {
+    static const uint8_t zeros[40];
+    for (int round = 0; round < 2; round++) {
+        struct delta *d = delta_new(5);
+        for (size_t i = 0; i < sizeof zeros; i++) {
+            size_t len = 1 + (round == 0 ? i : (i * 27) % sizeof zeros);
+            delta_put(d, bytes_of(zeros, len), i % 2 == 0, 1, false, bytes_of(zeros, len));
+        }
+        check_order(d);
+        for (size_t len = 1; len <= sizeof zeros; len++) {
+            const struct delta_node *n = delta_find(d, bytes_of(zeros, len), false);
+            cr_assert_not_null(n);
+            cr_assert_eq(delta_at(n, 1)->len, len);
+        }
+        delta_unref(d);
+    }
 }
