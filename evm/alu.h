@@ -6,9 +6,11 @@
 
 #include "base/u256.h"
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(__clang__)
 /* gcc 12 turns the carry builtins into setc/movzx chains; four additions in a row are what is
- * wanted. */
+ * wanted. clang makes these by itself, and must not be given such assembly: clang 14 copies the end
+ * of a slot's body behind each of its branches, and there loses the operands that are both read and
+ * written. */
 static inline void alu_add(u256 *r, const u256 *a, const u256 *b) {
     uint64_t w0 = a->w[0], w1 = a->w[1], w2 = a->w[2], w3 = a->w[3];
     __asm__("addq %4, %0\n\tadcq %5, %1\n\tadcq %6, %2\n\tadcq %7, %3"
@@ -178,7 +180,7 @@ static inline void alu_sar(u256 *r, const u256 *count, const u256 *a) {
 /* (*rem * 2^64 + low) / d; *rem, below d, becomes the remainder. */
 static inline uint64_t alu_div_2by1(uint64_t *rem, uint64_t low, uint64_t d) {
     uint64_t digit;
-    __asm__("divq %4" : "=a"(digit), "=d"(*rem) : "0"(low), "1"(*rem), "rm"(d) : "cc");
+    __asm__("divq %4" : "=a"(digit), "=d"(*rem) : "a"(low), "d"(*rem), "rm"(d) : "cc");
     return digit;
 }
 /* Quotient of a by one limb, not zero: the processor's own 128-by-64 division, limb by limb from
