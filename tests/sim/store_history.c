@@ -43,7 +43,7 @@ struct run {
     struct history_block *old; /* blocks of the branch that was unwound last */
     size_t old_count, old_cap;
     bool again; /* the same contents as on that branch */
-    size_t unwinds, unwound, restarts, checkpoints, views_checked, full_checks;
+    size_t unwinds, unwound, restarts, checkpoints, transactions, views_checked, full_checks;
 };
 
 static struct store *open_store(const char *dir) {
@@ -54,7 +54,8 @@ static struct store *open_store(const char *dir) {
                               .map_bytes = 1ULL << 32,
                               .no_sync = true,
                               .allow_wipe = true,
-                              .history_rows = 500}; /* few enough that most of them go to LMDB */
+                              .checkpoint_pages = 200, /* a checkpoint takes several, */
+                              .history_rows = 500};    /* and most rows of history go to LMDB */
     if (store_open(&s, &o, &ec) != ERR_OK) {
         (void)fprintf(stderr, "%s\n", ec.text);
         abort();
@@ -173,10 +174,15 @@ static void step_unwind(struct run *r) {
 }
 
 static void step_checkpoint(struct run *r) {
+    struct store_stats before;
+    CHECK(store_stat(r->store, &before) == ERR_OK);
     struct err_ctx ec = {0};
     expect(store_checkpoint(r->store, &ec) == ERR_OK, ec.text, store_head(r->store));
     expect(store_applied(r->store).block == store_durable(r->store),
            "a checkpoint reaches the durable block", store_durable(r->store));
+    struct store_stats after;
+    CHECK(store_stat(r->store, &after) == ERR_OK);
+    r->transactions += after.checkpoint_count - before.checkpoint_count;
     r->checkpoints++;
 }
 
@@ -415,9 +421,11 @@ int main(void) {
         if (r.pins[i].view != NULL)
             unpin(&r.pins[i]);
     check_pruning(&r);
-    (void)printf("%zu unwinds of %zu blocks in all, %zu checkpoints, %zu restarts, %zu views "
-                 "checked, %zu in full\n",
-                 r.unwinds, r.unwound, r.checkpoints, r.restarts, r.views_checked, r.full_checks);
+    (void)printf("%zu unwinds of %zu blocks in all, %zu checkpoints in %zu parts, %zu restarts, "
+                 "%zu views checked, %zu in full\n",
+                 r.unwinds, r.unwound, r.checkpoints, r.transactions, r.restarts, r.views_checked,
+                 r.full_checks);
+    expect(r.transactions > 2 * r.checkpoints, "checkpoints come in parts", r.h.count - 1);
     history_close(&r.h);
     store_close(r.store);
     fixture_dir_remove(r.dir);
