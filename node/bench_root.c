@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Random updates of existing accounts, branches in RAM, on one core: of one million of them in
- * steps of ten, and how that grows from 10^5 to 10^6 and, with --long, 10^7. */
+ * steps of ten, and how that grows from 10^5 to 10^6 and, with --long, 10^7; and on all cores. */
 #include "node/bench.h"
 
 #include "base/check.h"
@@ -8,6 +8,7 @@
 #include "base/keccak.h"
 #include "node/bench_accounts.h"
 #include "node/bench_node.h"
+#include "node/threads.h"
 #include "state/trie.h"
 
 #include <stdarg.h>
@@ -213,6 +214,30 @@ static void by_size(struct bench_report *r, struct state_trie *const *tries,
     }
 }
 
+/* Hashing shared with threads on the other cores, beside one core alone. */
+static void by_cores(struct bench_report *r, struct state_trie *t, const struct flat *f,
+                     size_t updates) {
+    struct bench_series us = {0};
+    struct row_count rows;
+    char name[64];
+    bench_pin(BENCH_ALL_CORES);
+    size_t cores = thread_cores();
+    struct crew *crew = crew_start(cores < CREW_HANDS_MAX ? cores - 1 : CREW_HELPERS_MAX, "crew");
+    CHECK(crew != NULL);
+    for (size_t run = 0; run < r->runs; run++) {
+        double alone = median_root(t, f, updates, ROUNDS_FEW, &rows);
+        state_trie_share(t, crew);
+        bench_series_add(&us, median_root(t, f, updates, ROUNDS_FEW, &rows), alone);
+        state_trie_share(t, NULL);
+    }
+    crew_stop(crew);
+    snprintf(name, sizeof name, "%zu updates of 1M accounts, %zu cores", updates, cores);
+    bench_add_series(r,
+                     &(struct bench_row){
+                         .name = name, .unit = "us", .peer = "one core", .smaller_is_better = true},
+                     &us);
+}
+
 enum err bench_root(struct bench_report *r, struct err_ctx *ec) {
     struct state_trie *tries[ARRAY_LEN(sizes)] = {NULL};
     struct flat flats[ARRAY_LEN(sizes)];
@@ -231,6 +256,8 @@ enum err bench_root(struct bench_report *r, struct err_ctx *ec) {
         by_variant(r, tries[1], &flats[1], updates);
     by_size(r, tries, flats, n, 200);
     by_size(r, tries, flats, n, 2000);
+    for (size_t updates = 2000; updates <= 20000; updates *= 10)
+        by_cores(r, tries[1], &flats[1], updates);
     for (size_t i = 0; i < n; i++) {
         state_trie_free(tries[i]);
         buf_clear(&flats[i].body);

@@ -185,7 +185,7 @@ static enum err start_sequencer(struct run *r, struct err_ctx *ec) {
         .ledger = &r->ledger,
         .pool = &r->pool,
         .clock = clock_posix(),
-        .sender_threads = r->threads.senders,
+        .crew_threads = r->threads.crew,
         .policy = config_sequencer_policy(&r->config),
         .failed = on_failed,
         .failed_ctx = r,
@@ -305,9 +305,9 @@ static enum err start(struct run *r, struct err_ctx *ec) {
     log_info("node", "starting", log_str("version", callipter_client_version()),
              log_str("cpu", cpu_describe()));
     r->threads = thread_map_of(thread_cores(), (size_t)r->config.http_readers,
-                               (size_t)r->config.sender_threads);
+                               (size_t)r->config.crew_threads);
     log_info("node", "threads", log_u64("cores", r->threads.cores),
-             log_u64("readers", r->threads.readers), log_u64("senders", r->threads.senders));
+             log_u64("readers", r->threads.readers), log_u64("crew", r->threads.crew));
     node_metrics_register();
     metric_set(&node_headroom, HEADROOM_FULL); /* until it is measured */
     TRY(start_events(r, ec));

@@ -221,11 +221,11 @@ static void admit(struct sequencer *s, struct pool_tx *t) {
 size_t intake_run(struct sequencer *s) {
     struct pool_tx *txs[SENDERS_MAX];
     kv_queue_run(s);
-    size_t n = submit_take(s, txs, senders_batch(s->senders));
+    size_t n = submit_take(s, txs, senders_batch(s->crew));
     if (n == 0)
         return 0;
     uint64_t begun = clock_monotonic_ns(s->o.clock);
-    senders_recover(s->senders, txs, n);
+    senders_recover(s->crew, txs, n);
     uint64_t recovered = clock_monotonic_ns(s->o.clock);
     node_observe_since(&node_recover_us, begun, recovered);
     uint64_t now_ms = clock_realtime_ms(s->o.clock);

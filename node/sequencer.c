@@ -314,9 +314,10 @@ static enum err start(struct sequencer *s, struct err_ctx *ec) {
     s->preparer = preparer_start(s->o.ledger->log, s->o.ledger->receipts);
     if (s->preparer == NULL)
         FAIL(ec, ERR_NOMEM, "cannot start the segments' thread");
-    s->senders = senders_start(s->o.sender_threads);
-    if (s->senders == NULL)
-        FAIL(ec, ERR_NOMEM, "cannot start the threads that recover senders");
+    s->crew = crew_start(s->o.crew_threads, "crew");
+    if (s->crew == NULL)
+        FAIL(ec, ERR_NOMEM, "cannot start the threads that help the sequencer's");
+    state_trie_share(s->o.ledger->trie, s->crew);
     if (pthread_create(&s->durable_thread, NULL, durable_main, s) != 0)
         FAIL(ec, ERR_NOMEM, "cannot start the durable thread");
     s->has_durable_thread = true;
@@ -373,8 +374,9 @@ bool sequencer_stop(struct sequencer *s) {
     s->checkpointer = NULL;
     preparer_stop(s->preparer);
     s->preparer = NULL;
-    senders_stop(s->senders);
-    s->senders = NULL;
+    state_trie_share(s->o.ledger->trie, NULL);
+    crew_stop(s->crew);
+    s->crew = NULL;
     return !atomic_load(&s->failed);
 }
 

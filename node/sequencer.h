@@ -44,7 +44,7 @@ struct sequencer_options {
     struct ledger *ledger; /* at the log's end; the sequencer's until sequencer_stop returns */
     struct pool *pool;
     struct clock *clock;
-    size_t sender_threads; /* helpers in recovering senders, at most SENDERS_HELPERS_MAX */
+    size_t crew_threads;   /* that help with senders and roots, at most CREW_HELPERS_MAX */
     uint64_t headroom_bid; /* fee cap, in multiples of the price, that low headroom asks for */
     struct settle *settle; /* NULL: a chain without a parent, or one that is not followed */
     struct sequencer_policy policy;

@@ -55,7 +55,7 @@ struct sequencer {
     bool has_thread, has_durable_thread;
     struct checkpointer *checkpointer;
     struct preparer *preparer;
-    struct senders *senders;
+    struct crew *crew;
     atomic_bool stopping, failed;
     _Atomic(const struct node_watcher *) watcher; /* NULL: nobody watches */
     atomic_uint unsynced; /* blocks handed to the durable thread and not announced */

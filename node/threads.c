@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "node/threads.h"
 
-#include "node/senders.h"
+#include "base/crew.h"
 
 #include <sched.h>
 
@@ -21,13 +21,13 @@ size_t thread_cores(void) {
     return n > 0 ? (size_t)n : 1;
 }
 
-struct thread_map thread_map_of(size_t cores, size_t readers, size_t senders) {
+struct thread_map thread_map_of(size_t cores, size_t readers, size_t crew) {
     size_t spare = cores > BUSY ? cores - BUSY : 0;
     return (struct thread_map){
         .cores = cores,
         .readers = readers != THREADS_BY_CORES
                        ? readers
                        : clamp(cores / 2, THREADS_READERS_LEAST, THREADS_READERS_MOST),
-        .senders = senders != THREADS_BY_CORES ? senders : clamp(spare / 2, 0, SENDERS_HELPERS_MAX),
+        .crew = crew != THREADS_BY_CORES ? crew : clamp(spare / 2, 0, CREW_HELPERS_MAX),
     };
 }

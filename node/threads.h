@@ -16,12 +16,12 @@ enum {
 struct thread_map {
     size_t cores;
     size_t readers; /* answer reads and calls */
-    size_t senders; /* recover senders beside the sequencer's thread */
+    size_t crew;    /* help the sequencer's thread with senders and roots */
 };
 
 /* Cores in this process's affinity mask, at least 1. */
 size_t thread_cores(void);
-/* The map for so many cores; `readers`, `senders`: what is wanted instead, or THREADS_BY_CORES. */
-struct thread_map thread_map_of(size_t cores, size_t readers, size_t senders);
+/* The map for so many cores; `readers`, `crew`: what is wanted instead, or THREADS_BY_CORES. */
+struct thread_map thread_map_of(size_t cores, size_t readers, size_t crew);
 
 #endif

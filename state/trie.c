@@ -6,15 +6,19 @@
 #include <stdlib.h>
 
 enum { SCRATCH_CHUNK_BYTES = 256 << 10, ROW_CHUNK_BYTES = 64 << 10, SLOT_RLP_MAX = 33 };
+enum { SHARED_JOBS = 1024 }; /* fewer are done sooner than another thread is awake */
 
 struct state_trie *state_trie_new(struct trie_source source, size_t budget_bytes) {
     struct state_trie *t = calloc(1, sizeof *t);
     CHECK(t != NULL);
     t->source = source;
     t->budget_bytes = budget_bytes;
-    for (size_t i = 0; i < ARRAY_LEN(t->job_head); i++)
-        t->job_head[i] = TRIE_NO_INDEX;
-    t->leaf_head = TRIE_NO_INDEX;
+    t->shared_jobs = SHARED_JOBS;
+    for (size_t p = 0; p < TRIE_PARTS; p++) {
+        for (size_t depth = 0; depth < TRIE_NIBBLES; depth++)
+            t->node_head[p][depth] = TRIE_NO_INDEX;
+        t->leaf_head[p] = TRIE_NO_INDEX;
+    }
     arena_init(&t->scratch, SCRATCH_CHUNK_BYTES, SIZE_MAX);
     arena_init(&t->row_arena, ROW_CHUNK_BYTES, SIZE_MAX);
     trees_init(t);
@@ -30,7 +34,8 @@ void state_trie_free(struct state_trie *t) {
     free(t->items);
     free(t->pending);
     free(t->jobs);
-    free(t->sorted);
+    for (size_t i = 0; i < CREW_HANDS_MAX; i++)
+        free(t->hands[i].sorted);
     free(t->rows);
     free(t);
 }
@@ -154,6 +159,10 @@ void state_trie_root(struct state_trie *t, hash32 *out_root) {
     tree_open(t, &t->accounts);
     tree_hash_root(t, &t->accounts);
     *out_root = t->accounts.hash;
+}
+
+void state_trie_share(struct state_trie *t, struct crew *crew) {
+    t->crew = crew;
 }
 
 /* --- rows ----------------------------------------------------------------------------------- */

@@ -13,6 +13,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/crew.h"
 #include "base/err.h"
 #include "state/account.h"
 #include "state/world.h"
@@ -71,6 +72,10 @@ void state_trie_reset(struct state_trie *t);
  * that was there is not looked up again. */
 void state_trie_apply(struct state_trie *t, struct world_diff *diff, hash32 *out_root);
 void state_trie_root(struct state_trie *t, hash32 *out_root);
+
+/* From now on large updates are hashed with the help of `crew`, which outlives the trie or the next
+ * call; NULL: alone. The root is the same. */
+void state_trie_share(struct state_trie *t, struct crew *crew);
 
 /* Branch records that changed in the last state_trie_apply, for the store's tables tri_a and tri_s;
  * `record` empty means delete. A trie with a source must be asked after each apply (CHECKed at the

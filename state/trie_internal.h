@@ -19,6 +19,7 @@
 #define STATE_TRIE_INTERNAL_H
 
 #include "base/check.h"
+#include "base/crew.h"
 #include "base/keccak.h"
 #include "state/trie.h"
 #include "state/trie_mem.h"
@@ -33,6 +34,7 @@ enum {
     TRIE_RECORD_MAX = TRIE_RECORD_HEAD + 16 * 32,
     TRIE_LEAVES_MAX = (1 << 27) - 1, /* a count that has come so far stays there */
     TRIE_NO_INDEX = UINT32_MAX,
+    TRIE_PARTS = 16, /* by first nibble: nothing but branches of depth 0 has parts in common */
 };
 
 static inline unsigned key_nibble(const uint8_t *key, unsigned i) {
@@ -201,6 +203,12 @@ struct thash_job {
     uint8_t blocks; /* node: about as many Keccak blocks, less one; orders those of a depth */
 };
 
+/* What a thread needs that hashes. */
+struct thash_hand {
+    struct thash_job **sorted; /* of one depth */
+    size_t cap;
+};
+
 struct trow {
     uint64_t store_id;
     const uint8_t *path;
@@ -236,10 +244,11 @@ struct state_trie {
     size_t pending_count, pending_cap;
     struct thash_job *jobs;
     size_t job_count, job_cap;
-    uint32_t job_head[TRIE_NIBBLES + 1]; /* by depth */
-    uint32_t leaf_head;
-    struct thash_job **sorted;
-    size_t sorted_cap;
+    uint32_t node_head[TRIE_PARTS][TRIE_NIBBLES]; /* by depth; those of depth 0 in part 0 */
+    uint32_t leaf_head[TRIE_PARTS];
+    struct crew *crew;                       /* that shares in hashing; NULL: none */
+    size_t shared_jobs;                      /* fewer are hashed alone */
+    struct thash_hand hands[CREW_HANDS_MAX]; /* of who hashes */
 
     struct arena row_arena; /* paths */
     struct trow *rows;

@@ -24,7 +24,7 @@ static void make(struct pool_tx *t, size_t i, addr20 want[KEYS]) {
 /* Goal: each gets its own sender, in batches of all sizes, with and without helpers. */
 Test(senders, recover) {
     static const size_t sizes[] = {1, 2, 63, 64, 65, 127, 200, 255, 256, SENDERS_MAX};
-    static const size_t helpers[] = {0, 1, 3, SENDERS_HELPERS_MAX};
+    static const size_t helpers[] = {0, 1, 3, CREW_HELPERS_MAX};
     struct pool_tx *all = calloc(SENDERS_MAX, sizeof *all), *txs[SENDERS_MAX];
     addr20 want[KEYS];
     cr_assert_not_null(all);
@@ -33,7 +33,7 @@ Test(senders, recover) {
         txs[i] = &all[i];
     }
     for (size_t h = 0; h < ARRAY_LEN(helpers); h++) {
-        struct senders *s = senders_start(helpers[h]);
+        struct crew *s = crew_start(helpers[h], "crew");
         cr_assert_not_null(s);
         cr_expect_eq(senders_batch(s), SENDERS_CHUNK * (helpers[h] + 1));
         for (size_t k = 0; k < ARRAY_LEN(sizes); k++) {
@@ -50,7 +50,7 @@ Test(senders, recover) {
             if (sizes[k] < SENDERS_MAX) /* nothing behind them */
                 cr_assert_eq(all[sizes[k]].tx.has_sender, sizes[k] % BAD_EVERY == 0);
         }
-        senders_stop(s);
+        crew_stop(s);
     }
     free(all);
 }

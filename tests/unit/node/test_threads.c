@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Covers: threads.c */
-#include "node/senders.h"
 #include "node/threads.h"
 
 #include <criterion/criterion.h>
@@ -14,11 +13,11 @@ Test(threads, map) {
         struct thread_map m = thread_map_of(want[i].cores, THREADS_BY_CORES, THREADS_BY_CORES);
         cr_expect_eq(m.cores, want[i].cores);
         cr_expect_eq(m.readers, want[i].readers, "%zu cores: %zu", m.cores, m.readers);
-        cr_expect_eq(m.senders, want[i].senders, "%zu cores: %zu", m.cores, m.senders);
+        cr_expect_eq(m.crew, want[i].crew, "%zu cores: %zu", m.cores, m.crew);
     }
     struct thread_map m = thread_map_of(1, 5, 4);
     cr_expect_eq(m.readers, 5);
-    cr_expect_eq(m.senders, 4);
+    cr_expect_eq(m.crew, 4);
 }
 
 /* Goal: cores are those of the affinity mask, not those of the machine. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Goal: after each of many random blocks the state trie's root, storage roots and branch records
  * are those of the content alone. Method: three tries side by side - paged under a tiny budget from
- * a source fed by take_rows, paged and reset at random, and in RAM without a source - against
- * mpt_root over all leaves; keys that share up to 63 nibbles, so that extensions and embedded
- * leaves, branches and extensions all occur. */
+ * a source fed by take_rows, paged and reset at random and hashed by a crew, and in RAM without a
+ * source - against mpt_root over all leaves; keys that share up to 63 nibbles, so that extensions
+ * and embedded leaves, branches and extensions all occur. */
 #include "state/trie_internal.h"
 #include "tests/lib/rng.h"
 #include "tests/lib/state/map_source.h"
@@ -26,6 +26,7 @@ struct fixture {
     struct m_account m[ACCTS]; /* sorted by key */
     hash32 slot_key[SLOTS];    /* sorted */
     struct map_source paged, reset;
+    struct crew *crew; /* of trie[1] */
     struct state_trie *trie[3];
     struct arena arena;
 };
@@ -69,12 +70,17 @@ static void fixture_init(struct fixture *f, uint64_t seed) {
     f->trie[0] = state_trie_new(map_source_source(&f->paged), budgets[seed / 16 % 4]);
     f->trie[1] = state_trie_new(map_source_source(&f->reset), SIZE_MAX);
     f->trie[2] = state_trie_new((struct trie_source){NULL, NULL}, 0);
+    f->crew = crew_start(seed % 4, "crew");
+    cr_assert_not_null(f->crew);
+    state_trie_share(f->trie[1], f->crew);
+    f->trie[1]->shared_jobs = 0;
     arena_init(&f->arena, 1 << 16, SIZE_MAX);
 }
 
 static void fixture_clear(struct fixture *f) {
     for (int i = 0; i < 3; i++)
         state_trie_free(f->trie[i]);
+    crew_stop(f->crew);
     map_source_clear(&f->paged);
     map_source_clear(&f->reset);
     arena_clear(&f->arena);

@@ -96,3 +96,67 @@ Test(trie_hash, embedded_at_every_depth) {
             map_source_clear(&source);
         }
 }
+
+enum { MANY = 3000 };
+
+static int change_cmp(const void *a, const void *b) {
+    const struct world_account_change *x = a, *y = b;
+    return memcmp(x->addr_hash.b, y->addr_hash.b, 32);
+}
+static int slot_cmp(const void *a, const void *b) {
+    const struct world_slot_change *x = a, *y = b;
+    return memcmp(x->slot_hash.b, y->slot_hash.b, 32);
+}
+
+/* Goal: a large update has the same root and rows whoever hashes it: many accounts, and many slots
+ * of one of them. */
+Test(trie_hash, shared_with_a_crew) {
+    struct map_source sources[2];
+    struct state_trie *tries[2];
+    struct rng rng = {.state = rng_seed(21)};
+    struct crew *crew = crew_start(3, "crew");
+    struct world_account_change *c = calloc(MANY, sizeof *c);
+    struct world_slot_change *s = calloc(MANY, sizeof *s);
+    cr_assert(crew != NULL && c != NULL && s != NULL);
+    for (int i = 0; i < 2; i++) {
+        map_source_init(&sources[i]);
+        tries[i] = state_trie_new(map_source_source(&sources[i]), SIZE_MAX);
+    }
+    state_trie_share(tries[1], crew);
+    for (uint64_t block = 0; block < 20; block++) {
+        for (size_t i = 0; i < MANY; i++) {
+            c[i] = (struct world_account_change){.exists = true};
+            rng_fill(&rng, c[i].addr_hash.b, 32);
+            c[i].after.code_hash = KECCAK_EMPTY;
+            c[i].after.nonce = block;
+            s[i] = (struct world_slot_change){.new_value = u256_from_u64(rng_below(&rng, 99) + 1)};
+            rng_fill(&rng, s[i].slot_hash.b, 32);
+        }
+        qsort(c, MANY, sizeof *c, change_cmp);
+        qsort(s, MANY, sizeof *s, slot_cmp);
+        c[MANY / 2].after.store_id = block + 1;
+        c[MANY / 2].slots = s;
+        c[MANY / 2].slot_count = MANY;
+        hash32 roots[2], storage[2];
+        for (int i = 0; i < 2; i++) {
+            struct world_diff d = {c, MANY};
+            state_trie_apply(tries[i], &d, &roots[i]);
+            storage[i] = c[MANY / 2].after.storage_root;
+            map_source_put_diff(&sources[i], &d);
+            state_trie_take_rows(tries[i], map_source_row, &sources[i]);
+        }
+        cr_assert(hash32_eq(&roots[0], &roots[1]), "block %llu", (unsigned long long)block);
+        cr_assert(hash32_eq(&storage[0], &storage[1]), "block %llu", (unsigned long long)block);
+    }
+    hash32 plain, root;
+    map_source_root(&sources[1], 0, &plain);
+    state_trie_root(tries[1], &root);
+    cr_assert(hash32_eq(&plain, &root));
+    for (int i = 0; i < 2; i++) {
+        state_trie_free(tries[i]);
+        map_source_clear(&sources[i]);
+    }
+    crew_stop(crew);
+    free(c);
+    free(s);
+}
