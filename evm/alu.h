@@ -177,10 +177,11 @@ static inline void alu_sar(u256 *r, const u256 *count, const u256 *a) {
 }
 
 #if defined(__x86_64__)
-/* (*rem * 2^64 + low) / d; *rem, below d, becomes the remainder. */
+/* (*rem * 2^64 + low) / d; *rem, below d, becomes the remainder. In registers that have names,
+ * which clang keeps. */
 static inline uint64_t alu_div_2by1(uint64_t *rem, uint64_t low, uint64_t d) {
     uint64_t digit;
-    __asm__("divq %4" : "=a"(digit), "=d"(*rem) : "a"(low), "d"(*rem), "rm"(d) : "cc");
+    __asm__("divq %4" : "=a"(digit), "=d"(*rem) : "0"(low), "1"(*rem), "rm"(d) : "cc");
     return digit;
 }
 /* Quotient of a by one limb, not zero: the processor's own 128-by-64 division, limb by limb from
