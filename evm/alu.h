@@ -9,8 +9,8 @@
 #if defined(__x86_64__) && !defined(__clang__)
 /* gcc 12 turns the carry builtins into setc/movzx chains; four additions in a row are what is
  * wanted. clang makes these by itself, and must not be given such assembly: clang 14 copies the end
- * of a slot's body behind each of its branches, and there loses the operands that are both read and
- * written. */
+ * of a slot's body behind each of its branches, and there loses operands that are both read and
+ * written, or tied to each other by a digit. */
 static inline void alu_add(u256 *r, const u256 *a, const u256 *b) {
     uint64_t w0 = a->w[0], w1 = a->w[1], w2 = a->w[2], w3 = a->w[3];
     __asm__("addq %4, %0\n\tadcq %5, %1\n\tadcq %6, %2\n\tadcq %7, %3"
@@ -176,9 +176,8 @@ static inline void alu_sar(u256 *r, const u256 *count, const u256 *a) {
     *r = u256_not(&t);
 }
 
-#if defined(__x86_64__)
-/* (*rem * 2^64 + low) / d; *rem, below d, becomes the remainder. In registers that have names,
- * which clang keeps. */
+#if defined(__x86_64__) && !defined(__clang__) /* as above */
+/* (*rem * 2^64 + low) / d; *rem, below d, becomes the remainder. */
 static inline uint64_t alu_div_2by1(uint64_t *rem, uint64_t low, uint64_t d) {
     uint64_t digit;
     __asm__("divq %4" : "=a"(digit), "=d"(*rem) : "0"(low), "1"(*rem), "rm"(d) : "cc");
