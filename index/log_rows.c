@@ -55,11 +55,18 @@ static size_t collect(struct occurrence *out, const struct derived_block *b) {
     return count;
 }
 
-/* The row of the item that all[0] to all[n - 1] are. */
-static void put_row(struct store *s, const struct occurrence *all, size_t n, uint64_t block,
-                    bytes payload) {
-    uint8_t key[ROW_LOGA_KEY_MAX_BYTES], value[ROW_LOGA_PLACES_MAX * 4];
-    size_t len = 0;
+/* Occurrences of one item. */
+struct group {
+    const struct occurrence *first;
+    size_t count;
+    uint8_t key[ROW_LOGA_KEY_MAX_BYTES];
+    size_t key_len;
+};
+
+static void put_row(struct store *s, const struct group *g, bytes payload) {
+    const struct occurrence *all = g->first;
+    uint8_t value[ROW_LOGA_PLACES_MAX * 4];
+    size_t len = 0, n = g->count;
     for (size_t i = 0; i < n && payload.len > 0; i++) {
         if (i > 0 && all[i].tx_idx == all[i - 1].tx_idx)
             continue;
@@ -72,8 +79,24 @@ static void put_row(struct store *s, const struct occurrence *all, size_t n, uin
         memcpy(value + len, payload.ptr + entry, 4); /* big-endian there, too */
         len += 4;
     }
-    size_t key_len = row_loga_key(key, all[0].item, block);
-    store_put_new(s, TABLE_LOGA, bytes_of(key, key_len), bytes_of(value, len));
+    store_put_new(s, TABLE_LOGA, bytes_of(g->key, g->key_len), bytes_of(value, len));
+}
+
+/* The next groups of all[at..count), at most `max`; *at moves behind them. */
+static size_t take_groups(struct group *out, size_t max, const struct occurrence *all, size_t count,
+                          size_t *at, uint64_t block) {
+    size_t n = 0;
+    for (size_t i = *at, end; i < count && n < max; *at = i = end) {
+        for (end = i + 1; end < count && all[end].item.len == all[i].item.len &&
+                          memcmp(all[end].item.ptr, all[i].item.ptr, all[i].item.len) == 0;
+             end++)
+            ;
+        struct group *g = &out[n++];
+        g->first = all + i;
+        g->count = end - i;
+        g->key_len = row_loga_key(g->key, all[i].item, block);
+    }
+    return n;
 }
 
 void row_put_logs(struct store *s, const struct derived_block *b, bytes payload) {
@@ -86,12 +109,15 @@ void row_put_logs(struct store *s, const struct derived_block *b, bytes payload)
     CHECK(all != NULL);
     size_t count = collect(all, b);
     qsort(all, count, sizeof(*all), by_item);
-    for (size_t i = 0, end; i < count; i = end) {
-        for (end = i + 1; end < count && all[end].item.len == all[i].item.len &&
-                          memcmp(all[end].item.ptr, all[i].item.ptr, all[i].item.len) == 0;
-             end++)
-            ;
-        put_row(s, all + i, end - i, b->header.number, payload);
+    struct group groups[STORE_EXPECT_KEYS];
+    bytes keys[STORE_EXPECT_KEYS];
+    for (size_t at = 0; at < count;) {
+        size_t n = take_groups(groups, STORE_EXPECT_KEYS, all, count, &at, b->header.number);
+        for (size_t i = 0; i < n; i++)
+            keys[i] = bytes_of(groups[i].key, groups[i].key_len);
+        store_expect(s, TABLE_LOGA, keys, n);
+        for (size_t i = 0; i < n; i++)
+            put_row(s, &groups[i], payload);
     }
     free(all);
 }

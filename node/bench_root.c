@@ -70,7 +70,8 @@ static bool flat_next_leaf(void *ctx, uint64_t id, bytes prefix, hash32 *out_key
     return false;
 }
 
-static const struct trie_source_ops FLAT_OPS = {flat_branch, flat_leaf, flat_next_leaf};
+static const struct trie_source_ops FLAT_OPS = {
+    .branch = flat_branch, .leaf = flat_leaf, .next_leaf = flat_next_leaf};
 
 struct row_count {
     uint64_t rows, bytes;

@@ -85,7 +85,7 @@ static struct layer *open_layer(struct kv *kv) {
         return &kv->layers[kv->count - 1];
     drop_settled(kv);
     CHECK(kv->count < LAYERS_MAX);
-    kv->layers[kv->count] = (struct layer){.delta = delta_new(SEED), .block = UINT64_MAX};
+    kv->layers[kv->count] = (struct layer){.delta = delta_new(SEED, NULL), .block = UINT64_MAX};
     return &kv->layers[kv->count++];
 }
 

@@ -58,11 +58,38 @@ static size_t without_margin(size_t share) {
     return share - share / 16;
 }
 
+/* State as the executor reads it: what the trie's nodes in RAM show not to be there is not looked
+ * for in the tables. Between blocks, which is when both stand at the same one, nothing is read. */
+static bool read_account(void *ctx, struct account *out, const hash32 *addr_hash) {
+    const struct ledger *l = ctx;
+    return !state_trie_lacks(l->trie, 0, addr_hash) &&
+           l->rows.ops->account(l->rows.ctx, out, addr_hash);
+}
+
+static void read_storage(void *ctx, u256 *out, uint64_t store_id, const hash32 *slot_hash) {
+    const struct ledger *l = ctx;
+    *out = U256_ZERO;
+    if (store_id != 0 && !state_trie_lacks(l->trie, store_id, slot_hash))
+        l->rows.ops->storage(l->rows.ctx, out, store_id, slot_hash);
+}
+
+static bool read_code(void *ctx, bytes *out, const hash32 *code_hash) {
+    const struct ledger *l = ctx;
+    return l->rows.ops->code(l->rows.ctx, out, code_hash);
+}
+
+static struct state_reader executor_reader(struct ledger *l) {
+    static const struct state_reader_ops ops = {
+        .account = read_account, .storage = read_storage, .code = read_code};
+    l->rows = store_state_reader(l->newest);
+    return (struct state_reader){.ops = &ops, .ctx = l};
+}
+
 static enum err open_executor(struct ledger *l, const struct ledger_options *o,
                               struct err_ctx *ec) {
     struct chain_options co = {
         .config = l->genesis->config,
-        .reader = store_state_reader(l->newest),
+        .reader = executor_reader(l),
         .tier = o->tier,
         .profile = o->profile,
         .code_cache_bytes = l->memory.most[MEMORY_CODE],
@@ -452,7 +479,7 @@ enum err ledger_rewind(struct ledger *l, uint64_t to_block, uint64_t epoch, uint
     keep_rows(l, to_block, epoch);
     TRY(store_unwind(l->store, to_block, &at, ec));
     kv_rewound(l->kv, to_block);
-    chain_reset(l->chain, store_state_reader(l->newest));
+    chain_reset(l->chain, executor_reader(l));
     state_trie_reset(l->trie);
     l->head = h.header;
     l->head_hash = h.hash;

@@ -46,6 +46,7 @@ struct ledger {
     struct store *store;
     struct wal *log, *receipts;
     struct store_view *newest; /* the writer's own */
+    struct state_reader rows;  /* of it */
     struct chain *chain;
     struct state_trie *trie;
     struct header head;

@@ -6,7 +6,12 @@
 
 #include <stdlib.h>
 
-enum { INDEX_FIRST_SLOTS = 1 << 10, PREFIX_BYTES = 16 };
+enum {
+    INDEX_FIRST_SLOTS = 1 << 10,
+    PREFIX_BYTES = 16,
+    EXPECTED_KEYS = 16,    /* searched for side by side: more misses than a core can have open */
+    EXPECT_NODES = 1 << 12 /* in fewer nothing is far away */
+};
 
 /* Slots hold a node's address with 16 bits of its hash above it, so that most misses touch no node.
  */
@@ -79,12 +84,13 @@ static void count_bytes(struct delta *d) {
     atomic_store_explicit(&d->bytes, sizeof *d + d->mem.bytes + lists, memory_order_relaxed);
 }
 
-struct delta *delta_new(uint64_t seed) {
+struct delta *delta_new(uint64_t seed, struct dmem_pool *pool) {
     struct delta *d = calloc(1, sizeof *d);
     CHECK(d != NULL);
     atomic_init(&d->refs, 1);
     d->seed = seed;
     d->random = seed | 1;
+    d->mem.pool = pool;
     size_t head = sizeof *d->head + DELTA_LEVELS * sizeof d->head->next[0];
     d->head = memset(dmem_take(&d->mem, head, DMEM_LINE), 0, head);
     d->head->height = DELTA_LEVELS;
@@ -247,6 +253,88 @@ const struct delta_node *delta_find(const struct delta *d, bytes key, bool index
     const struct delta_node *n = next_at(search(d, &k), 0);
     return n != NULL && is_key(n, &k) ? n : NULL;
 }
+
+/* --- fetching ahead ------------------------------------------------------------------------- */
+
+/* A search that goes on by one node whenever the one it asked for is there. */
+struct walk {
+    struct sought k;
+    uint64_t hash;
+    const struct delta_node *at, *next; /* `next` was asked for */
+    int level;                          /* -1: done */
+};
+
+static void walk_on(struct walk *w) {
+    if (w->next != NULL && below(w->next, &w->k)) {
+        w->at = w->next;
+        w->next = next_at(w->at, w->level);
+    } else {
+        const struct delta_node *m = w->next;
+        while (--w->level >= 0 && next_at(w->at, w->level) == m)
+            ; /* known not to be below */
+        w->next = w->level >= 0 ? next_at(w->at, w->level) : NULL;
+    }
+    __builtin_prefetch(w->next);
+}
+
+/* The node that the index most likely has for the key, NULL if it has none. */
+static const struct delta_node *index_guess(const struct delta_index *x, uint64_t hash) {
+    for (size_t i = hash & x->mask;; i = (i + 1) & x->mask) {
+        uint64_t slot = atomic_load_explicit(&x->slots[i], memory_order_acquire);
+        if (slot == 0 || slot >> 48 == hash >> 48)
+            return slot_node(slot);
+    }
+}
+
+static void expect_some(const struct delta *d, const bytes *keys, size_t count, bool indexed) {
+    const struct delta_index *x = atomic_load_explicit(&d->index, memory_order_acquire);
+    int top = atomic_load_explicit(&d->levels, memory_order_acquire) - 1;
+    struct walk walks[EXPECTED_KEYS];
+    const struct delta_node *found[EXPECTED_KEYS];
+    size_t live = 0, found_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct walk *w = &walks[i];
+        *w = (struct walk){.k = sought(keys[i]), .at = d->head, .level = top};
+        w->next = next_at(d->head, top);
+        if (indexed) {
+            w->hash = hash_key(d, keys[i]);
+            __builtin_prefetch(&x->slots[w->hash & x->mask]);
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        const struct delta_node *n = indexed ? index_guess(x, walks[i].hash) : NULL;
+        if (n == NULL) {
+            walks[live++] = walks[i];
+            continue;
+        }
+        found[found_count++] = n;
+        __builtin_prefetch(n);
+        __builtin_prefetch((const uint8_t *)n + DMEM_LINE); /* the rest of the key, a value */
+    }
+    for (size_t i = 0; i < found_count; i++)
+        __builtin_prefetch(atomic_load_explicit(&found[i]->newest, memory_order_relaxed));
+    while (live > 0) {
+        size_t left = 0;
+        for (size_t i = 0; i < live; i++) {
+            walk_on(&walks[i]);
+            if (walks[i].level < 0)
+                continue;
+            if (left != i)
+                walks[left] = walks[i];
+            left++;
+        }
+        live = left;
+    }
+}
+
+void delta_expect(const struct delta *d, const bytes *keys, size_t count, bool indexed) {
+    if (delta_nodes(d) < EXPECT_NODES)
+        return;
+    for (size_t i = 0; i < count; i += EXPECTED_KEYS)
+        expect_some(d, keys + i, count - i < EXPECTED_KEYS ? count - i : EXPECTED_KEYS, indexed);
+}
+
+/* --- insertion ------------------------------------------------------------------------------ */
 
 /* Brings the finger to the key: climbs while the key is outside of what the finger spans at a
  * level, then searches down. */

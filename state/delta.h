@@ -44,9 +44,11 @@ struct delta_node {
 _Static_assert(sizeof(struct delta_node) == 32, "with four pointers in one line of the cache");
 
 struct delta;
+struct dmem_pool;
 
-/* `seed` randomises heights and the index. One reference. */
-struct delta *delta_new(uint64_t seed) MUST_USE;
+/* `seed` randomises heights and the index. `pool` (state/delta_mem.h) outlives it; NULL is allowed.
+ * One reference. */
+struct delta *delta_new(uint64_t seed, struct dmem_pool *pool) MUST_USE;
 struct delta *delta_ref(struct delta *d);
 void delta_unref(struct delta *d);
 
@@ -65,6 +67,10 @@ struct delta_spot delta_spot(const struct delta *d, bytes key);
 /* As delta_put, indexed. */
 void delta_put_at(struct delta *d, struct delta_spot at, bytes key, uint64_t tick, bool absent,
                   bytes value);
+/* Keys that will be put, or read, soon: asks for the memory that this will read, for all of them at
+ * once, so that their misses of the cache overlap instead of following one another. Changes
+ * nothing. */
+void delta_expect(const struct delta *d, const bytes *keys, size_t count, bool indexed);
 /* Puts another value, no longer than the one there, in the place of a version: for a delta that
  * nobody reads yet. */
 void delta_rewrite(const struct delta_version *v, bool absent, bytes value);

@@ -165,7 +165,7 @@ void store_freeze(struct store *s) {
         struct store_set *set = store_set_new();
         for (size_t i = 0; i < old->count; i++)
             store_set_add(set, old->deltas[i], old->rows_before[i]);
-        s->active = delta_new(s->seed);
+        s->active = delta_new(s->seed, &s->pool);
         store_set_add(set, s->active, store_set_rows(old));
         delta_unref(s->active); /* the set's */
         store_set_publish(s, set);
@@ -404,7 +404,7 @@ static enum err open_all(struct store *s, const struct store_options *o, struct 
     atomic_store(&s->head_tick, tick);
     atomic_store(&s->durable_tick, tick);
     s->blocks_first = tick;
-    s->active = delta_new(s->seed);
+    s->active = delta_new(s->seed, &s->pool);
     s->set = store_set_new();
     s->set->backlog = backlog_ref(s->backlog);
     store_set_add(s->set, s->active, 0);
@@ -431,6 +431,7 @@ enum err store_open(struct store **out, const struct store_options *o, struct er
     pthread_mutex_init(&s->views_lock, NULL);
     pthread_mutex_init(&s->commit_lock, NULL);
     pthread_mutex_init(&s->set_lock, NULL);
+    dmem_pool_init(&s->pool);
     buf_init(&s->undo, STORE_CODE_MAX_BYTES + 1);
     enum err e = open_all(s, o, ec);
     if (e != ERR_OK) {
@@ -448,6 +449,7 @@ void store_close(struct store *s) {
     CHECK(s->views == NULL); /* every view is closed before its store */
     store_views_free_idle(s);
     store_set_drop(s->set);
+    dmem_pool_clear(&s->pool);
     backlog_drop(s->backlog);
     if (s->env != NULL)
         mdb_env_close(s->env);

@@ -53,6 +53,7 @@ enum {
     /* Of a waiting row; and with what it takes at most while rows come and go, which are copied. */
     STORE_HISTORY_ROW_BYTES = 49,
     STORE_HISTORY_ROW_BYTES_MOST = 128,
+    STORE_EXPECT_KEYS = 32,
     STORE_VIEWS_MAX = 1000,           /* open at a time, in one process */
     STORE_OVERLAY_ROWS_MAX = 4 << 20, /* rows that differ between a view and a later checkpoint, for
                                          tables without an index, */
@@ -108,6 +109,9 @@ void store_put(struct store *s, enum table_id table, bytes key, bytes value);
  * looked for. The cheapest in the order of keys. */
 void store_put_new(struct store *s, enum table_id table, bytes key, bytes value);
 void store_del(struct store *s, enum table_id table, bytes key);
+/* Rows with these keys, at most STORE_EXPECT_KEYS, are put next: the memory that this reads is
+ * asked for, for all of them at once. For keys that lie anywhere in a table. Changes nothing. */
+void store_expect(struct store *s, enum table_id table, const bytes *keys, size_t count);
 /* The row as the open block has it so far; valid until the writer's next call. */
 bool store_own_get(struct store *s, enum table_id table, bytes key, bytes *out_value);
 /* State rows of a world's diff (after state_trie_apply): ACCT, STOR, CODE, their change sets and

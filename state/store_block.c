@@ -186,6 +186,15 @@ void store_del(struct store *s, enum table_id table, bytes key) {
     put_checked(s, table, key, true, bytes_of(NULL, 0));
 }
 
+void store_expect(struct store *s, enum table_id table, const bytes *keys, size_t count) {
+    struct raw_key raw[STORE_EXPECT_KEYS];
+    bytes all[STORE_EXPECT_KEYS];
+    CHECK(count <= STORE_EXPECT_KEYS);
+    for (size_t i = 0; i < count; i++)
+        all[i] = raw_key(&raw[i], table, keys[i]);
+    delta_expect(s->active, all, count, table_indexed(table));
+}
+
 bool store_own_get(struct store *s, enum table_id table, bytes key, bytes *out_value) {
     CHECK(s->open_tick != 0);
     return store_get(s->self, table, key, out_value);
@@ -233,10 +242,26 @@ static bytes trimmed(uint8_t be[32], const u256 *v) {
     return bytes_of(be + skip, 32 - skip);
 }
 
+static void slot_key(uint8_t out[40], uint64_t store_id, const struct world_slot_change *c) {
+    be64_store(out, store_id);
+    memcpy(out + 8, c->slot_hash.b, 32);
+}
+
+static void expect_slots(struct store *s, uint64_t store_id, const struct world_slot_change *c,
+                         size_t count) {
+    uint8_t b[STORE_EXPECT_KEYS][40];
+    bytes keys[STORE_EXPECT_KEYS];
+    count = count < STORE_EXPECT_KEYS ? count : STORE_EXPECT_KEYS;
+    for (size_t i = 0; i < count; i++) {
+        slot_key(b[i], store_id, &c[i]);
+        keys[i] = bytes_of(b[i], sizeof b[i]);
+    }
+    store_expect(s, TABLE_STOR, keys, count);
+}
+
 static void put_slot(struct store *s, uint64_t store_id, const struct world_slot_change *c) {
     uint8_t key[40], before[32], after[32];
-    be64_store(key, store_id);
-    memcpy(key + 8, c->slot_hash.b, 32);
+    slot_key(key, store_id, c);
     put_change(s, TABLE_STOR, bytes_of(key, sizeof key), trimmed(before, &c->old_value),
                trimmed(after, &c->new_value));
 }
@@ -277,14 +302,28 @@ static void put_account(struct store *s, const struct world_account_change *c) {
         CHECK(c->exists);
         CHECK(c->after.store_id != 0);
     }
-    for (size_t i = 0; i < c->slot_count; i++)
+    for (size_t i = 0; i < c->slot_count; i++) {
+        if (i % STORE_EXPECT_KEYS == 0)
+            expect_slots(s, c->after.store_id, &c->slots[i], c->slot_count - i);
         put_slot(s, c->after.store_id, &c->slots[i]);
+    }
+}
+
+static void expect_accounts(struct store *s, const struct world_account_change *c, size_t count) {
+    bytes keys[STORE_EXPECT_KEYS];
+    count = count < STORE_EXPECT_KEYS ? count : STORE_EXPECT_KEYS;
+    for (size_t i = 0; i < count; i++)
+        keys[i] = bytes_of(c[i].addr_hash.b, 32);
+    store_expect(s, TABLE_ACCT, keys, count);
 }
 
 void store_put_diff(struct store *s, const struct world_diff *diff) {
     CHECK(s->open_tick != 0);
     CHECK(!s->diff_put); /* old values in the diff are those before the block */
     s->diff_put = true;
-    for (size_t i = 0; i < diff->count; i++)
+    for (size_t i = 0; i < diff->count; i++) {
+        if (i % STORE_EXPECT_KEYS == 0)
+            expect_accounts(s, &diff->accounts[i], diff->count - i);
         put_account(s, &diff->accounts[i]);
+    }
 }

@@ -135,8 +135,51 @@ static bool source_next_leaf(void *ctx, uint64_t store_id, bytes prefix, hash32 
     return source_any_leaf(ctx, store_id, prefix, true, out_key, out_value);
 }
 
-static const struct trie_source_ops source_ops = {
-    .branch = source_branch, .leaf = source_leaf, .next_leaf = source_next_leaf};
+static void source_expect_leaves(void *ctx, uint64_t store_id, const uint8_t *const *keys,
+                                 size_t count) {
+    struct store_view *v = ctx;
+    enum table_id table = store_id == 0 ? TABLE_ACCT : TABLE_STOR;
+    uint8_t b[TRIE_EXPECT][1 + 8 + 32];
+    bytes raw[TRIE_EXPECT];
+    CHECK(count <= TRIE_EXPECT);
+    for (size_t i = 0; i < count; i++) {
+        b[i][0] = (uint8_t)table;
+        size_t n = 1 + put_store_id(b[i] + 1, store_id, false);
+        memcpy(b[i] + n, keys[i], 32);
+        raw[i] = bytes_of(b[i], n + 32);
+    }
+    pthread_mutex_lock(&v->lock);
+    view_pin(v);
+    for (size_t i = 0; i < v->set->count; i++)
+        delta_expect(v->set->deltas[i], raw, count, false);
+    pthread_mutex_unlock(&v->lock);
+}
+
+static void source_expect_rows(void *ctx, const struct trie_branch *branches, size_t count) {
+    struct store_view *v = ctx;
+    uint8_t b[TRIE_EXPECT][1 + 8 + 64];
+    bytes raw[TRIE_EXPECT];
+    CHECK(count <= TRIE_EXPECT);
+    for (size_t i = 0; i < count; i++) {
+        const struct trie_branch *x = &branches[i];
+        b[i][0] = (uint8_t)(x->store_id == 0 ? TABLE_TRI_A : TABLE_TRI_S);
+        size_t n = 1 + put_store_id(b[i] + 1, x->store_id, true);
+        CHECK(x->path.len <= 64);
+        if (x->path.len > 0)
+            memcpy(b[i] + n, x->path.ptr, x->path.len);
+        raw[i] = bytes_of(b[i], n + x->path.len);
+    }
+    pthread_mutex_lock(&v->lock);
+    view_pin(v);
+    delta_expect(v->set->deltas[v->set->count - 1], raw, count, true);
+    pthread_mutex_unlock(&v->lock);
+}
+
+static const struct trie_source_ops source_ops = {.branch = source_branch,
+                                                  .leaf = source_leaf,
+                                                  .next_leaf = source_next_leaf,
+                                                  .expect_leaves = source_expect_leaves,
+                                                  .expect_rows = source_expect_rows};
 
 struct trie_source store_trie_source(struct store_view *v) {
     return (struct trie_source){.ops = &source_ops, .ctx = v};

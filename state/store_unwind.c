@@ -186,7 +186,7 @@ static void move_rows(struct delta *to, const struct delta *from, uint64_t tick)
 static void unwind_deltas(struct store *s, uint64_t tick, bool lmdb_too) {
     uint64_t seq;
     struct store_set *old = store_set_get(s, &seq), *set = store_set_new();
-    struct delta *carried = delta_new(s->seed);
+    struct delta *carried = delta_new(s->seed, &s->pool);
     for (int t = 0; t < TABLE_COUNT; t++)
         if (table_info[t].unwind == TABLE_UNWIND_NONE)
             carry_over(carried, old, tick, (enum table_id)t);

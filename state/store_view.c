@@ -387,7 +387,7 @@ bool view_overlay(struct store_view *v, enum table_id table) {
     if ((v->overlay_tables & bit) != 0)
         return overlay_fits(v);
     if (v->overlay == NULL) {
-        v->overlay = delta_new(v->store->seed);
+        v->overlay = delta_new(v->store->seed, NULL);
         v->overlay_tick = v->lmdb_tick;
     }
     if (history)

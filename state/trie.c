@@ -165,13 +165,44 @@ void state_trie_share(struct state_trie *t, struct crew *crew) {
     t->crew = crew;
 }
 
+bool state_trie_lacks(const struct state_trie *t, uint64_t store_id, const hash32 *key) {
+    const struct tree *tree = tree_find(t, store_id);
+    if (tree == NULL || !tree->known)
+        return false;
+    const struct tnode *n = tree->root.kind == TSUB_NODE ? tree->root.node : NULL;
+    if (tree->root.kind == TSUB_EMPTY)
+        return true;
+    while (n != NULL) {
+        if (node_shared_ext(n, key->b) < n->ext_len)
+            return true;
+        unsigned nib = key_nibble(key->b, n->depth);
+        if (!has_bit(n->mask, nib))
+            return true;
+        n = has_bit(n->branch, nib) ? node_kid(n, nib) : NULL;
+    }
+    return false;
+}
+
 /* --- rows ----------------------------------------------------------------------------------- */
+
+static void expect_rows(const struct state_trie *t, size_t from) {
+    struct trie_branch branches[TRIE_EXPECT];
+    size_t n = 0;
+    for (; n < TRIE_EXPECT && from + n < t->row_count; n++) {
+        const struct trow *r = &t->rows[from + n];
+        branches[n] = (struct trie_branch){r->store_id, bytes_of(r->path, r->path_len)};
+    }
+    if (t->source.ops != NULL && t->source.ops->expect_rows != NULL)
+        t->source.ops->expect_rows(t->source.ctx, branches, n);
+}
 
 void state_trie_take_rows(struct state_trie *t, trie_row_fn fn, void *ctx) {
     uint8_t record[TRIE_RECORD_MAX];
     for (size_t i = 0; i < t->row_count; i++) {
         const struct trow *r = &t->rows[i];
         size_t len = 0;
+        if (i % TRIE_EXPECT == 0)
+            expect_rows(t, i);
         if (r->node != NULL) {
             len = trecord_encode(record, r->node);
             r->node->stored = true;

@@ -41,6 +41,12 @@ void mpt_builder_end(struct mpt_builder *b, hash32 *out_root);
 /* --- the state trie ------------------------------------------------------------------------- */
 struct state_trie;
 
+enum { TRIE_EXPECT = 32 };
+struct trie_branch {
+    uint64_t store_id;
+    bytes path;
+};
+
 /* Where the trie reads rows that are not in RAM. store_id 0 is the account trie, else a storage
  * trie. Paths are nibbles, one per byte. Results are borrowed until the next call. */
 struct trie_source_ops {
@@ -53,6 +59,10 @@ struct trie_source_ops {
     /* The leaf after the one that was found last, with the same arguments. */
     bool (*next_leaf)(void *ctx, uint64_t store_id, bytes prefix, hash32 *out_key,
                       bytes *out_value);
+    /* Both may be NULL and change nothing: leaves beside these keys of 32 bytes will be asked for;
+     * rows of these branches will be put. At most TRIE_EXPECT at once. */
+    void (*expect_leaves)(void *ctx, uint64_t store_id, const uint8_t *const *keys, size_t count);
+    void (*expect_rows)(void *ctx, const struct trie_branch *branches, size_t count);
 };
 struct trie_source {
     const struct trie_source_ops *ops;
@@ -72,6 +82,9 @@ void state_trie_reset(struct state_trie *t);
  * that was there is not looked up again. */
 void state_trie_apply(struct state_trie *t, struct world_diff *diff, hash32 *out_root);
 void state_trie_root(struct state_trie *t, hash32 *out_root);
+/* True: nodes in RAM show that the last state_trie_apply left no such key (store_id 0: no such
+ * account). False: that is not known. */
+bool state_trie_lacks(const struct state_trie *t, uint64_t store_id, const hash32 *key);
 
 /* From now on large updates are hashed with the help of `crew`, which outlives the trie or the next
  * call; NULL: alone. The root is the same. */

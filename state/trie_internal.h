@@ -118,6 +118,14 @@ static inline bytes node_ref_bytes(const struct tnode *n, unsigned nib) {
     const hash32 *r = node_ref(n, nib);
     return bytes_of(r->b, has_bit(n->emb, nib) ? (size_t)(r->b[0] - 0xc0) + 1 : 32);
 }
+/* Nibbles of the node's extension that the key has too. */
+static inline unsigned node_shared_ext(const struct tnode *n, const uint8_t *key) {
+    const uint8_t *ext = node_ext(n);
+    unsigned from = (unsigned)n->depth - n->ext_len, i = 0;
+    while (i < n->ext_len && ext[i] == key_nibble(key, from + i))
+        i++;
+    return i;
+}
 size_t node_branch_rlp_len(const struct tnode *n);
 /* Needs all references. */
 size_t node_encode_branch(uint8_t out[TRIE_BRANCH_RLP_MAX], const struct tnode *n);
@@ -264,6 +272,7 @@ void trie_add_row(struct state_trie *t, uint64_t store_id, const uint8_t *path, 
 
 /* trie_page.c */
 struct tree *tree_get(struct state_trie *t, uint64_t id); /* made if absent, root not known */
+struct tree *tree_find(const struct state_trie *t, uint64_t id); /* NULL: not in RAM */
 /* Forgets what is in RAM; the tree itself ends. Not for the account tree. */
 void tree_drop(struct state_trie *t, struct tree *tree);
 /* Makes root.kind valid, and root.node too when it is a node. */

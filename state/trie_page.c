@@ -59,14 +59,21 @@ static void buckets_grow(struct state_trie *t) {
     }
 }
 
-struct tree *tree_get(struct state_trie *t, uint64_t id) {
+struct tree *tree_find(const struct state_trie *t, uint64_t id) {
     if (id == 0)
-        return &t->accounts;
-    for (struct tree *tree = t->buckets[bucket_of(t, id)]; tree != NULL; tree = tree->next)
-        if (tree->id == id) {
-            tree->used = true;
-            return tree;
-        }
+        return (struct tree *)&t->accounts;
+    struct tree *tree = t->buckets[bucket_of(t, id)];
+    while (tree != NULL && tree->id != id)
+        tree = tree->next;
+    return tree;
+}
+
+struct tree *tree_get(struct state_trie *t, uint64_t id) {
+    struct tree *found = tree_find(t, id);
+    if (found != NULL) {
+        found->used = true;
+        return found;
+    }
     if (t->tree_count >= t->bucket_count)
         buckets_grow(t);
     struct tree *tree = malloc(sizeof *tree);

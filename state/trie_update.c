@@ -100,21 +100,12 @@ static bool enter_leaf(struct update *u, const struct tsub *s, unsigned depth, u
     return enter_empty(u, depth, lo, hi, extra, out);
 }
 
-/* Nibbles of the node's extension that the key has too. */
-static unsigned shared_ext(const struct tnode *n, const uint8_t *key) {
-    const uint8_t *ext = node_ext(n);
-    unsigned from = (unsigned)n->depth - n->ext_len, i = 0;
-    while (i < n->ext_len && ext[i] == key_nibble(key, from + i))
-        i++;
-    return i;
-}
-
 static bool enter_node(struct update *u, struct tnode *n, unsigned depth, uint32_t lo,
                        uint32_t hi) {
     struct state_trie *t = u->t;
     n->used = true;
     CHECK(n->depth == depth + n->ext_len);
-    unsigned a = shared_ext(n, u->items[lo].key), b = shared_ext(n, u->items[hi - 1].key);
+    unsigned a = node_shared_ext(n, u->items[lo].key), b = node_shared_ext(n, u->items[hi - 1].key);
     unsigned shared = a < b ? a : b;
     if (shared < n->ext_len) {
         uint8_t ext[TRIE_NIBBLES];
@@ -230,18 +221,20 @@ static void next_slot(struct update *u) {
 }
 
 /* Asks for the nodes on the ways to all keys at once, so that the misses of different keys overlap
- * instead of following one another. Changes nothing. */
-static void warm_keys(struct tnode *root, const struct titem *items, size_t count) {
+ * instead of following one another. Changes nothing. ends[i]: the last node on the way to key i. */
+static void warm_nodes(const struct tnode **ends, struct tnode *root, const struct titem *items,
+                       size_t count) {
     const struct tnode *cur[WARM_KEYS];
     size_t live = count;
     for (size_t i = 0; i < count; i++)
-        cur[i] = root;
+        cur[i] = ends[i] = root;
     while (live > 0) {
         live = 0;
         for (size_t i = 0; i < count; i++) {
             const struct tnode *n = cur[i];
             if (n == NULL)
                 continue;
+            ends[i] = n;
             unsigned nib = key_nibble(items[i].key, n->depth);
             cur[i] = has_bit(n->branch, nib) ? node_kid(n, nib) : NULL;
             if (cur[i] == NULL)
@@ -253,15 +246,47 @@ static void warm_keys(struct tnode *root, const struct titem *items, size_t coun
     }
 }
 
+/* Tells the source of the leaves that new keys will move. */
+static void warm_leaves(const struct state_trie *t, uint64_t id, const struct tnode *const *ends,
+                        const struct titem *items, size_t count) {
+    const uint8_t *keys[TRIE_EXPECT];
+    size_t n = 0;
+    if (trie_in_ram(t) || t->source.ops->expect_leaves == NULL)
+        return;
+    for (size_t i = 0; i < count; i++) {
+        const struct tnode *end = ends[i];
+        unsigned nib = key_nibble(items[i].key, end->depth);
+        if (items[i].existed || !has_bit(end->mask, nib) || has_bit(end->branch, nib))
+            continue;
+        keys[n++] = items[i].key;
+        if (n == TRIE_EXPECT) {
+            t->source.ops->expect_leaves(t->source.ctx, id, keys, n);
+            n = 0;
+        }
+    }
+    if (n > 0)
+        t->source.ops->expect_leaves(t->source.ctx, id, keys, n);
+}
+
+static void warm_keys(const struct state_trie *t, const struct tree *tree,
+                      const struct titem *items, size_t count) {
+    const struct tnode *ends[WARM_KEYS];
+    if (tree->root.kind != TSUB_NODE || tree->root.node == NULL)
+        return;
+    for (size_t i = 0; i < count; i += WARM_KEYS) {
+        size_t n = count - i < WARM_KEYS ? count - i : WARM_KEYS;
+        warm_nodes(ends, tree->root.node, items + i, n);
+        warm_leaves(t, tree->id, ends, items + i, n);
+    }
+}
+
 void tree_update(struct state_trie *t, struct tree *tree, const struct titem *items, size_t count) {
     if (count == 0)
         return;
     CHECK(count < UINT32_MAX);
     tree_open(t, tree);
     struct update u = {.t = t, .id = tree->id, .items = items};
-    if (tree->root.kind == TSUB_NODE && tree->root.node != NULL)
-        for (size_t i = 0; i < count; i += WARM_KEYS)
-            warm_keys(tree->root.node, items + i, count - i < WARM_KEYS ? count - i : WARM_KEYS);
+    warm_keys(t, tree, items, count);
     struct tsub root = tree->root, out;
     tree->hashed = false;
     tree->used = true;

@@ -69,7 +69,8 @@ void map_source_clear(struct map_source *s) {
 }
 
 struct trie_source map_source_source(struct map_source *s) {
-    static const struct trie_source_ops ops = {source_branch, source_leaf, source_next_leaf};
+    static const struct trie_source_ops ops = {
+        .branch = source_branch, .leaf = source_leaf, .next_leaf = source_next_leaf};
     return (struct trie_source){&ops, s};
 }
 

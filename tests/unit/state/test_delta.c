@@ -67,7 +67,7 @@ Test(delta, random_against_model) {
     static struct model m;
     memset(m.value, -1, sizeof m.value);
     struct fixture_rng r = fixture_rng_of(fixture_seed(3));
-    struct delta *d = delta_new(99);
+    struct delta *d = delta_new(99, NULL);
     uint64_t tick = 0;
     for (int round = 0; round < 2000; round++) {
         if (tick == TICKS || (tick > 0 && fixture_rng_below(&r, 12) == 0)) {
@@ -109,7 +109,7 @@ Test(delta, random_against_model) {
 /* Goal: keys out of the index are found by order; ascending and descending insertion keep the
  * order. */
 Test(delta, order_without_index) {
-    struct delta *d = delta_new(5);
+    struct delta *d = delta_new(5, NULL);
     for (uint32_t i = 0; i < 5000; i++) {
         uint8_t up[9] = {1}, down[9] = {2};
         be64_store(up + 1, i);
@@ -161,7 +161,7 @@ static void *reader(void *ctx) {
 /* Goal: readers without locks beside a writer that adds keys and versions and lets the index grow.
  */
 Test(delta, readers_beside_writer, .timeout = 60) {
-    struct shared s = {.d = delta_new(77)};
+    struct shared s = {.d = delta_new(77, NULL)};
     pthread_t threads[2];
     for (int i = 0; i < 2; i++)
         cr_assert_eq(pthread_create(&threads[i], NULL, reader, &s), 0);
@@ -191,7 +191,7 @@ Test(delta, readers_beside_writer, .timeout = 60) {
 Test(delta, keys_of_zeros) {
     static const uint8_t zeros[40];
     for (int round = 0; round < 2; round++) {
-        struct delta *d = delta_new(5);
+        struct delta *d = delta_new(5, NULL);
         for (size_t i = 0; i < sizeof zeros; i++) {
             size_t len = 1 + (round == 0 ? i : (i * 27) % sizeof zeros);
             delta_put(d, bytes_of(zeros, len), i % 2 == 0, 1, false, bytes_of(zeros, len));
@@ -204,4 +204,35 @@ Test(delta, keys_of_zeros) {
         }
         delta_unref(d);
     }
+}
+
+/* Goal: expecting keys, present, absent, indexed or not, in a delta large enough for it, changes
+ * nothing. */
+Test(delta, expecting_changes_nothing) {
+    enum { COUNT = 10000, ASKED = 100 };
+    struct delta *d = delta_new(77, NULL);
+    struct fixture_rng r = fixture_rng_of(fixture_seed(4));
+    static uint8_t keys[COUNT][24];
+    for (size_t i = 0; i < COUNT; i++) {
+        fixture_rng_fill(&r, keys[i], sizeof keys[i]);
+        keys[i][0] = (uint8_t)(i % 2);
+        if (i % 3 != 0) /* the others stay absent */
+            delta_put(d, bytes_of(keys[i], 24), i % 2 == 0, 1, false, bytes_of(&i, sizeof i));
+    }
+    size_t nodes = delta_nodes(d);
+    for (size_t at = 0; at + ASKED <= COUNT; at += ASKED / 2) {
+        bytes even[ASKED / 2], odd[ASKED / 2];
+        for (size_t i = 0; i < ASKED / 2; i++) {
+            even[i] = bytes_of(keys[at + 2 * i], 24);
+            odd[i] = bytes_of(keys[at + 2 * i + 1], 24);
+        }
+        size_t n = at % (ASKED / 2 + 1);
+        delta_expect(d, at % 4 == 0 ? even : odd, n, at % 4 == 0);
+        delta_expect(d, at % 4 == 0 ? odd : even, ASKED / 2, at % 4 != 0);
+    }
+    cr_assert_eq(delta_nodes(d), nodes);
+    check_order(d);
+    for (size_t i = 0; i < COUNT; i++)
+        cr_assert_eq(delta_find(d, bytes_of(keys[i], 24), i % 2 == 0) != NULL, i % 3 != 0);
+    delta_unref(d);
 }

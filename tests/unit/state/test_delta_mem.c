@@ -42,3 +42,31 @@ Test(delta_mem, pieces_keep_their_content) {
     cr_assert(mem.slabs == NULL);
     free(pieces);
 }
+
+/* Goal: what a delta had is taken again by the next, up to the pool's bound, and not more is mapped
+ * meanwhile. */
+Test(delta_mem, pool_is_used_again) {
+    struct dmem_pool pool;
+    dmem_pool_init(&pool);
+    struct dmem one = {.pool = &pool}, two = {.pool = &pool};
+    enum { LEN = 60000 };
+    size_t per_slab = ((2 << 20) - DMEM_LINE) / LEN;
+    for (size_t i = 0; i < (DMEM_POOL_SLABS + 8) * per_slab; i++)
+        memset(dmem_take(&one, LEN, 8), 1, LEN);
+    cr_assert_eq(pool.count, 0);
+    dmem_clear(&one);
+    cr_assert_eq(pool.count, DMEM_POOL_SLABS);
+    cr_assert(one.pool == &pool && one.bytes == 0);
+    uint8_t *p[3];
+    for (size_t i = 0; i < 3; i++) {
+        p[i] = dmem_take(&two, LEN, 8);
+        memset(p[i], (int)i, LEN);
+    }
+    cr_assert_eq(pool.count, DMEM_POOL_SLABS - 1);
+    cr_assert_eq(two.bytes, 2 << 20);
+    for (size_t i = 0; i < 3; i++)
+        cr_assert(p[i][0] == i && p[i][LEN - 1] == i);
+    dmem_clear(&two);
+    cr_assert_eq(pool.count, DMEM_POOL_SLABS);
+    dmem_pool_clear(&pool);
+}

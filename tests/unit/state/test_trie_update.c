@@ -32,6 +32,18 @@ static int change_cmp(const void *a, const void *b) {
     return memcmp(x->slot_hash.b, y->slot_hash.b, 32);
 }
 
+/* No key that is there is said to be absent. */
+static void check_lacks(const struct fixture *f) {
+    for (const struct omap_node *n = omap_seek(&f->source.leaves, bytes_of(NULL, 0)); n != NULL;
+         n = omap_next(n)) {
+        hash32 key;
+        bytes k = omap_key(n);
+        memcpy(key.b, k.ptr + 8, 32);
+        if (be64_load(k.ptr) == 5)
+            cr_assert(!state_trie_lacks(f->t, 5, &key));
+    }
+}
+
 /* Applies "+key" and "-key" (a space between) as one block to storage 5, which always exists. */
 static void block(struct fixture *f, const char *changes) {
     struct world_slot_change s[64];
@@ -61,6 +73,7 @@ static void block(struct fixture *f, const char *changes) {
     map_source_put_diff(&f->source, &d);
     map_source_root(&f->source, 5, &want);
     cr_assert(hash32_eq(&want, &c.after.storage_root), "after %s", changes);
+    check_lacks(f);
     if (f->forget)
         state_trie_reset(f->t);
 }
@@ -135,4 +148,27 @@ Test(trie_update, deletes_of_absent_keys_change_nothing) {
         cr_assert(hash32_eq(&before, &after));
     }
     state_trie_free(t);
+}
+
+/* Goal: what the nodes show not to be there is said to be absent, at an empty slot, beside an
+ * extension and in an empty tree; beside a leaf and without nodes that is not known. */
+Test(trie_update, lacks_what_nodes_exclude) {
+    struct fixture f = {.in_ram = false};
+    map_source_init(&f.source);
+    f.t = state_trie_new(map_source_source(&f.source), SIZE_MAX);
+    hash32 beside_leaf = key_of("123"), empty_slot = key_of("3"), beside_ext = key_of("abd"),
+           in_ext = key_of("abc5");
+    cr_assert(!state_trie_lacks(f.t, 5, &empty_slot));
+    block(&f, "+124 +abc1 +abc2");
+    cr_assert(state_trie_lacks(f.t, 5, &empty_slot));
+    cr_assert(state_trie_lacks(f.t, 5, &beside_ext));
+    cr_assert(state_trie_lacks(f.t, 5, &in_ext));
+    cr_assert(!state_trie_lacks(f.t, 5, &beside_leaf));
+    block(&f, "-124 -abc1 -abc2");
+    cr_assert(state_trie_lacks(f.t, 5, &beside_leaf));
+    cr_assert(!state_trie_lacks(f.t, 6, &beside_leaf), "a tree that was never opened");
+    state_trie_reset(f.t);
+    cr_assert(!state_trie_lacks(f.t, 5, &beside_leaf));
+    state_trie_free(f.t);
+    map_source_clear(&f.source);
 }
