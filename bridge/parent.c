@@ -5,8 +5,6 @@
 #include "bridge/metrics.h"
 #include "bridge/parent_internal.h"
 
-#include <pthread.h>
-
 enum {
     REQUEST_MAX_BYTES = 1 << 20, /* the largest is a signed batch in hexadecimal */
     SLEEP_SLICE_MS = 20,         /* how late a stop is noticed */
@@ -15,12 +13,6 @@ enum {
 };
 
 /* --- life --------------------------------------------------------------------------------- */
-
-static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
-static CURLcode curl_started = CURLE_FAILED_INIT;
-static void start_curl(void) {
-    curl_started = curl_global_init(CURL_GLOBAL_DEFAULT);
-}
 
 static void set_defaults(struct parent_config *c) {
     c->connect_timeout_ms = c->connect_timeout_ms ? c->connect_timeout_ms : 5000;
@@ -39,25 +31,27 @@ static enum err check_urls(const struct parent_config *c, struct err_ctx *ec) {
     for (size_t i = 0; i < c->url_count; i++) {
         const char *u = c->urls[i];
         /* The URL itself is not told: it may hold a provider's key. */
-        if (u == NULL || strlen(u) > PARENT_URL_MAX_BYTES ||
-            (strncmp(u, "http://", 7) != 0 && strncmp(u, "https://", 8) != 0))
+        if (!http_client_url_ok(u))
             FAIL(ec, ERR_CONFIG, "endpoint %zu of the parent chain is no http or https URL", i);
     }
     return ERR_OK;
 }
 
-static bool add_header(struct parent *p, const char *line) {
-    struct curl_slist *longer = curl_slist_append(p->headers, line);
-    if (longer != NULL)
-        p->headers = longer;
-    return longer != NULL;
+/* An endpoint's client; the URL is copied. */
+static bool open_endpoint(struct parent *p, struct endpoint *ep, const char *url,
+                          struct err_ctx *ec) {
+    static const char *const headers[] = {"Content-Type: application/json", NULL};
+    struct http_client_config c = {.connect_timeout_ms = p->config.connect_timeout_ms,
+                                   .request_timeout_ms = p->config.request_timeout_ms,
+                                   .reply_max_bytes = p->config.reply_max_bytes,
+                                   .headers = headers,
+                                   .stop = p->config.stop};
+    ep->url = strdup(url);
+    return ep->url != NULL && http_client_new(&ep->http, &c, ec) == ERR_OK;
 }
 
 enum err parent_new(struct parent **out, const struct parent_config *c, struct err_ctx *ec) {
     TRY(check_urls(c, ec));
-    (void)pthread_once(&curl_once, start_curl);
-    if (curl_started != CURLE_OK)
-        FAIL(ec, ERR_NOMEM, "libcurl does not start");
     struct parent *p = calloc(1, sizeof *p);
     if (p == NULL)
         return ERR_NOMEM;
@@ -65,13 +59,9 @@ enum err parent_new(struct parent **out, const struct parent_config *c, struct e
     set_defaults(&p->config);
     p->jitter = c->seed;
     buf_init(&p->request, REQUEST_MAX_BYTES);
-    bool ok = add_header(p, "Content-Type: application/json") &&
-              add_header(p, "Expect:"); /* no waiting for 100 Continue */
-    for (size_t i = 0; ok && i < c->url_count; i++) {
-        struct endpoint *ep = &p->endpoints[p->endpoint_count++];
-        ep->url = strdup(c->urls[i]);
-        ok = ep->url != NULL && http_prepare(p, ep);
-    }
+    bool ok = true;
+    for (size_t i = 0; ok && i < c->url_count; i++)
+        ok = open_endpoint(p, &p->endpoints[p->endpoint_count++], c->urls[i], ec);
     if (!ok) {
         parent_free(p);
         FAIL(ec, ERR_NOMEM, "no memory for the parent chain's client");
@@ -86,15 +76,18 @@ void parent_free(struct parent *p) {
     for (size_t i = 0; i < p->endpoint_count; i++) {
         if (p->endpoints[i].breaker != PARENT_BREAKER_CLOSED)
             metric_move(&bridge_breakers_open[i], -1);
-        curl_easy_cleanup(p->endpoints[i].easy);
+        http_client_free(p->endpoints[i].http);
         free(p->endpoints[i].url);
     }
-    curl_slist_free_all(p->headers);
     buf_clear(&p->request);
     free(p);
 }
 
 /* --- time --------------------------------------------------------------------------------- */
+
+bool parent_stopped(const struct parent *p) {
+    return p->config.stop != NULL && atomic_load(p->config.stop);
+}
 
 static uint64_t now_ms(const struct parent *p) {
     return clock_monotonic_ns(p->config.clock) / 1000000;
@@ -229,17 +222,22 @@ static enum err failed(struct parent *p, struct endpoint *ep, uint64_t retry_aft
 static enum err take_reply(struct parent *p, struct endpoint *ep, struct answer *out,
                            const struct request *r, struct http_reply *reply, struct err_ctx *ec) {
     switch (reply->outcome) {
-    case HTTP_STOPPED:
+    case HTTP_CLIENT_STOPPED:
         FAIL(ec, ERR_CLOSED, "stopped while the parent chain was asked");
-    case HTTP_TOO_LARGE:
+    case HTTP_CLIENT_TOO_LARGE:
         if (!r->too_large_is_answer)
             (void)failed(p, ep, 0, r->method, reply->text, ec);
         FAIL(ec, ERR_TOO_LARGE, "parent endpoint %zu, %s: %s", index_of(p, ep), r->method,
              reply->text);
-    case HTTP_FAILED:
+    case HTTP_CLIENT_FAILED:
         return failed(p, ep, reply->retry_after_s, r->method, reply->text, ec);
-    case HTTP_REPLY:
+    case HTTP_CLIENT_ANSWERED:
         break;
+    }
+    if (reply->status != 200) {
+        snprintf(reply->text, sizeof reply->text, "HTTP status %llu",
+                 (unsigned long long)reply->status);
+        return failed(p, ep, reply->retry_after_s, r->method, reply->text, ec);
     }
     if (!read_reply(out, buf_bytes(&reply->body), p->next_id))
         return failed(p, ep, 0, r->method, "the body is no JSON-RPC reply", ec);
@@ -266,7 +264,7 @@ enum err parent_ask(struct parent *p, struct endpoint *ep, struct answer *out,
     ep->requests++;
     metric_add(&bridge_requests[index_of(p, ep)], 1);
     uint64_t start = clock_monotonic_ns(p->config.clock);
-    http_post(p, ep, buf_bytes(&p->request), &reply);
+    http_client_ask(ep->http, &reply, "POST", ep->url, buf_bytes(&p->request));
     metric_observe(&bridge_request_us, (clock_monotonic_ns(p->config.clock) - start) / 1000);
     enum err e = take_reply(p, ep, out, r, &reply, ec);
     buf_clear(&reply.body);

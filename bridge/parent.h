@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The parent chain over JSON-RPC (libcurl). A client belongs to one thread and blocks it; there is
- * no state outside of it but libcurl's own, which the first client initialises.
+/* The parent chain over JSON-RPC (bridge/http_client.h). A client belongs to one thread and blocks
+ * it.
  *
  * Endpoints stand in order of preference. Each has a circuit breaker:
  *   closed     used; PARENT_BREAKER_FAILURES failures in a row open it
@@ -32,7 +32,6 @@
 
 enum {
     PARENT_ENDPOINTS_MAX = 8,
-    PARENT_URL_MAX_BYTES = 2048,
     PARENT_BREAKER_FAILURES = 5,
     PARENT_BREAKER_DOUBLINGS = 5,
     PARENT_RETRY_AFTER_MAX_S = 300,

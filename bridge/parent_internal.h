@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Inside the parent client: endpoints, one HTTP exchange, attempts over endpoints, JSON values.
+/* Inside the parent client: endpoints, attempts over endpoints, JSON values.
  * For parent*.c alone. */
 #ifndef BRIDGE_PARENT_INTERNAL_H
 #define BRIDGE_PARENT_INTERNAL_H
 
 #include "base/buf.h"
+#include "bridge/http_client.h"
 #include "bridge/parent.h"
 
-#include <curl/curl.h>
 #include <jansson.h>
 
 struct endpoint {
     char *url;
-    CURL *easy; /* keeps its connection */
+    struct http_client *http;
     enum parent_breaker breaker;
     unsigned failures;  /* in a row, while closed */
     unsigned doublings; /* of the pause, since it was last closed */
@@ -25,31 +25,13 @@ struct parent {
     struct parent_config config; /* urls are not used after parent_new */
     struct endpoint endpoints[PARENT_ENDPOINTS_MAX];
     size_t endpoint_count;
-    struct curl_slist *headers;
     uint64_t next_id;
     uint64_t jitter;
     struct buf request;
 };
 
-/* --- parent_http.c: one exchange --- */
-enum http_outcome {
-    HTTP_REPLY,     /* status 200, the body is there */
-    HTTP_FAILED,    /* no connection, timeout, another status */
-    HTTP_TOO_LARGE, /* the body is over the bound */
-    HTTP_STOPPED,   /* told to stop */
-};
-struct http_reply {
-    enum http_outcome outcome;
-    uint64_t retry_after_s; /* 0 = not said */
-    struct buf body;        /* cleared by the caller */
-    char text[PARENT_MESSAGE_MAX];
-};
-/* Prepares an endpoint's handle. False: no memory. */
-bool http_prepare(struct parent *p, struct endpoint *ep);
-void http_post(struct parent *p, struct endpoint *ep, bytes body, struct http_reply *out);
-bool parent_stopped(const struct parent *p);
-
 /* --- parent.c: requests --- */
+bool parent_stopped(const struct parent *p);
 /* An endpoint's answer to one request. */
 struct answer {
     json_t *doc;    /* owned: answer_clear */

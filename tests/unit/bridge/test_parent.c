@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Covers: parent.c parent_http.c
+/* Covers: parent.c
  * Goal: a bad endpoint costs a pause and never a wrong or unbounded answer; breakers open, try and
  * close as their contract says. Method: endpoints on this machine that fail in every way; a clock
  * that the test moves. */
