@@ -34,15 +34,16 @@ static enum err parse_named(int argc, char **argv, int *at, const struct arg *ar
 }
 
 enum err args_parse(int argc, char **argv, const struct arg *args, size_t count, const char **plain,
-                    struct err_ctx *ec) {
+                    size_t plain_max, struct err_ctx *ec) {
+    size_t taken = 0;
     for (int i = 1; i < argc; i++) {
         if (strncmp(argv[i], "--", 2) == 0) {
             TRY(parse_named(argc, argv, &i, args, count, ec));
             continue;
         }
-        if (plain == NULL || *plain != NULL)
+        if (taken == plain_max)
             FAIL(ec, ERR_CONFIG, "unexpected argument '%s'", argv[i]);
-        *plain = argv[i];
+        plain[taken++] = argv[i];
     }
     return ERR_OK;
 }

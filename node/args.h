@@ -14,11 +14,11 @@ struct arg {
     bool *on;
 };
 
-/* Reads argv[1..]. *plain takes the one argument without dashes; NULL: there may be none.
- * ERR_CONFIG with a sentence: unknown or repeated name, missing value, a plain argument too many.
- */
+/* Reads argv[1..]. Arguments without dashes go to plain[0..plain_max), in order; those that are not
+ * given stay as they are. ERR_CONFIG with a sentence: unknown or repeated name, missing value, a
+ * plain argument too many. */
 enum err args_parse(int argc, char **argv, const struct arg *args, size_t count, const char **plain,
-                    struct err_ctx *ec) MUST_USE;
+                    size_t plain_max, struct err_ctx *ec) MUST_USE;
 
 /* Whether --help is among argv[1..]. */
 bool args_help(int argc, char **argv);

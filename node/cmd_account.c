@@ -43,7 +43,7 @@ static enum err parse(struct account_args *a, int argc, char **argv, struct err_
                                {"from-password-file", &a->from_password_file, NULL},
                                {"light", NULL, &a->light},
                                {"help", NULL, &a->help}};
-    TRY(args_parse(argc, argv, args, ARRAY_LEN(args), &a->keyfile, ec));
+    TRY(args_parse(argc, argv, args, ARRAY_LEN(args), &a->keyfile, 1, ec));
     if (a->help)
         return ERR_OK;
     if ((a->datadir == NULL) == (a->keystore == NULL))

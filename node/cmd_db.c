@@ -304,7 +304,7 @@ int cmd_db(int argc, char **argv) {
     bool is_digest = strcmp(what, "digest") == 0;
     bool is_backup = strcmp(what, "backup") == 0, is_restore = strcmp(what, "restore") == 0;
     bool ok = (is_verify || is_stat || is_digest || is_backup || is_restore) &&
-              args_parse(argc - 1, argv + 1, args, ARRAY_LEN(args), NULL, &ec) == ERR_OK &&
+              args_parse(argc - 1, argv + 1, args, ARRAY_LEN(args), NULL, 0, &ec) == ERR_OK &&
               datadir != NULL && (to != NULL) == is_backup && (from != NULL) == is_restore &&
               ((block == NULL && first == NULL) || is_digest);
     if (!ok) {

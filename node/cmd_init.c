@@ -51,7 +51,7 @@ int cmd_init(int argc, char **argv) {
                                {"unbacked-alloc", NULL, &unbacked},
                                {"help", NULL, &help}};
     struct err_ctx ec = {.text = ""};
-    enum err e = args_parse(argc, argv, args, ARRAY_LEN(args), NULL, &ec);
+    enum err e = args_parse(argc, argv, args, ARRAY_LEN(args), NULL, 0, &ec);
     if (e == ERR_OK && help) {
         fputs(usage_text, stdout);
         return 0;

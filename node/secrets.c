@@ -3,7 +3,6 @@
 
 #include "base/hex.h"
 #include "base/secp.h"
-#include "node/datadir.h"
 #include "node/file.h"
 #include "node/keystore.h"
 
@@ -24,6 +23,10 @@ static enum err path_of(char out[DATADIR_PATH_MAX], const char *dir, const char 
     char folder[DATADIR_PATH_MAX];
     TRY(datadir_path(folder, dir, DATADIR_SECRETS, ec));
     return datadir_path(out, folder, name, ec);
+}
+
+enum err secrets_admin_key_path(char out[DATADIR_PATH_MAX], const char *dir, struct err_ctx *ec) {
+    return path_of(out, dir, "admin-key", ec);
 }
 
 /* A new file, whole or not at all. */

@@ -11,6 +11,7 @@
 #define NODE_SECRETS_H
 
 #include "base/err.h"
+#include "node/datadir.h"
 #include "node/signers.h"
 
 enum { SECRETS_ADMIN_KEY_MAX = 96 };
@@ -29,6 +30,9 @@ struct secrets_options {
 enum err secrets_open(struct secrets *s, const struct secrets_options *o,
                       struct err_ctx *ec) MUST_USE;
 void secrets_wipe(struct secrets *s);
+/* Where the admin key of the node's folder `dir` is, unless --admin-key-file named another file. */
+enum err secrets_admin_key_path(char out[DATADIR_PATH_MAX], const char *dir,
+                                struct err_ctx *ec) MUST_USE;
 /* Copies the folder of `from` to `to`, if there is one. */
 enum err secrets_copy(const char *to, const char *from, struct err_ctx *ec) MUST_USE;
 

@@ -279,8 +279,8 @@ static void check_scope(struct rpc_call *c, const struct api_route *r) {
         api_fail(c, API_FORBIDDEN, "the API key is of another universe");
 }
 
-static bool type_ok(struct rpc_call *c, const char *name, size_t len) {
-    json_t *v = json_object_getn(c->args, name, len);
+/* A parameter of a path, by its name. */
+static bool type_ok(const json_t *v, const char *name, size_t len) {
     addr20 a;
     hash32 h;
     if (len == 4 && memcmp(name, "slug", 4) == 0)
@@ -294,18 +294,21 @@ static bool type_ok(struct rpc_call *c, const char *name, size_t len) {
 }
 
 /* The path's parameters, then the rest without them. */
-static void check_args(struct rpc_call *c, const struct api_route *r) {
-    json_t *rest = json_copy(c->args);
-    char why[256];
+bool api_check_args(const struct api_route *r, json_t *args, char *out_why, size_t cap) {
+    json_t *rest = json_copy(args);
+    bool ok = true;
+    CHECK(rest != NULL);
     for (const char *s = r->path; (s = strchr(s, '{')) != NULL;) {
         size_t len = strcspn(++s, "}");
-        if (!type_ok(c, s, len))
-            api_fail(c, API_INVALID, "%.*s: missing, or not of its form", (int)len, s);
+        if (ok && !type_ok(json_object_getn(args, s, len), s, len)) {
+            snprintf(out_why, cap, "%.*s: missing, or not of its form", (int)len, s);
+            ok = false;
+        }
         (void)json_object_deln(rest, s, len);
     }
-    if (!rpc_failed(c) && !api_schema_check(r->params, rest, why, sizeof(why)))
-        api_fail(c, API_INVALID, "%s", why);
+    ok = ok && api_schema_check(r->params, rest, out_why, cap);
     json_decref(rest);
+    return ok;
 }
 
 void api_begin(struct rpc_call *c, const struct api_route *r, json_t *args) {
@@ -315,6 +318,7 @@ void api_begin(struct rpc_call *c, const struct api_route *r, json_t *args) {
     json_decref(c->args);
     c->args = args;
     check_scope(c, r); /* before what is asked is looked at: nobody learns from its errors */
-    if (!rpc_failed(c))
-        check_args(c, r);
+    char why[256];
+    if (!rpc_failed(c) && !api_check_args(r, args, why, sizeof(why)))
+        api_fail(c, API_INVALID, "%s", why);
 }

@@ -70,6 +70,10 @@ const struct api_route *api_route_match(enum http_verb verb, bytes path, json_t 
  * true and false. False: cannot be read, or a name is there twice. */
 bool api_add_query(json_t *args, bytes query);
 
+/* Whether `args` (an object) has what the route takes, its path's parameters included, each of its
+ * type, and nothing else; on false out_why says what is wrong first. */
+bool api_check_args(const struct api_route *r, json_t *args, char *out_why, size_t cap);
+
 /* Gives the call its arguments: checks scope, universe and schema, and sets the call's error where
  * one fails. `args` is taken over. */
 void api_begin(struct rpc_call *c, const struct api_route *r, json_t *args);
@@ -103,6 +107,8 @@ const char *api_arg_text(const struct rpc_call *c, const char *name);
 const char *api_slug(const struct rpc_call *c);
 
 /* --- documentation ------------------------------------------------------------------------- */
+/* "get", ... of the verbs that routes have. */
+const char *api_verb_name(enum http_verb v);
 void api_openapi(struct buf *out, const char *version);
 void api_openrpc(struct buf *out, const char *version);
 

@@ -9,7 +9,7 @@
 
 static const char *const openapi_schemas = "#/components/schemas/";
 
-static const char *verb_name(enum http_verb v) {
+const char *api_verb_name(enum http_verb v) {
     switch (v) {
     case HTTP_VERB_GET:
         return "get";
@@ -81,7 +81,7 @@ static void print_params(struct buf *out, const struct api_route *r) {
 
 static void print_operation(struct buf *out, const struct api_route *r) {
     buf_printf(out, "\"%s\":{\"operationId\":\"%s\",\"summary\":\"%s\",\"x-scope\":\"%s\",",
-               verb_name(r->verb), r->method.name, r->method.summary, scope_name(r->scope));
+               api_verb_name(r->verb), r->method.name, r->method.summary, scope_name(r->scope));
     if (r->scope == API_SCOPE_PUBLIC)
         buf_append_str(out, "\"security\":[],");
     print_params(out, r);

@@ -108,6 +108,15 @@ static bool parse_text(bytes text, enum api_key_kind *out_kind, uint64_t *out_id
     return ok;
 }
 
+bool api_key_text_ok(bytes text) {
+    enum api_key_kind kind;
+    uint64_t id;
+    uint8_t secret[KEYS_SECRET_BYTES];
+    bool ok = parse_text(text, &kind, &id, secret);
+    OPENSSL_cleanse(secret, sizeof(secret));
+    return ok;
+}
+
 bool api_key_make(struct api_keys *k, struct api_key *key, char out_text[API_KEY_TEXT_MAX]) {
     uint8_t secret[KEYS_SECRET_BYTES], id[8];
     do {

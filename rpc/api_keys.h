@@ -42,6 +42,8 @@ enum api_key_verdict api_keys_check(struct api_keys *k, bytes text, uint64_t now
 /* A fresh key with random id and secret; the rest is filled in already. `out_text` gets what is
  * shown once. False: no random bytes. */
 bool api_key_make(struct api_keys *k, struct api_key *key, char out_text[API_KEY_TEXT_MAX]);
+/* Whether a text has the form that keys have. */
+bool api_key_text_ok(bytes text);
 /* As the node's own values have it. */
 void api_key_pack(struct buf *out, const struct api_key *key);
 enum err api_key_unpack(struct api_key *out, bytes id, bytes value) MUST_USE;

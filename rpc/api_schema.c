@@ -43,6 +43,11 @@ bool api_schema_next(const char **cursor, struct api_field *out) {
     return true;
 }
 
+const char *api_schema_fields(const char *type, size_t len) {
+    const struct api_type *t = type_find(type, len);
+    return t != NULL ? t->fields : NULL;
+}
+
 static bool is(const char *type, size_t len, const char *name) {
     return strlen(name) == len && memcmp(type, name, len) == 0;
 }

@@ -40,6 +40,8 @@ struct api_field {
     bool optional;
 };
 bool api_schema_next(const char **cursor, struct api_field *out);
+/* Fields of a type of rpc/api_types.def; NULL: it is none of them. */
+const char *api_schema_fields(const char *type, size_t len);
 /* Appends the schema of a type, or of a whole named result: "Name", "Name[]" or fields. */
 void api_schema_type(struct buf *out, const char *type, size_t len, const char *prefix);
 /* Appends the schemas of all named types as members of an object: "Name":{...},... */

@@ -370,7 +370,7 @@ async function limitsMove() {
 
 async function helped() {
   const commands = ["run", "init", "account", "account new", "account list", "account import", "db", "db verify", "db stat", "db digest", "db backup"];
-  commands.push("db restore", "bench", "bench keccak", "evm", "evm run", "statetest", "blocktest");
+  commands.push("db restore", "key", "key create", "universe", "universe list", "bench", "bench keccak", "evm", "evm run", "statetest", "blocktest");
   for (const c of commands) {
     const r = callipter([...c.split(" "), "--help"]);
     assert.deepEqual([r.status, r.stderr, /^usage: callipter /.test(r.stdout)], [0, "", true], c);
