@@ -5,7 +5,8 @@
 
 #include <sched.h>
 
-/* Loop and sequencer keep a core busy each; what is left over is shared by readers and helpers. */
+/* Loop and sequencer keep a core busy each; what is left over is shared by readers and helpers. The
+ * loop of two cores has time left for one helper: node/bench/README.md. */
 enum { BUSY = 2 };
 
 static size_t clamp(size_t n, size_t least, size_t most) {
@@ -22,12 +23,12 @@ size_t thread_cores(void) {
 }
 
 struct thread_map thread_map_of(size_t cores, size_t readers, size_t crew) {
-    size_t spare = cores > BUSY ? cores - BUSY : 0;
+    size_t spare = cores > BUSY ? cores - BUSY : 0, least = cores > 1;
     return (struct thread_map){
         .cores = cores,
         .readers = readers != THREADS_BY_CORES
                        ? readers
                        : clamp(cores / 2, THREADS_READERS_LEAST, THREADS_READERS_MOST),
-        .crew = crew != THREADS_BY_CORES ? crew : clamp(spare / 2, 0, CREW_HELPERS_MAX),
+        .crew = crew != THREADS_BY_CORES ? crew : clamp(spare / 2, least, CREW_HELPERS_MAX),
     };
 }

@@ -7,7 +7,7 @@
 
 /* Goal: the README's table, and what is asked for instead of it. */
 Test(threads, map) {
-    static const struct thread_map want[] = {{1, 2, 0}, {2, 2, 0},  {3, 2, 0},  {4, 2, 1},
+    static const struct thread_map want[] = {{1, 2, 0}, {2, 2, 1},  {3, 2, 1},  {4, 2, 1},
                                              {8, 4, 3}, {16, 8, 7}, {64, 16, 7}};
     for (size_t i = 0; i < ARRAY_LEN(want); i++) {
         struct thread_map m = thread_map_of(want[i].cores, THREADS_BY_CORES, THREADS_BY_CORES);
