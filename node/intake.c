@@ -17,6 +17,7 @@
 
 enum {
     RECORDS_PER_REFRESH = 64, /* at a look; the rest at the next */
+    INTAKE_AT_ONCE = 512,
 };
 
 /* --- refusals ------------------------------------------------------------------------------ */
@@ -141,8 +142,7 @@ static void refuse_pool(struct sequencer *s, struct pool_tx *t, enum pool_verdic
         refuse_gap(t, expected);
         break;
     case POOL_FULL:
-        submit_refuse(t, RPC_LIMIT_EXCEEDED,
-                      "too many transactions are waiting, try again in 100ms");
+        submit_refuse_full(t);
         break;
     case POOL_GAPPED_FULL:
         submit_refuse(t, RPC_SERVER_ERROR, "txpool is full");
@@ -171,6 +171,16 @@ static bool check_headroom(struct sequencer *s, struct pool_tx *t) {
     else
         return true;
     return false;
+}
+
+/* The universe of what it calls, of the state when nothing else knows: its execution asks the same.
+ */
+static void find_universe(struct sequencer *s, struct pool_tx *t) {
+    if (t->has_universe)
+        return;
+    t->universe = universe_of(chain_world(s->o.ledger->chain), &t->tx.to);
+    t->has_universe = true;
+    lane_map_put(&s->universes, &t->tx.to, t->universe);
 }
 
 /* Takes over `t`. */
@@ -206,6 +216,8 @@ static void admit(struct sequencer *s, struct pool_tx *t) {
         }
     }
     struct pool_tx *replaced = NULL;
+    if (t->tx.nonce >= nonce)
+        find_universe(s, t);
     enum pool_verdict v = pool_add(s->o.pool, t, nonce, &expected, &replaced);
     if (replaced != NULL) {
         submit_refuse(replaced, RPC_SERVER_ERROR, "replaced by a transaction with a higher fee");
@@ -218,13 +230,33 @@ static void admit(struct sequencer *s, struct pool_tx *t) {
         refuse_pool(s, t, v, expected);
 }
 
+/* Refuses those whose lane is known and full before their senders cost anything; how many are left.
+ */
+static size_t keep_what_fits(struct sequencer *s, struct pool_tx **txs, size_t n) {
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct pool_tx *t = txs[i];
+        t->has_universe = t->has_universe || lane_map_get(&s->universes, &t->tx.to, &t->universe);
+        if (!t->has_universe || pool_has_room(s->o.pool, t)) {
+            txs[kept++] = t;
+            continue;
+        }
+        submit_refuse_full(t);
+        pool_tx_free(t);
+    }
+    return kept;
+}
+
 size_t intake_run(struct sequencer *s) {
     struct pool_tx *txs[SENDERS_MAX];
     kv_queue_run(s);
-    size_t n = submit_take(s, txs, senders_batch(s->crew));
-    if (n == 0)
+    size_t taken = submit_take(s, txs, senders_batch(s->crew));
+    if (taken == 0)
         return 0;
     uint64_t begun = clock_monotonic_ns(s->o.clock);
+    size_t n = keep_what_fits(s, txs, taken);
+    if (n == 0)
+        return taken;
     senders_recover(s->crew, txs, n);
     uint64_t recovered = clock_monotonic_ns(s->o.clock);
     node_observe_since(&node_recover_us, begun, recovered);
@@ -235,7 +267,14 @@ size_t intake_run(struct sequencer *s) {
         txs[i]->recovered_ns = recovered;
         admit(s, txs[i]);
     }
-    return n;
+    return taken;
+}
+
+void intake_run_all(struct sequencer *s) {
+    size_t n, taken = 0;
+    do
+        taken += n = intake_run(s);
+    while (n > 0 && taken < INTAKE_AT_ONCE && ring_len(&s->ingress) > 0);
 }
 
 void intake_rebase(struct sequencer *s, const addr20 *sender) {
@@ -290,6 +329,8 @@ void sequencer_readmit(struct pool *pool, struct ledger *l, bytes envelope, cons
     t->tx.has_sender = true;
     t->added_ms = now_ms;
     t->record_seq = record_seq;
+    if (!t->tx.is_create)
+        t->universe = universe_of(chain_world(l->chain), &t->tx.to);
     uint64_t nonce = world_nonce(chain_world(l->chain), sender);
     enum pool_verdict v = pool_add(pool, t, nonce, &expected, &replaced);
     pool_tx_free(replaced);

@@ -21,7 +21,9 @@ void node_metrics_register(void) {
 
 static void update_pool(struct pool *p) {
     pthread_mutex_lock(&p->lock);
-    metric_set(&node_pool_ready, (int64_t)p->ready_count);
+    metric_set(&node_pool_ready, (int64_t)p->ready.count);
+    metric_set(&node_lanes, (int64_t)p->ready.in_use);
+    metric_set(&node_lane_longest, (int64_t)lanes_longest(&p->ready));
     metric_set(&node_pool_queued, (int64_t)p->gapped_count);
     metric_set(&node_pool_queued_bytes, (int64_t)p->gapped_bytes);
     pthread_mutex_unlock(&p->lock);
@@ -40,7 +42,7 @@ static void update_memory(struct sequencer *s) {
         metric_set(&g[MEMORY_HISTORY], (int64_t)(st.history_waiting * STORE_HISTORY_ROW_BYTES));
     }
     metric_set(&g[MEMORY_POOL], (int64_t)pool_bytes(s->o.pool));
-    metric_set(&g[MEMORY_INGRESS], (int64_t)atomic_load(&s->ingress_bytes));
+    metric_set(&g[MEMORY_INGRESS], (int64_t)atomic_load(&s->ingress_all.bytes));
     for (size_t p = 0; p < MEMORY_REST; p++)
         rest -= metric_level(&g[p]);
     metric_set(&g[MEMORY_REST], rest > 0 ? rest : 0);

@@ -54,6 +54,7 @@ void pool_init(struct pool *p, struct pool_limits limits) {
     struct map_seed seed = map_seed_random(); /* hashes and addresses are outsiders' choice */
     map_init(&p->by_hash, sizeof(hash32), sizeof(struct pool_tx *), POOL_ENTRIES_MAX, seed);
     map_init(&p->by_sender, sizeof(addr20), sizeof(struct sender), POOL_ENTRIES_MAX, seed);
+    lanes_init(&p->ready, seed);
     map_init(&p->sponsored, sizeof(uint64_t), sizeof(size_t), POOL_ENTRIES_MAX, seed);
 }
 
@@ -71,6 +72,7 @@ void pool_clear(struct pool *p) {
     map_clear(&p->by_hash);
     map_clear(&p->by_sender);
     map_clear(&p->sponsored);
+    lanes_clear(&p->ready);
     pthread_mutex_destroy(&p->lock);
 }
 
@@ -84,32 +86,10 @@ static struct pool_tx *first_of(const struct pool *p, const addr20 *a) {
     return s != NULL ? s->first : NULL;
 }
 
-static void ready_push(struct pool *p, struct pool_tx *t) {
+/* Into `lane`, or that of its universe (NULL). */
+static void ready_push(struct pool *p, struct pool_tx *t, struct lane *lane) {
     t->state = POOL_READY;
-    t->next_ready = NULL;
-    t->prev_ready = p->ready_last;
-    if (p->ready_last != NULL)
-        p->ready_last->next_ready = t;
-    else
-        p->ready_first = t;
-    p->ready_last = t;
-    p->ready_count++;
-    p->ready_bytes += t->tx.raw.len;
-}
-
-static void ready_unlink(struct pool *p, struct pool_tx *t) {
-    CHECK(t->state == POOL_READY);
-    if (t->prev_ready != NULL)
-        t->prev_ready->next_ready = t->next_ready;
-    else
-        p->ready_first = t->next_ready;
-    if (t->next_ready != NULL)
-        t->next_ready->prev_ready = t->prev_ready;
-    else
-        p->ready_last = t->prev_ready;
-    t->prev_ready = t->next_ready = NULL;
-    p->ready_count--;
-    p->ready_bytes -= t->tx.raw.len;
+    lanes_push(&p->ready, t, lane);
 }
 
 static size_t sponsored_of(const struct pool *p, uint64_t universe) {
@@ -143,9 +123,10 @@ static void gapped_leave(struct pool *p, struct pool_tx *t) {
     p->gapped_bytes -= t->tx.raw.len;
 }
 
-static void leave_state(struct pool *p, struct pool_tx *t) {
-    if (t->state == POOL_READY)
-        ready_unlink(p, t);
+/* `gas`: what it costs its lane if it was READY. */
+static void leave_state(struct pool *p, struct pool_tx *t, uint64_t gas) {
+    if (t->state == POOL_READY || t->state == POOL_EXECUTED)
+        lanes_leave(&p->ready, t, gas);
     else if (t->state == POOL_GAPPED)
         gapped_leave(p, t);
     t->state = POOL_NEW;
@@ -167,7 +148,7 @@ static void link_tx(struct pool *p, struct pool_tx *t, struct pool_tx *prev) {
 }
 
 static void unlink_tx(struct pool *p, struct pool_tx *t) {
-    leave_state(p, t);
+    leave_state(p, t, 0);
     p->memory -= t->counted;
     struct sender *s = sender_of(p, &t->tx.sender);
     struct pool_tx *prev = t->prev_of_sender, *next = t->next_of_sender;
@@ -222,50 +203,56 @@ static bool pays_more(const struct tx *t, const struct tx *than) {
     return u256_mul_overflow(&offered, &t->max_fee, &hundred) || u256_cmp(&offered, &scaled) >= 0;
 }
 
+/* Whether a lane (NULL: a new one) may have one more READY one like `t`, `old` (or NULL) being
+ * gone.
+ */
+static bool ready_fits(const struct pool *p, const struct lane *lane, const struct pool_tx *t,
+                       const struct pool_tx *old) {
+    static const struct lane none;
+    const struct lane *own = lane != NULL ? lane : &none;
+    const struct lanes *all = &p->ready;
+    size_t max = p->limits.ready_max != 0 ? p->limits.ready_max : POOL_READY_MAX;
+    size_t count = old != NULL, len = old != NULL ? old->tx.raw.len : 0,
+           memory = old != NULL ? old->counted : 0;
+    return lanes_share_fits(own->count - count, all->count - count, 1, max) &&
+           lanes_share_fits(own->bytes - len, all->bytes - len, t->tx.raw.len,
+                            POOL_READY_BYTES_MAX) &&
+           lanes_share_fits(own->memory - memory, p->memory - memory, pool_tx_bytes(t),
+                            POOL_MEMORY_MAX);
+}
+
 /* Whether the bytes of its state have room for `t` where `old` is. */
 static bool fits_in_place(const struct pool *p, const struct pool_tx *t,
                           const struct pool_tx *old) {
-    bool ready = old->state == POOL_READY;
-    size_t others = (ready ? p->ready_bytes : p->gapped_bytes) - old->tx.raw.len;
-    if (p->memory - old->counted + pool_tx_bytes(t) > POOL_MEMORY_MAX)
-        return false;
-    return others + t->tx.raw.len <= (ready ? POOL_READY_BYTES_MAX : POOL_GAPPED_BYTES_MAX);
+    if (old->state == POOL_READY)
+        return ready_fits(p, old->lane, t, old);
+    return p->memory - old->counted + pool_tx_bytes(t) <= POOL_MEMORY_MAX &&
+           p->gapped_bytes - old->tx.raw.len + t->tx.raw.len <= POOL_GAPPED_BYTES_MAX;
 }
 
 /* Takes the place of `old` in every list. */
 static void replace(struct pool *p, struct pool_tx *t, struct pool_tx *old) {
-    struct pool_tx *prev = old->prev_of_sender, *prev_ready = old->prev_ready,
-                   *next_ready = old->next_ready;
     enum pool_state state = old->state;
-    unlink_tx(p, old);
-    link_tx(p, t, prev);
-    if (state == POOL_GAPPED) {
-        gapped_enter(p, t);
-        return;
+    link_tx(p, t, old->prev_of_sender);
+    if (state == POOL_READY) {
+        /* At the old one's turn: replacing is no way to the front, nor to the back. */
+        lanes_replace(&p->ready, t, old);
+        t->state = POOL_READY;
+        old->state = POOL_NEW;
     }
-    t->state =
-        POOL_READY; /* at the old one's turn: replacing is no way to the front, nor to the back */
-    t->prev_ready = prev_ready;
-    t->next_ready = next_ready;
-    if (prev_ready != NULL)
-        prev_ready->next_ready = t;
-    else
-        p->ready_first = t;
-    if (next_ready != NULL)
-        next_ready->prev_ready = t;
-    else
-        p->ready_last = t;
-    p->ready_count++;
-    p->ready_bytes += t->tx.raw.len;
+    unlink_tx(p, old);
+    if (state == POOL_GAPPED)
+        gapped_enter(p, t);
 }
 
-/* Those whose turn has come since the one before them is ready. */
+/* Those whose turn has come since the one before them is ready; they follow it in its lane. */
 static void promote_after(struct pool *p, struct pool_tx *t) {
     uint64_t nonce = t->tx.nonce;
+    struct lane *lane = t->lane;
     for (t = t->next_of_sender; t != NULL && t->state == POOL_GAPPED && t->tx.nonce == nonce + 1;
          t = t->next_of_sender) {
         gapped_leave(p, t);
-        ready_push(p, t);
+        ready_push(p, t, lane);
         nonce++;
     }
 }
@@ -310,8 +297,10 @@ static enum pool_verdict add_locked(struct pool *p, struct pool_tx *t, uint64_t 
         if (waits && at.same->replacements >= POOL_REPLACEMENTS_MAX)
             return POOL_GAPPED_FULL;
         bool more = at.same->state == POOL_GAPPED && t->sponsor != at.same->sponsor;
-        if (!fits_in_place(p, t, at.same) || (more && !sponsored_fits(p, t, 0)))
-            return at.same->state == POOL_READY ? POOL_FULL : POOL_GAPPED_FULL;
+        if (!fits_in_place(p, t, at.same) || (more && !sponsored_fits(p, t, 0))) {
+            t->universe = waits ? t->universe : at.same->lane->universe;
+            return waits ? POOL_GAPPED_FULL : POOL_FULL;
+        }
         t->replacements = (uint8_t)(waits ? at.same->replacements + 1 : 0);
         replace(p, t, at.same);
         *out_replaced = at.same;
@@ -319,12 +308,16 @@ static enum pool_verdict add_locked(struct pool *p, struct pool_tx *t, uint64_t 
     }
     if (t->tx.nonce != at.expected)
         return add_gapped(p, t, &at);
-    size_t ready_max = p->limits.ready_max != 0 ? p->limits.ready_max : POOL_READY_MAX;
-    if (p->ready_count >= ready_max || p->ready_bytes + t->tx.raw.len > POOL_READY_BYTES_MAX ||
-        p->memory + pool_tx_bytes(t) > POOL_MEMORY_MAX)
+    /* One that is READY before it keeps the sender in that lane. */
+    struct lane *lane = at.prev != NULL && at.prev->state == POOL_READY
+                            ? at.prev->lane
+                            : lanes_find(&p->ready, t->universe);
+    if (!ready_fits(p, lane, t, NULL)) {
+        t->universe = lane != NULL ? lane->universe : t->universe;
         return POOL_FULL;
+    }
     link_tx(p, t, at.prev);
-    ready_push(p, t);
+    ready_push(p, t, lane);
     promote_after(p, t);
     return POOL_ADDED_READY;
 }
@@ -342,6 +335,13 @@ enum pool_verdict pool_add(struct pool *p, struct pool_tx *t, uint64_t state_non
 }
 
 /* --- the sequencer's ----------------------------------------------------------------------- */
+bool pool_has_room(struct pool *p, const struct pool_tx *t) {
+    pthread_mutex_lock(&p->lock);
+    bool fits = ready_fits(p, lanes_find(&p->ready, t->universe), t, NULL);
+    pthread_mutex_unlock(&p->lock);
+    return fits;
+}
+
 bool pool_has_gapped(struct pool *p) {
     pthread_mutex_lock(&p->lock);
     bool any = p->gapped_count > 0;
@@ -351,20 +351,21 @@ bool pool_has_gapped(struct pool *p) {
 
 struct pool_tx *pool_first_ready(struct pool *p) {
     pthread_mutex_lock(&p->lock);
-    struct pool_tx *t = p->ready_first;
+    struct pool_tx *t = lanes_first(&p->ready);
     pthread_mutex_unlock(&p->lock);
     return t;
 }
 
-void pool_executed(struct pool *p, struct pool_tx *t) {
+void pool_executed(struct pool *p, struct pool_tx *t, uint64_t gas_used) {
     pthread_mutex_lock(&p->lock);
-    ready_unlink(p, t);
+    lanes_executed(&p->ready, t, gas_used);
     t->state = POOL_EXECUTED;
     pthread_mutex_unlock(&p->lock);
 }
 
 void pool_remove(struct pool *p, struct pool_tx *t) {
     pthread_mutex_lock(&p->lock);
+    leave_state(p, t, LANES_REFUSED_GAS);
     unlink_tx(p, t);
     pthread_mutex_unlock(&p->lock);
 }
@@ -379,6 +380,7 @@ void pool_rebase(struct pool *p, const addr20 *sender, uint64_t state_nonce,
                  struct pool_tx **out_over) {
     *out_stale = *out_gapped = *out_over = NULL;
     uint64_t expected = state_nonce;
+    struct lane *lane = NULL; /* of the READY one before */
     pthread_mutex_lock(&p->lock);
     for (struct pool_tx *t = first_of(p, sender), *next; t != NULL; t = next) {
         next = t->next_of_sender;
@@ -391,8 +393,9 @@ void pool_rebase(struct pool *p, const addr20 *sender, uint64_t state_nonce,
             expected++;
             if (t->state == POOL_GAPPED) {
                 gapped_leave(p, t);
-                ready_push(p, t);
+                ready_push(p, t, lane);
             }
+            lane = t->lane;
         } else if (t->state == POOL_READY) {
             /* What has a record was acknowledged: no limit takes it back. */
             if (t->record_seq == 0 && !gapped_fits(p, t, sender_of(p, sender)->gapped)) {
@@ -400,7 +403,7 @@ void pool_rebase(struct pool *p, const addr20 *sender, uint64_t state_nonce,
                 list_add(out_over, t);
                 continue;
             }
-            ready_unlink(p, t);
+            lanes_leave(&p->ready, t, 0);
             gapped_enter(p, t);
             list_add(out_gapped, t);
         }

@@ -2,7 +2,7 @@
 /* Transactions that are not durable yet. By sender, in nonce order:
  *
  *   EXECUTED  in a block that is being synced
- *   READY     next in turn; also in the queue of all senders, in order of arrival
+ *   READY     next in turn; also in its lane (node/lanes.h), in order of arrival
  *   GAPPED    its nonce is ahead; kept until the gap is filled, it is replaced, or POOL_LIFETIME_MS
  * are over
  *
@@ -10,19 +10,25 @@
  * out; any thread may look. One lock, held for short.
  *
  * A transaction takes the place of another with its sender and nonce when its fee cap is at least a
- * tenth higher. Tips are ignored on this chain, and so here. */
+ * tenth higher. Tips are ignored on this chain, and so here.
+ *
+ * A sender whose transactions are READY in one lane goes on in that lane, wherever the next ones
+ * are for, until none is: its nonces go in turn. No lane takes all of what READY ones may have
+ * (lanes_share_fits); EXECUTED ones count for their lane's memory. GAPPED ones are in no lane:
+ * bounded each sender, and each universe that pays. */
 #ifndef NODE_POOL_H
 #define NODE_POOL_H
 
 #include "base/arena.h"
 #include "base/map.h"
 #include "chain/tx.h"
+#include "node/lanes.h"
 #include "rpc/commands.h"
 
 #include <pthread.h>
 
 enum {
-    POOL_READY_MAX = 8192,
+    POOL_READY_MAX = 16384, /* of it, of the bytes and of the memory a lane has its share */
     POOL_READY_BYTES_MAX = 32 << 20,
     POOL_GAPPED_BYTES_MAX = 16 << 20,
     POOL_MEMORY_MAX = 48 << 20, /* of all, EXECUTED ones that wait for the disk included; half of it
@@ -50,7 +56,11 @@ struct pool_tx {
     uint64_t added_ms;
     /* The stages it has come through, monotonic; 0: of an earlier run, or not yet. */
     uint64_t submitted_ns, intake_ns, recovered_ns, taken_ns;
-    uint64_t record_seq;  /* its POOL record, 0: none */
+    uint64_t record_seq; /* its POOL record, 0: none */
+    uint64_t universe;   /* of `to`, which is its lane; 0: none, or a creation */
+    bool has_universe;   /* that is known */
+    uint8_t ingress_share;
+    struct lane *lane;    /* that it is in: READY or EXECUTED */
     uint64_t sponsor;     /* universe without whose money it would not wait here; 0: none */
     uint8_t replacements; /* that led to it while its nonce was ahead */
     size_t counted;       /* its bytes in the pool's `memory` */
@@ -76,9 +86,9 @@ struct pool {
     struct map by_hash;   /* hash -> struct pool_tx * */
     struct map by_sender; /* address -> first struct pool_tx * */
     struct map sponsored; /* universe -> how many GAPPED ones it would pay for */
-    struct pool_tx *ready_first, *ready_last;
-    size_t ready_count, ready_bytes, gapped_count, gapped_bytes; /* bytes of envelopes */
-    size_t memory;                                               /* of all */
+    struct lanes ready;
+    size_t gapped_count, gapped_bytes; /* bytes of envelopes */
+    size_t memory;                     /* of all */
 };
 void pool_init(struct pool *p, struct pool_limits limits);
 /* Limits from now on; what is in the pool stays. Any thread. */
@@ -94,7 +104,7 @@ enum pool_verdict {
     POOL_NONCE_LOW,
     POOL_UNDERPRICED, /* another with this nonce pays as much */
     POOL_GAP_REFUSED, /* flag SUBMIT_NO_QUEUE */
-    POOL_FULL,        /* too many are ready */
+    POOL_FULL,        /* too many are ready in its lane, which is t->universe now */
     POOL_GAPPED_FULL, /* too many wait for a nonce */
 };
 /* Adds a transaction with a known sender, whose nonce in state is `state_nonce`. *out_expected: the
@@ -103,12 +113,15 @@ enum pool_verdict {
 enum pool_verdict pool_add(struct pool *p, struct pool_tx *t, uint64_t state_nonce,
                            uint64_t *out_expected, struct pool_tx **out_replaced) MUST_USE;
 
+/* Whether its universe's lane has room for one like `t`, of which the sender may be unknown. */
+bool pool_has_room(struct pool *p, const struct pool_tx *t);
 bool pool_has_gapped(struct pool *p);
-/* First of the queue, or NULL. Sequencer's thread; it stays READY and in the pool. */
+/* The one whose turn it is, or NULL. Sequencer's thread; it stays READY and in the pool. */
 struct pool_tx *pool_first_ready(struct pool *p);
-/* The first of the queue is in a block now. */
-void pool_executed(struct pool *p, struct pool_tx *t);
-/* Takes a transaction out; it is the caller's then. */
+/* That one is in a block now, where it used so much gas. */
+void pool_executed(struct pool *p, struct pool_tx *t, uint64_t gas_used);
+/* Takes a transaction out; it is the caller's then. A READY one costs its lane LANES_REFUSED_GAS.
+ */
 void pool_remove(struct pool *p, struct pool_tx *t);
 /* Sorts a sender's transactions anew after its nonce in state moved other than by the turn:
  * *out_stale, a list by next_ready, have a nonce that is gone and are the caller's; *out_gapped, a

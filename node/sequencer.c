@@ -15,6 +15,8 @@ enum {
     EXPIRE_EVERY_MS = 60000,
     RESORT_EVERY_MS = 1000,
     INTAKE_GRACE_MS = 5,
+    UNSYNCED_STEP = 8,   /* blocks: with so many unsynced, one may be longer by INTAKE_GRACE_MS */
+    GIVEN_PER_LOOK = 64, /* transactions between two looks at the ring while any are ready */
 };
 
 static uint64_t now_ns(const struct sequencer *s) {
@@ -62,18 +64,50 @@ static int ms_until(uint64_t now, uint64_t then) {
     return ms > 60000 ? 60000 : (int)ms;
 }
 
-static const struct tx *find_next(struct sequencer *s, uint64_t gas_left, size_t bytes_left) {
+/* What waits in the ring for another lane than that of `next` must get its turn too: it is taken,
+ * with all before it. What waits for the same lane is taken when nothing is ready. */
+static void look_for_other_lanes(struct sequencer *s, const struct pool_tx *next) {
+    size_t own = atomic_load(&s->ingress_shares[next->ingress_share].count);
+    s->given = 0;
+    if (atomic_load(&s->ingress_all.count) <= own)
+        return;
+    uint64_t begun = cpu_ns();
+    intake_run_all(s);
+    s->intake_cpu_ns += cpu_ns() - begun;
+}
+
+/* Of the pool, NULL when the block is to close: it is as long as it may be, or has no room for the
+ * next one, which begins the next block: order holds. *out_empty: nothing is ready. */
+static struct pool_tx *next_ready(struct sequencer *s, uint64_t gas_left, size_t bytes_left,
+                                  bool *out_empty) {
+    *out_empty = false;
+    if (s->in_block_first != NULL && now_ns(s) >= s->closes_ns)
+        return NULL;
     for (;;) {
         struct pool_tx *t = pool_first_ready(s->o.pool);
-        if (t != NULL) {
-            if (t->tx.gas_limit <= gas_left && t->tx.raw.len <= bytes_left)
-                return &t->tx;
-            if (s->in_block_first != NULL)
-                return NULL; /* it begins the next block: order holds */
-            intake_refuse_verdict(s, t,
-                                  TX_GAS_LIMIT_BLOCK); /* the limit was lowered while it waited */
-            continue;
+        if (t != NULL && s->given >= GIVEN_PER_LOOK) {
+            look_for_other_lanes(s, t);
+            t = pool_first_ready(s->o.pool);
         }
+        *out_empty = t == NULL;
+        if (t == NULL || (t->tx.gas_limit <= gas_left && t->tx.raw.len <= bytes_left))
+            return t;
+        if (s->in_block_first != NULL)
+            return NULL;
+        intake_refuse_verdict(s, t, TX_GAS_LIMIT_BLOCK); /* the limit was lowered while it waited */
+    }
+}
+
+static const struct tx *find_next(struct sequencer *s, uint64_t gas_left, size_t bytes_left) {
+    for (;;) {
+        bool empty;
+        struct pool_tx *t = next_ready(s, gas_left, bytes_left, &empty);
+        if (t != NULL) {
+            s->given++;
+            return &t->tx;
+        }
+        if (!empty)
+            return NULL;
         uint64_t now = now_ns(s);
         bool overdue = now >= s->gap_ends_ns + (uint64_t)INTAKE_GRACE_MS * NS_PER_MS;
         if (overdue && s->in_block_first != NULL)
@@ -81,6 +115,7 @@ static const struct tx *find_next(struct sequencer *s, uint64_t gas_left, size_t
         uint64_t begun = cpu_ns();
         size_t taken = intake_run(s);
         s->intake_cpu_ns += cpu_ns() - begun;
+        s->given = 0;
         if (taken > 0)
             continue;
         if (now >= s->gap_ends_ns || stopping(s) || atomic_load(&s->failed))
@@ -116,12 +151,11 @@ static void feed_done(void *ctx, const struct tx *tx, enum tx_verdict v,
                       const struct derived_tx *d) {
     struct sequencer *s = ctx;
     struct pool_tx *t = pool_tx_of(tx);
-    (void)d;
     if (v != TX_OK) {
         intake_refuse_verdict(s, t, v);
         return;
     }
-    pool_executed(s->o.pool, t);
+    pool_executed(s->o.pool, t, d->result.gas_used);
     const struct node_watcher *w = atomic_load_explicit(&s->watcher, memory_order_acquire);
     if (w != NULL)
         w->pending(w->ctx, &tx->hash);
@@ -153,6 +187,9 @@ enum err sequencer_finish_block(struct sequencer *s, struct err_ctx *ec) {
         l->pool_floor = pool_floor(s->o.pool);
     s->pool_changed = false;
     uint64_t begun = now_ns(s);
+    for (size_t i = 0; i < s->block.attribution_count; i++)
+        lane_map_put(&s->universes, &s->block.attributions[i].contract,
+                     s->block.attributions[i].universe);
     TRY(ledger_apply(l, &s->block, &rec, ec));
     node_observe_since(&node_seal_us, begun, now_ns(s));
     metric_observe(&node_block_txs, s->block.tx_count);
@@ -175,9 +212,13 @@ static void make_block(struct sequencer *s) {
     if (s->o.settle != NULL)
         timestamp = settle_timestamp(s->o.settle, timestamp);
     s->gap_ends_ns = s->last_block_ns + atomic_load(&s->block_gap_ms) * NS_PER_MS;
+    /* While the disk is behind blocks grow. */
+    uint64_t most_ms = INTAKE_GRACE_MS * (1 + (uint64_t)atomic_load(&s->unsynced) / UNSYNCED_STEP);
+    s->closes_ns = (opened > s->gap_ends_ns ? opened : s->gap_ends_ns) + most_ms * NS_PER_MS;
     s->in_block_first = NULL;
     s->in_block_last = &s->in_block_first;
     s->fed_ns = s->intake_cpu_ns = 0;
+    s->given = GIVEN_PER_LOOK; /* a block begins with a look */
     enum err e = chain_sequence_block(&s->block, l->chain, &l->arena, &l->head, timestamp,
                                       l1_block_at(s, timestamp), &feed, &ec);
     if (e == ERR_OK) { /* else nobody has to wait for the next one, nor the SEAL */
@@ -340,6 +381,7 @@ enum err sequencer_start(struct sequencer **out, const struct sequencer_options 
     s->o = *o;
     sequencer_set_policy(s, &o->policy);
     kv_queue_init(&s->kv);
+    lane_map_init(&s->universes);
     s->pool_changed = true; /* what recovery brought back is in the pool */
     pthread_mutex_init(&s->intent_lock, NULL);
     pthread_cond_init(&s->intent_done, NULL);

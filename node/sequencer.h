@@ -23,8 +23,10 @@
 #include "rpc/commands.h"
 
 enum {
-    SEQUENCER_INGRESS_MAX = 8192, /* submissions that wait to be looked at; more get -32005 */
-    SEQUENCER_INGRESS_BYTES_MAX = 24 << 20, /* of memory that they take, likewise */
+    /* Submissions that wait to be looked at, and the memory that they take: a lane has its share of
+       both (lanes_share_fits), more get -32005. */
+    SEQUENCER_INGRESS_MAX = 16384,
+    SEQUENCER_INGRESS_BYTES_MAX = 24 << 20,
     SEQUENCER_BLOCKS_UNSYNCED_MAX = 64,
     SEQUENCER_POOL_RECORD_AGE =
         100000, /* records after which a transaction that still waits is written anew: a start

@@ -5,6 +5,7 @@
 
 #include "base/ring.h"
 #include "node/checkpoint.h"
+#include "node/lane_map.h"
 #include "node/prepare.h"
 #include "node/senders.h"
 #include "node/sequencer.h"
@@ -44,13 +45,22 @@ void kv_queue_init(struct kv_queue *q);
 /* Nothing waits any more. */
 void kv_queue_clear(struct kv_queue *q);
 
+/* The ring is one queue for all lanes; what each may have there is counted, universes by their
+ * number, several in one share; number 0 is lane 0's, the last one's lane is not known yet. */
+enum { INGRESS_SHARES = 256, INGRESS_UNKNOWN = INGRESS_SHARES - 1 };
+struct ingress_share {
+    atomic_size_t count, bytes;
+};
+
 struct sequencer {
     struct sequencer_options o; /* but for its policy, which is in the two below */
     _Atomic uint64_t block_gap_ms, tx_fee_cap_milli;
     struct kv_queue kv;
-    struct ring ingress;         /* struct pool_tx *, from any thread */
-    atomic_size_t ingress_bytes; /* that those in the ring take, about */
-    struct ring durable;         /* struct durable_item */
+    struct ring ingress; /* struct pool_tx *, from any thread */
+    struct ingress_share ingress_all,
+        ingress_shares[INGRESS_SHARES]; /* what is in the ring, about */
+    struct lane_map universes;
+    struct ring durable; /* struct durable_item */
     pthread_t thread, durable_thread;
     bool has_thread, has_durable_thread;
     struct checkpointer *checkpointer;
@@ -65,7 +75,9 @@ struct sequencer {
 
     /* Of the sequencer's thread: */
     uint64_t last_block_ns; /* when the newest block was closed */
-    uint64_t gap_ends_ns;   /* until when the open block takes transactions */
+    uint64_t gap_ends_ns;   /* until when the open block waits for transactions */
+    uint64_t closes_ns;     /* when it closes, whatever is ready */
+    size_t given;           /* transactions since the ring was looked at */
     uint64_t stop_ns;       /* when to give up executing at a stop; 0: not stopping */
     uint64_t fed_ns;        /* spent on waiting for transactions of the open block */
     uint64_t intake_cpu_ns; /* of the processor, for intake while the block was open */
@@ -115,11 +127,15 @@ void submit_refuse(struct pool_tx *t, int code, const char *fmt, ...)
 /* What a verdict needs no state for, nor the sender: TX_OK, or why the transaction can never be
  * valid. */
 enum tx_verdict submit_form_verdict(const struct tx *tx) MUST_USE;
+/* Says that its lane is full: of t->universe. */
+void submit_refuse_full(struct pool_tx *t);
 /* Takes up to `max` submissions out of the ring. Sequencer's thread, and after its end. */
 size_t submit_take(struct sequencer *s, struct pool_tx **out, size_t max);
 
 /* Takes submissions from the ingress ring into the pool; how many. Sequencer's thread. */
 size_t intake_run(struct sequencer *s);
+/* As much as there is, at most about INTAKE_AT_ONCE: for one turn between transactions. */
+void intake_run_all(struct sequencer *s);
 /* A transaction of the open block was refused with a verdict other than OK. Owns `t` afterwards. */
 void intake_refuse_verdict(struct sequencer *s, struct pool_tx *t, enum tx_verdict v);
 /* Writes POOL records anew that are so old that a start would have to read far back. */

@@ -91,6 +91,7 @@ enum err sequencer_rewind(struct sequencer *s, uint64_t to_block, enum rewind_re
     TRY(ledger_rewind(l, to_block, w.epoch, rec.seq, ec));
     s->block.header = l->head;
     s->seal_due = true;
+    lane_map_reset(&s->universes);
     const struct node_watcher *watcher = atomic_load(&s->watcher);
     if (watcher != NULL && watcher->reorg != NULL)
         watcher->reorg(watcher->ctx, to_block);

@@ -7,6 +7,7 @@
 #include "rpc/call.h"
 #include "rpc/tx_errors.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -95,20 +96,54 @@ enum tx_verdict submit_form_verdict(const struct tx *tx) {
     return TX_OK;
 }
 
+void submit_refuse_full(struct pool_tx *t) {
+    if (t->universe == 0)
+        submit_refuse(t, RPC_LIMIT_EXCEEDED,
+                      "too many transactions are waiting, try again in 100ms");
+    else
+        submit_refuse(t, RPC_LIMIT_EXCEEDED,
+                      "too many transactions of universe %" PRIu64
+                      " are waiting, try again in 100ms",
+                      t->universe);
+}
+
+static void find_lane(const struct sequencer *s, struct pool_tx *t) {
+    t->has_universe = t->tx.is_create || lane_map_get(&s->universes, &t->tx.to, &t->universe);
+    if (!t->has_universe)
+        t->ingress_share = INGRESS_UNKNOWN;
+    else if (t->universe != 0)
+        t->ingress_share = (uint8_t)(1 + t->universe % (INGRESS_UNKNOWN - 1));
+}
+
+static void leave(struct ingress_share *h, size_t count, size_t size) {
+    atomic_fetch_sub(&h->count, count);
+    atomic_fetch_sub(&h->bytes, size);
+}
+
 /* False: full. */
 static bool enter(struct sequencer *s, struct pool_tx *t) {
-    size_t size = pool_tx_bytes(t), before = atomic_fetch_add(&s->ingress_bytes, size);
-    if (before + size <= SEQUENCER_INGRESS_BYTES_MAX && ring_push(&s->ingress, &t))
+    struct ingress_share *all = &s->ingress_all, *own = &s->ingress_shares[t->ingress_share];
+    size_t size = pool_tx_bytes(t);
+    size_t count = atomic_fetch_add(&all->count, 1), len = atomic_fetch_add(&all->bytes, size),
+           own_count = atomic_fetch_add(&own->count, 1),
+           own_len = atomic_fetch_add(&own->bytes, size);
+    if (lanes_share_fits(own_count, count, 1, SEQUENCER_INGRESS_MAX) &&
+        lanes_share_fits(own_len, len, size, SEQUENCER_INGRESS_BYTES_MAX) &&
+        ring_push(&s->ingress, &t))
         return true;
-    atomic_fetch_sub(&s->ingress_bytes, size);
+    leave(all, 1, size);
+    leave(own, 1, size);
     return false;
 }
 
 size_t submit_take(struct sequencer *s, struct pool_tx **out, size_t max) {
     size_t n = ring_pop_many(&s->ingress, out, max), sum = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += pool_tx_bytes(out[i]);
-    atomic_fetch_sub(&s->ingress_bytes, sum);
+    for (size_t i = 0; i < n; i++) {
+        size_t size = pool_tx_bytes(out[i]);
+        leave(&s->ingress_shares[out[i]->ingress_share], 1, size);
+        sum += size;
+    }
+    leave(&s->ingress_all, n, sum);
     return n;
 }
 
@@ -171,10 +206,10 @@ static void submit(void *ctx, bytes envelope, unsigned flags, submit_done_fn don
     t->flags = flags;
     t->submitted_ns = clock_monotonic_ns(s->o.clock);
     if (check_form(s, t)) {
+        find_lane(s, t);
         if (enter(s, t))
             return;
-        submit_refuse(t, RPC_LIMIT_EXCEEDED,
-                      "too many transactions are waiting, try again in 100ms");
+        submit_refuse_full(t);
     }
     pool_tx_free(t);
 }

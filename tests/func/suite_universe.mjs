@@ -132,6 +132,33 @@ export async function run() {
     await done(Promise.resolve(keccak256(later)));
   });
 
+  await check("universe: a flood elsewhere neither refuses nor delays it", async () => {
+    const [each, gas] = [30, 4000000n];
+    const spin = (await done(owner.sendTransaction({ data: "0x625b5f565f526003601df3" }))).contractAddress; // JUMPDEST PUSH0 JUMP
+    assert.equal(await client.getCode({ address: spin }), "0x5b5f56");
+    const maxFeePerGas = 2n * (await client.getGasPrice());
+    const flood = [];
+    for (const w of wallets) {
+      const first = await client.getTransactionCount({ address: w.account.address });
+      const common = { chainId: node.chainId, type: "eip1559", to: spin, gas, maxFeePerGas, maxPriorityFeePerGas: 0n };
+      flood.push(await Promise.all([...Array(each).keys()].map((i) => w.account.signTransaction({ ...common, nonce: first + i }))));
+    }
+    const nonce = await client.getTransactionCount({ address: player.account.address });
+    const common = { chainId: node.chainId, type: "eip1559", to: token, data, gas: 100000n, maxFeePerGas: 0n, maxPriorityFeePerGas: 0n };
+    const plays = await Promise.all([0, 1, 2].map((i) => player.account.signTransaction({ ...common, nonce: nonce + i })));
+    const begun = await client.getBlockNumber();
+    const answers = flood.map((txs) => node.post(txs.map((raw, id) => ({ jsonrpc: "2.0", id, method: "eth_sendRawTransaction", params: [raw] }))));
+    while ((await client.getBlockNumber()) < begun + 2n);
+    const receipts = [];
+    for (const raw of plays) receipts.push(await node.rpc("eth_sendRawTransactionSync", [raw]));
+    assert.deepEqual(receipts.map((r) => r.status), ["0x1", "0x1", "0x1"]);
+    for (const list of await Promise.all(answers)) for (const a of list) assert.equal(a.error, undefined);
+    const blocks = [];
+    for (const raw of flood.flat()) blocks.push(BigInt((await node.rpc("eth_getTransactionReceipt", [keccak256(raw)])).blockNumber));
+    const behind = blocks.filter((b) => b > BigInt(receipts[0].blockNumber)).length;
+    assert.ok(behind >= blocks.length / 3, `only ${behind} of ${blocks.length} came later`);
+  });
+
   await check("universe: paused, nothing goes in and everything can be read", async () => {
     await done(registry.write.setPaused([1n, true]));
     const e = await refusal(player, { to: token, data });

@@ -5,6 +5,7 @@
 #include "tests/lib/node/chain.h"
 
 #include <criterion/criterion.h>
+#include <stdlib.h>
 
 static struct arena arena;
 
@@ -31,6 +32,12 @@ static struct pool_tx *make(uint8_t who, uint64_t nonce, uint64_t max_fee) {
     return make_with(who, nonce, max_fee, bytes_of(NULL, 0));
 }
 
+static struct pool_tx *make_in(uint8_t who, uint64_t nonce, uint64_t max_fee, uint64_t universe) {
+    struct pool_tx *t = make(who, nonce, max_fee);
+    t->universe = universe;
+    return t;
+}
+
 static struct pool_tx *replaced;
 static uint64_t expected;
 
@@ -46,7 +53,7 @@ static void init(struct pool *p) {
 static void expect_first(struct pool *p, const struct pool_tx *t) {
     struct pool_tx *first = pool_first_ready(p);
     cr_assert_eq(first, t);
-    pool_executed(p, first);
+    pool_executed(p, first, 21000);
 }
 
 Test(pool, arrival_and_nonce_order) {
@@ -132,7 +139,7 @@ Test(pool, replacement) {
     cr_expect_eq(add(&p, g2, 0), POOL_ADDED_GAPPED);
     cr_expect_eq(replaced, g);
     cr_expect_eq(p.gapped_count, 1);
-    cr_expect_eq(p.ready_count, 3);
+    cr_expect_eq(p.ready.count, 3);
     expect_first(&p, enough); /* at the place of the one it replaced */
     expect_first(&p, b);
     expect_first(&p, c);
@@ -176,7 +183,7 @@ Test(pool, rebase) {
     pool_rebase(&p, &t[0]->tx.sender, 1, &stale, &gapped, &over);
     cr_expect_null(stale);
     cr_expect_not_null(gapped);
-    cr_expect_eq(p.ready_count, 0);
+    cr_expect_eq(p.ready.count, 0);
     cr_expect_eq(p.gapped_count, 3);
     /* The account's nonce jumps to 3: one is gone, one is next, one still waits. */
     pool_rebase(&p, &t[0]->tx.sender, 3, &stale, &gapped, &over);
@@ -204,7 +211,7 @@ Test(pool, rebase_keeps_the_limits) {
     pool_tx_free(t[0]);
     pool_rebase(&p, &t[1]->tx.sender, 0, &stale, &gapped, &over);
     cr_expect_null(stale);
-    cr_expect_eq(p.ready_count, 0);
+    cr_expect_eq(p.ready.count, 0);
     cr_expect_eq(p.gapped_count, 5); /* four a sender, and the acknowledged one */
     size_t refused = 0;
     for (struct pool_tx *next; over != NULL; over = next) {
@@ -245,15 +252,244 @@ Test(pool, expiry_lookup_floor) {
     pool_clear(&p);
 }
 
+/* Alone in its lane a sender may have four fifths; another lane has room then. */
 Test(pool, many_of_one_sender_stay_cheap, .timeout = 60) {
+    enum { MOST = POOL_READY_MAX * 4 / 5 + 1 };
     struct pool p;
     init(&p);
-    for (uint64_t i = 0; i < POOL_READY_MAX; i++)
-        cr_assert_eq(add(&p, make(1, i, 10), 0), POOL_ADDED_READY);
-    struct pool_tx *t = make(1, POOL_READY_MAX, 10);
+    for (uint64_t i = 0; i < MOST; i++)
+        cr_assert_eq(add(&p, make_in(1, i, 10, 3), 0), POOL_ADDED_READY);
+    struct pool_tx *t = make_in(1, MOST, 10, 3), *other = make_in(2, 0, 10, 4);
+    cr_expect_not(pool_has_room(&p, t));
     cr_expect_eq(add(&p, t, 0), POOL_FULL);
+    cr_expect_eq(t->universe, 3);
+    cr_expect(pool_has_room(&p, other));
+    cr_expect_eq(add(&p, other, 0), POOL_ADDED_READY);
+    pool_tx_free(t);
+    t = make_in(1, MOST, 10, 4); /* elsewhere, but its sender waits in the full one */
+    cr_expect(pool_has_room(&p, t));
+    cr_expect_eq(add(&p, t, 0), POOL_FULL);
+    cr_expect_eq(t->universe, 3);
     pool_tx_free(t);
     pool_clear(&p);
+}
+
+/* What is executed and waits for the disk counts for its lane. */
+Test(pool, lanes_have_their_memory, .timeout = 60) {
+    static uint8_t data[80000];
+    struct pool p;
+    struct pool_tx *t;
+    init(&p);
+    uint64_t nonce = 0;
+    for (;; nonce++) {
+        t = make_with(1, nonce, 10, bytes_of(data, sizeof data));
+        t->universe = 3;
+        if (add(&p, t, nonce) != POOL_ADDED_READY)
+            break;
+        expect_first(&p, t);
+    }
+    cr_expect_eq(p.ready.count, 0);
+    cr_expect_not(pool_has_room(&p, t));
+    cr_expect_gt(pool_bytes(&p), (size_t)POOL_MEMORY_MAX * 7 / 10);
+    t->universe = 4;
+    cr_expect_eq(add(&p, t, nonce), POOL_ADDED_READY);
+    pool_clear(&p);
+}
+
+Test(pool, lanes_take_turns) {
+    struct pool p;
+    init(&p);
+    for (uint64_t i = 0; i < 100; i++)
+        cr_assert_eq(add(&p, make_in(1, i, 10, 1), 0), POOL_ADDED_READY);
+    struct pool_tx *other = make_in(2, 0, 10, 2);
+    cr_assert_eq(add(&p, other, 0), POOL_ADDED_READY);
+    size_t before = 0;
+    for (struct pool_tx *t; (t = pool_first_ready(&p)) != other; before++)
+        expect_first(&p, t);
+    cr_expect_leq(before, LANES_QUANTUM_GAS / 21000);
+    pool_clear(&p);
+}
+
+/* A sender goes on where it waits, what fills its gap takes along what waited, and a replacement
+ * changes no lane; when nothing of it is ready, it is free again. */
+Test(pool, a_sender_stays_in_its_lane) {
+    struct pool p;
+    init(&p);
+    struct pool_tx *a = make_in(1, 0, 100, 1), *b = make_in(1, 1, 10, 2), *d = make_in(1, 3, 10, 3),
+                   *c = make_in(1, 2, 10, 4), *a2 = make_in(1, 0, 200, 5);
+    cr_assert_eq(add(&p, a, 0), POOL_ADDED_READY);
+    cr_assert_eq(add(&p, b, 0), POOL_ADDED_READY);
+    cr_assert_eq(add(&p, d, 0), POOL_ADDED_GAPPED);
+    cr_assert_eq(add(&p, c, 0), POOL_ADDED_READY);
+    cr_assert_eq(add(&p, a2, 0), POOL_ADDED_READY);
+    cr_expect_eq(replaced, a);
+    cr_expect_eq(p.ready.in_use, 1);
+    cr_expect_eq(a2->lane->universe, 1);
+    expect_first(&p, a2);
+    expect_first(&p, b);
+    expect_first(&p, c);
+    expect_first(&p, d);
+    struct pool_tx *e = make_in(1, 4, 10, 6);
+    cr_assert_eq(add(&p, e, 4), POOL_ADDED_READY);
+    cr_expect_eq(e->lane->universe, 6);
+    pool_tx_free(a);
+    pool_clear(&p);
+}
+
+/* --- any order of everything, against what must hold ---------------------------------------- */
+enum { WALK_SENDERS = 6, WALK_UNIVERSES = 4, WALK_STEPS = 60000 };
+
+struct walk {
+    struct pool pool;
+    uint64_t rng, hashes;
+    uint64_t nonce[WALK_SENDERS];
+    struct pool_tx *executed[WALK_STEPS]; /* to be durable, in order */
+    size_t first, last;
+};
+
+static uint64_t roll(struct walk *w, uint64_t below) {
+    w->rng = w->rng * 6364136223846793005u + 1442695040888963407u;
+    return (w->rng >> 33) % below;
+}
+
+/* As one that came through submission and recovery; nobody looks at its bytes. */
+static struct pool_tx *walk_tx(struct walk *w) {
+    static const uint8_t raw[3000];
+    struct pool_tx *t = calloc(1, sizeof(*t));
+    CHECK(t != NULL);
+    arena_init(&t->arena, 64, 64);
+    size_t who = roll(w, WALK_SENDERS);
+    t->tx.sender.b[0] = (uint8_t)(1 + who);
+    t->tx.has_sender = true;
+    be64_store(t->tx.hash.b, ++w->hashes);
+    t->tx.nonce = w->nonce[who] + roll(w, 6);
+    t->tx.gas_limit = 21000 + roll(w, 3) * 900000;
+    t->tx.max_fee = u256_from_u64(1 + roll(w, 1000));
+    t->tx.raw = bytes_of(raw, 100 + roll(w, 2900));
+    t->universe = roll(w, WALK_UNIVERSES);
+    t->added_ms = w->hashes;
+    t->record_seq = roll(w, 4) == 0 ? w->hashes : 0;
+    return t;
+}
+
+static void walk_free(struct pool_tx *list) {
+    for (struct pool_tx *next; list != NULL; list = next) {
+        next = list->next_ready;
+        pool_tx_free(list);
+    }
+}
+
+static void walk_rebase(struct walk *w, const addr20 *sender) {
+    struct pool_tx *stale, *gapped, *over;
+    pool_rebase(&w->pool, sender, w->nonce[sender->b[0] - 1], &stale, &gapped, &over);
+    walk_free(stale);
+    walk_free(over);
+    for (struct pool_tx *next; gapped != NULL; gapped = next) {
+        next = gapped->next_ready;
+        gapped->next_ready = NULL;
+    }
+}
+
+static void walk_add(struct walk *w) {
+    struct pool_tx *t = walk_tx(w), *gone = NULL;
+    uint64_t next;
+    enum pool_verdict v = pool_add(&w->pool, t, w->nonce[t->tx.sender.b[0] - 1], &next, &gone);
+    pool_tx_free(gone);
+    if (v != POOL_ADDED_READY && v != POOL_ADDED_GAPPED)
+        pool_tx_free(t);
+}
+
+static void walk_turn(struct walk *w, bool refuse) {
+    struct pool_tx *t = pool_first_ready(&w->pool);
+    if (t == NULL)
+        return;
+    addr20 sender = t->tx.sender;
+    uint64_t *nonce = &w->nonce[sender.b[0] - 1];
+    cr_assert_eq(t->tx.nonce, *nonce, "out of turn");
+    if (refuse) {
+        pool_remove(&w->pool, t);
+        pool_tx_free(t);
+        walk_rebase(w, &sender);
+        return;
+    }
+    pool_executed(&w->pool, t, 21000 + roll(w, t->tx.gas_limit - 20999));
+    w->executed[w->last++] = t;
+    ++*nonce;
+}
+
+/* What the pool says of itself, counted anew. */
+static void walk_check(const struct walk *w) {
+    const struct pool *p = &w->pool;
+    const void *key;
+    void *value;
+    size_t ready = 0, len = 0, memory = 0, gapped = 0, held = 0, lanes_held = 0, lanes_ready = 0;
+    for (size_t it = 0; map_next(&p->by_hash, &it, &key, &value);) {
+        const struct pool_tx *t = *(struct pool_tx **)value, *prev = t->prev_of_sender;
+        memory += t->counted;
+        ready += t->state == POOL_READY;
+        len += t->state == POOL_READY ? t->tx.raw.len : 0;
+        gapped += t->state == POOL_GAPPED;
+        held += t->state == POOL_READY || t->state == POOL_EXECUTED;
+        cr_assert_eq(t->lane != NULL, t->state == POOL_READY || t->state == POOL_EXECUTED);
+        if (t->state == POOL_READY && prev != NULL && prev->state == POOL_READY)
+            cr_assert_eq(t->lane, prev->lane, "one sender in two lanes");
+    }
+    cr_assert_eq(p->memory, memory);
+    cr_assert_eq(p->gapped_count, gapped);
+    cr_assert_eq(p->ready.count, ready);
+    cr_assert_eq(p->ready.bytes, len);
+    for (uint64_t u = 0; u < WALK_UNIVERSES; u++) {
+        const struct lane *lane = lanes_find(&p->ready, u);
+        if (lane == NULL)
+            continue;
+        size_t queue = 0;
+        for (const struct pool_tx *t = lane->first; t != NULL; t = t->next_ready, queue++)
+            cr_assert(t->lane == lane && t->state == POOL_READY);
+        cr_assert_eq(queue, lane->count);
+        cr_assert_gt(lane->held, 0);
+        lanes_held += lane->held;
+        lanes_ready += lane->count > 0;
+    }
+    cr_assert_eq(lanes_held, held);
+    cr_assert_eq(lanes_ready, p->ready.in_use);
+}
+
+static void walk_step(struct walk *w) {
+    uint64_t dice = roll(w, 100);
+    if (dice < 50) {
+        walk_add(w);
+    } else if (dice < 85) {
+        walk_turn(w, dice < 55);
+    } else if (dice < 96) {
+        if (w->first < w->last) {
+            pool_remove(&w->pool, w->executed[w->first]);
+            pool_tx_free(w->executed[w->first++]);
+        }
+    } else if (dice < 99) { /* its nonce moved other than by its turn */
+        addr20 sender = {{(uint8_t)(1 + roll(w, WALK_SENDERS))}};
+        w->nonce[sender.b[0] - 1] += roll(w, 3);
+        walk_rebase(w, &sender);
+    } else {
+        walk_free(pool_expire(&w->pool, w->hashes > 200 ? w->hashes - 200 : 0));
+    }
+}
+
+Test(pool, any_walk, .timeout = 120) {
+    for (uint64_t seed = 1; seed <= 4; seed++) {
+        struct walk *w = calloc(1, sizeof(*w));
+        cr_assert_not_null(w);
+        w->rng = seed;
+        pool_init(&w->pool,
+                  (struct pool_limits){.ready_max = 40, .gapped_max = 20, .gapped_per_sender = 6});
+        for (size_t i = 0; i < WALK_STEPS; i++) {
+            walk_step(w);
+            if (i % 16 == 0)
+                walk_check(w);
+        }
+        cr_expect_gt(w->last, WALK_STEPS / 20, "it hardly did anything");
+        pool_clear(&w->pool);
+        free(w);
+    }
 }
 
 Test(pool, limits_move) {
@@ -335,8 +571,8 @@ Test(pool, memory, .timeout = 60) {
         cr_assert(pool_bytes(&p) >= (nonce + 1) * sizeof data);
     }
     cr_assert_eq(v, POOL_FULL);
-    cr_assert_eq(p.ready_count, 0);
-    cr_assert(POOL_MEMORY_MAX - pool_bytes(&p) < 2 * sizeof data);
+    cr_assert_eq(p.ready.count, 0);
+    cr_assert(POOL_MEMORY_MAX - pool_bytes(&p) < POOL_MEMORY_MAX / 5 + 2 * sizeof data);
     struct pool_tx *waits = make(2, 5, 10);
     cr_expect_eq(add(&p, waits, 0), POOL_GAPPED_FULL);
     pool_tx_free(waits);
