@@ -137,11 +137,16 @@ static bool enter(struct sequencer *s, struct pool_tx *t) {
 }
 
 size_t submit_take(struct sequencer *s, struct pool_tx **out, size_t max) {
-    size_t n = ring_pop_many(&s->ingress, out, max), sum = 0;
+    size_t n = ring_pop_many(&s->ingress, out, max), sum = 0, count = 0, size = 0;
     for (size_t i = 0; i < n; i++) {
-        size_t size = pool_tx_bytes(out[i]);
-        leave(&s->ingress_shares[out[i]->ingress_share], 1, size);
+        uint8_t share = out[i]->ingress_share;
+        count++;
+        size += pool_tx_bytes(out[i]);
+        if (i + 1 < n && out[i + 1]->ingress_share == share)
+            continue; /* submitters count there too: not for each one of a run */
+        leave(&s->ingress_shares[share], count, size);
         sum += size;
+        count = size = 0;
     }
     leave(&s->ingress_all, n, sum);
     return n;
