@@ -23,7 +23,7 @@
 #include <stdatomic.h>
 
 enum {
-    LEDGER_CHECKPOINT_ROWS = 250000,   /* dirty rows at which a checkpoint is due, by default */
+    LEDGER_CHECKPOINT_ROWS = 1000000,  /* dirty rows at which a checkpoint is due, by default */
     LEDGER_ROWS_FACTOR = 2,            /* times as many, and new blocks wait for the checkpoint */
     LEDGER_REPLAY_NS_MAX = 1500000000, /* processor time that a restart would take to replay */
 };

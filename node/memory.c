@@ -10,12 +10,13 @@
 #define KIB ((size_t)1 << 10)
 #define MIB ((size_t)1 << 20)
 
-/* More pages in one transaction save little: most have one changed row by then, or all have. More
- * rows only make a restart longer, and so do more history rows, of which each page then gets many.
+/* The more rows are moved at a time, the more of them share a page (node/bench/README.md says what
+ * that brings). Beyond these bounds it is little, and a restart takes longer; so it does with more
+ * history rows, of which each page then gets many.
  * What these leave goes to the caches. */
-#define PAGES_MAX (128 * MIB)
+#define PAGES_MAX (512 * MIB)
 #define WRITTEN_MAX (64 * MIB)
-#define ROWS_MAX (128 * MIB)
+#define ROWS_MAX (384 * MIB)
 #define HISTORY_MAX ((size_t)STORE_HISTORY_ROWS * STORE_HISTORY_ROW_BYTES_MOST)
 #define CACHE_MIN (32 * MIB) /* less would be gone with the first block */
 

@@ -21,8 +21,8 @@ Test(memory, shares_are_all_of_it) {
         cr_assert_eq(beside, 256 * mib);
         for (size_t p = 0; p < MEMORY_OF_CACHE; p++)
             cr_assert(s.most[p] >= before.most[p]);
-        cr_assert(s.most[MEMORY_ROWS] >= 12 * mib && s.most[MEMORY_ROWS] <= 128 * mib);
-        cr_assert(s.most[MEMORY_PAGES] >= 8 * mib && s.most[MEMORY_PAGES] <= 128 * mib);
+        cr_assert(s.most[MEMORY_ROWS] >= 12 * mib && s.most[MEMORY_ROWS] <= 384 * mib);
+        cr_assert(s.most[MEMORY_PAGES] >= 8 * mib && s.most[MEMORY_PAGES] <= 512 * mib);
         cr_assert(s.most[MEMORY_HISTORY] >= 4 * mib && s.most[MEMORY_HISTORY] <= 64 * mib);
         cr_assert(s.most[MEMORY_REST] >= 48 * mib);
         before = s;
