@@ -18,7 +18,8 @@ enum {
     SECONDS_DEFAULT = 600,
     SPEED_ROUNDS = 3,
     SPEED_COUNT = 10000,
-    ROUND_SECONDS = 2, /* of load, signed at once */
+    ROUND_SECONDS = 2, /* of load, signed at once, */
+    HURRY_SECONDS = 1, /* which goes out in no less than this to catch up */
     CONNECTIONS = 16,
     DEPTH = 64,
     CACHE_MIB = 512, /* the node's default */
@@ -105,6 +106,13 @@ static enum err full_speed(double *out, struct bench_contender *c, uint64_t *rng
     return ERR_OK;
 }
 
+/* The pace of a round that `behind` seconds are missing for, lost between those before. */
+static double pace_of(size_t count, double behind) {
+    double left = ROUND_SECONDS - behind;
+    left = left > ROUND_SECONDS ? ROUND_SECONDS : left;
+    return (double)count / (left < HURRY_SECONDS ? HURRY_SECONDS : left);
+}
+
 /* *out_sent transactions in *out_seconds, pauses included. */
 static enum err keep_sending(size_t *out_sent, double *out_seconds, struct bench_contender *c,
                              double rate, double seconds, uint64_t *rng, struct err_ctx *ec) {
@@ -118,7 +126,8 @@ static enum err keep_sending(size_t *out_sent, double *out_seconds, struct bench
     double begun = bench_now_ns();
     for (; e == ERR_OK && bench_now_ns() - begun < seconds * 1e9; at ^= 1) {
         struct bench_load_result res;
-        signing_start(&rounds[at ^ 1], c, count, rate, rng);
+        double behind = (bench_now_ns() - begun) / 1e9 - (double)*out_sent / rate;
+        signing_start(&rounds[at ^ 1], c, count, pace_of(count, behind), rng);
         e = bench_round_send(&rounds[at].round, &res, ec);
         bench_round_free(&rounds[at].round);
         *out_sent += count;

@@ -236,6 +236,7 @@ static void warm_nodes(const struct tnode **ends, struct tnode *root, const stru
                 continue;
             ends[i] = n;
             unsigned nib = key_nibble(items[i].key, n->depth);
+            __builtin_prefetch(node_ref(n, nib), 1); /* it will be dirty */
             cur[i] = has_bit(n->branch, nib) ? node_kid(n, nib) : NULL;
             if (cur[i] == NULL)
                 continue;
