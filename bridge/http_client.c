@@ -72,6 +72,8 @@ static bool set_up(struct http_client *c, const struct http_client_config *confi
     ok &= curl_easy_setopt(e, CURLOPT_XFERINFOFUNCTION, check_stop) == CURLE_OK;
     ok &= curl_easy_setopt(e, CURLOPT_XFERINFODATA, c) == CURLE_OK;
     ok &= curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, take_body) == CURLE_OK;
+    if (config->direct)
+        ok &= curl_easy_setopt(e, CURLOPT_PROXY, "") == CURLE_OK;
     if (config->ca_file != NULL)
         ok &= curl_easy_setopt(e, CURLOPT_CAINFO, config->ca_file) == CURLE_OK;
     return ok;

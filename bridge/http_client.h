@@ -23,6 +23,7 @@ struct http_client_config {
     size_t reply_max_bytes;                          /* of a body, unpacked */
     const char *const *headers;                      /* "Name: value", NULL at the end; copied */
     const char *ca_file;     /* NULL: the system's authorities; else PEM, these alone; copied */
+    bool direct;             /* not through a proxy that the environment names */
     const atomic_bool *stop; /* NULL: none; once true, requests end within a second */
 };
 

@@ -145,7 +145,8 @@ static const char common_help[] =
     "its elements.\n"
     "A request with --idempotency-key is done once however often it is repeated, and answered the "
     "same.\n"
-    "Exit status: 0 done, 1 refused by the node, 2 wrong usage, 3 no node reached.\n";
+    "Exit status: 0 done, 1 refused by the node, 2 wrong usage, 3 no node reached,\n"
+    "4 answered, but stdout takes no more.\n";
 
 static void put_usage(struct buf *out, const struct api_command_set *set) {
     buf_printf(out,
@@ -281,8 +282,9 @@ static enum err check_idempotency_key(const struct run *r, struct err_ctx *ec) {
     size_t len = 0;
     while (k != NULL && (uint8_t)k[len] >= 0x20 && (uint8_t)k[len] < 0x7f)
         len++;
-    if (k != NULL && (k[len] != '\0' || len > API_IDEMPOTENCY_KEY_MAX))
-        FAIL(ec, ERR_CONFIG, "--idempotency-key: up to %d printable ASCII characters",
+    /* A header of blanks alone would not be sent. */
+    if (k != NULL && (k[len] != '\0' || strspn(k, " ") == len || len > API_IDEMPOTENCY_KEY_MAX))
+        FAIL(ec, ERR_CONFIG, "--idempotency-key: 1 to %d printable ASCII characters",
              API_IDEMPOTENCY_KEY_MAX);
     return ERR_OK;
 }
@@ -304,7 +306,9 @@ static enum err exchange(struct run *r, const char *url, struct err_ctx *ec) {
                                    .request_timeout_ms = API_REQUEST_TIMEOUT_MS,
                                    .reply_max_bytes = API_REPLY_MAX_BYTES,
                                    .headers = headers,
-                                   .ca_file = r->ca_file};
+                                   .ca_file = r->ca_file,
+                                   /* A proxy would read the key. */
+                                   .direct = strncmp(url, "https://", 8) != 0};
     enum err e = http_client_new(&http, &c, ec);
     explicit_bzero(key, sizeof(key));
     explicit_bzero(r->key, sizeof(r->key));
@@ -354,9 +358,9 @@ static int deliver(const struct run *r, const struct buf *out, int status) {
     bool ok = !out->overflow && fwrite(out->ptr, 1, out->len, stdout) == out->len;
     if (fflush(stdout) == 0 && ok)
         return status;
-    fprintf(stderr, "callipter %s %s: the answer cannot be written\n", r->set->name,
-            r->command->word);
-    return API_EXIT_REFUSED;
+    fprintf(stderr, "callipter %s %s: the node has answered, but that cannot be written\n",
+            r->set->name, r->command->word);
+    return API_EXIT_UNWRITTEN;
 }
 
 static int raw(const struct run *r, int status) {
@@ -365,6 +369,8 @@ static int raw(const struct run *r, int status) {
     buf_append(&out, r->reply.body.ptr, r->reply.body.len);
     buf_append_byte(&out, '\n');
     status = deliver(r, &out, status);
+    if (out.ptr != NULL)
+        explicit_bzero(out.ptr, out.len);
     buf_clear(&out);
     return status;
 }
@@ -441,13 +447,25 @@ static int print_picked(struct run *r) {
     return API_EXIT_REFUSED;
 }
 
+/* Whether the answer has the form that the command prints. */
+static bool is_expected(const struct run *r) {
+    const struct api_command *c = r->command;
+    json_t *list = json_is_object(r->answer) ? json_object_get(r->answer, "items") : r->answer;
+    if (c->pick != NULL)
+        return json_is_array(r->answer);
+    if (c->columns != NULL)
+        return json_is_array(list);
+    return json_is_object(r->answer) &&
+           (c->member == NULL || json_object_get(r->answer, c->member) != NULL);
+}
+
 static int conclude(struct run *r) {
     if (r->reply.outcome != HTTP_CLIENT_ANSWERED)
         return unreached(r, r->reply.text);
     r->answer = json_loadb((const char *)r->reply.body.ptr, r->reply.body.len, 0, NULL);
     if (r->reply.status < 200 || r->reply.status >= 300)
         return refused(r);
-    if (r->answer == NULL || (r->command->pick != NULL && !json_is_array(r->answer)))
+    if (!is_expected(r))
         return unreached(r, "what answers there is another program");
     return r->command->pick != NULL ? print_picked(r) : print_answer(r, r->answer);
 }

@@ -7,7 +7,8 @@
  * is in a file, in the data folder of a node of this machine, or in the environment.
  *
  * Exit status: 0 done; 1 the node refuses, with its reason; 2 wrong usage, also a key file that is
- * none; 3 no node can be reached. Answers go to stdout, everything else to stderr. */
+ * none; 3 no node can be reached; 4 it has answered, but stdout does not take it. Answers go to
+ * stdout, everything else to stderr. */
 #ifndef NODE_API_COMMAND_H
 #define NODE_API_COMMAND_H
 
@@ -15,7 +16,13 @@
 
 #include <jansson.h>
 
-enum api_exit { API_EXIT_DONE, API_EXIT_REFUSED, API_EXIT_USAGE, API_EXIT_UNREACHED };
+enum api_exit {
+    API_EXIT_DONE,
+    API_EXIT_REFUSED,
+    API_EXIT_USAGE,
+    API_EXIT_UNREACHED,
+    API_EXIT_UNWRITTEN
+};
 
 enum {
     API_PLAIN_MAX = 3,
@@ -33,6 +40,7 @@ struct api_command {
     const char *pick;  /* one more argument without dashes: of the answer, a list, the element whose
                           id it is; NULL: none */
     const char *columns; /* of an answer that is a list (or has one, `items`); NULL: an object */
+    const char *member;  /* that an answer which is an object must have; NULL: any */
     const char *summary; /* one line of help; NULL: the route's */
     const char *note;    /* one more; NULL: none */
     /* Prints the answer instead of lines or a table: to `out` what goes to stdout (unless --json

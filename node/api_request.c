@@ -106,8 +106,9 @@ static json_t *time_value(const char *text) {
     for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
         struct tm tm = {0};
         const char *end = strptime(text, forms[i], &tm);
+        int day = tm.tm_mday, month = tm.tm_mon;
         long long seconds = end != NULL && *end == '\0' ? (long long)timegm(&tm) : -1;
-        if (seconds >= 0)
+        if (seconds >= 0 && tm.tm_mday == day && tm.tm_mon == month) /* there is such a day */
             return json_sprintf("%lld000", seconds);
     }
     return json_string(text);

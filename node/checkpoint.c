@@ -107,12 +107,15 @@ static void *checkpoint_main(void *arg) {
             prune_or_sleep(c);
             continue;
         }
+        uint64_t replay_ns = c->replay_ns, applied = store_applied(c->ledger->store).block;
         c->due = false;
         c->replay_ns = 0;
         pthread_mutex_unlock(&c->lock);
         bool ok = checkpoint_once(c);
         pthread_mutex_lock(&c->lock);
         c->broken = !ok;
+        if (store_applied(c->ledger->store).block == applied)
+            c->replay_ns += replay_ns; /* nothing was durable */
         /* Blocks that came meanwhile counted rows which it has moved; another piece may be ready.
          */
         c->due = is_due(c);

@@ -24,6 +24,7 @@ static const struct api_command commands[] = {
     {.word = "create",
      .route = "universe_createKey",
      .plain = "slug",
+     .member = "secret",
      .print = print_secret,
      .note =
          "KIND is secret or publishable (which reads only); SCOPES: all of the kind unless given"},
@@ -36,8 +37,16 @@ static const struct api_command commands[] = {
      .plain = "slug",
      .pick = "key",
      .summary = "one of them, by its id"},
-    {.word = "whoami", .route = "universe_whoami", .plain = "", .print = print_key},
-    {.word = "rotate", .route = "universe_rotateKey", .plain = "slug key", .print = print_secret},
+    {.word = "whoami",
+     .route = "universe_whoami",
+     .plain = "",
+     .member = "key",
+     .print = print_key},
+    {.word = "rotate",
+     .route = "universe_rotateKey",
+     .plain = "slug key",
+     .member = "secret",
+     .print = print_secret},
     {.word = "revoke", .route = "universe_revokeKey", .plain = "slug key"},
 };
 

@@ -27,6 +27,7 @@ static const struct api_command commands[] = {
     {.word = "create",
      .route = "universe_create",
      .plain = "slug",
+     .member = "universe",
      .print = print_created,
      .note = "SLUG has 1 to 14 of a-z, 0-9 and - (not at an end); the operator's account pays"},
     {.word = "list",

@@ -173,7 +173,7 @@ async function wrong(api, { sk }) {
   const full = openSync("/dev/full", "w");
   const lost = await command(["key", "create", "arena", "--kind", "secret"], env, full);
   closeSync(full);
-  assert.deepEqual([lost.status, /key create: the answer cannot be written\n/.test(lost.err)], [1, true]);
+  assert.deepEqual([lost.status, /key create: the node has answered, but that cannot be written\n/.test(lost.err)], [4, true]);
 }
 
 /** https:, by an authority of the operator's own. */

@@ -29,7 +29,7 @@ enum { WORDS_MAX = 12, OUTPUT_MAX = 16384 };
 static void quiet(void) {
     unsetenv("CALLIPTER_URL");
     unsetenv("CALLIPTER_API_KEY");
-    unsetenv("http_proxy");
+    setenv("http_proxy", "http://127.0.0.1:1", 1); /* nothing in the clear goes there */
     cr_redirect_stdout();
     cr_redirect_stderr();
 }
@@ -88,6 +88,8 @@ Test(api_command, wrong_usage, .init = quiet) {
     cr_expect_eq(RUN(cmd_universe, "universe", "list"), 2);
     setenv("CALLIPTER_API_KEY", KEY, 1);
     cr_expect_eq(RUN(cmd_universe, "universe", "pause", "a", "--idempotency-key", "x\r\ny"), 2);
+    cr_expect_eq(RUN(cmd_universe, "universe", "pause", "a", "--idempotency-key", ""), 2);
+    cr_expect_eq(RUN(cmd_universe, "universe", "pause", "a", "--idempotency-key", "  "), 2);
     listen_to_it();
     cr_expect_str_eq(said.out, "");
     cr_expect_null(strstr(said.err, KEY));
@@ -98,8 +100,14 @@ Test(api_command, wrong_usage, .init = quiet) {
 }
 
 Test(api_command, unreached, .init = quiet) {
-    static const char *const answers[] = {"", "HTTP/1.1 404 No\r\nConnection: close\r\n\r\n<html>",
-                                          OK_HEAD "<html>", OK_HEAD "{\"a\":1}", NULL};
+    static const char *const answers[] = {"",
+                                          "HTTP/1.1 404 No\r\nConnection: close\r\n\r\n<html>",
+                                          OK_HEAD "<html>",
+                                          OK_HEAD "{\"a\":1}",
+                                          OK_HEAD "{}",
+                                          OK_HEAD "[]",
+                                          OK_HEAD "{}",
+                                          NULL};
     static struct http_answers s;
     setenv("CALLIPTER_API_KEY", KEY, 1);
     cr_expect_eq(RUN(cmd_universe, "universe", "list", "--url", "127.0.0.1:1"), 3);
@@ -108,6 +116,9 @@ Test(api_command, unreached, .init = quiet) {
     cr_expect_eq(RUN(cmd_universe, "universe", "list", "--url", s.url), 3);
     cr_expect_eq(RUN(cmd_universe, "universe", "list", "--url", s.url), 3);
     cr_expect_eq(RUN(cmd_key, "key", "show", "arena", "00", "--url", s.url), 3);
+    cr_expect_eq(RUN(cmd_key, "key", "rotate", "arena", "00", "--url", s.url), 3);
+    cr_expect_eq(RUN(cmd_universe, "universe", "show", "arena", "--url", s.url), 3);
+    cr_expect_eq(RUN(cmd_universe, "universe", "list", "--url", s.url), 3);
     http_answers_stop(&s);
     listen_to_it();
     cr_expect_str_eq(said.out, "");
