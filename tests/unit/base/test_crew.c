@@ -4,6 +4,7 @@
 
 #include <criterion/criterion.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 
 enum { PARTS = 1000, ROUNDS = 200 };
@@ -44,12 +45,32 @@ Test(crew, each_part_once) {
         struct crew *c = crew_start(helpers, "crew");
         cr_assert_not_null(c);
         cr_assert_eq(crew_hands(c), helpers + 1);
-        bool helped = false;
-        for (size_t round = 0; round < ROUNDS; round++) {
+        for (size_t round = 0; round < ROUNDS; round++)
             run(c, round * 7 % (PARTS + 1), &j);
-            helped |= atomic_load(&j.elsewhere);
+        cr_assert(helpers > 0 || !atomic_load(&j.elsewhere));
+        crew_stop(c);
+    }
+}
+
+/* Does not return before so many parts are at work. */
+static void meet(void *ctx, size_t i) {
+    atomic_size_t *missing = ctx;
+    (void)i;
+    atomic_fetch_sub(missing, 1);
+    while (atomic_load(missing) > 0)
+        sched_yield();
+}
+
+/* Goal: all hands work at the same time. */
+Test(crew, hands_work_side_by_side) {
+    for (size_t helpers = 1; helpers <= CREW_HELPERS_MAX; helpers++) {
+        struct crew *c = crew_start(helpers, "crew");
+        cr_assert_not_null(c);
+        for (size_t round = 0; round < 3; round++) {
+            atomic_size_t missing = helpers + 1;
+            crew_run(c, meet, &missing, helpers + 1);
+            cr_assert_eq(atomic_load(&missing), 0);
         }
-        cr_assert_eq(helped, helpers > 0);
         crew_stop(c);
     }
 }
