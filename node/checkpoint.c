@@ -48,7 +48,8 @@ static void nap(void *arg) {
     c->woke_ns = clock_monotonic_ns(clock_posix());
 }
 
-static bool checkpoint_once(struct checkpointer *c) {
+/* `replay_ns`: of the blocks that it is due for; still so when none of them is durable. */
+static bool checkpoint_once(struct checkpointer *c, uint64_t replay_ns) {
     struct err_ctx ec;
     size_t rows = store_dirty_rows(c->ledger->store);
     uint64_t before = store_applied(c->ledger->store).block;
@@ -62,6 +63,9 @@ static bool checkpoint_once(struct checkpointer *c) {
     }
     if (store_applied(c->ledger->store).block == before) {
         /* What is due waits for the log's sync. */
+        pthread_mutex_lock(&c->lock);
+        c->replay_ns += replay_ns;
+        pthread_mutex_unlock(&c->lock);
         (void)nanosleep(&(struct timespec){.tv_nsec = NOTHING_DURABLE_NS}, NULL);
         return true;
     }
@@ -107,15 +111,13 @@ static void *checkpoint_main(void *arg) {
             prune_or_sleep(c);
             continue;
         }
-        uint64_t replay_ns = c->replay_ns, applied = store_applied(c->ledger->store).block;
+        uint64_t replay_ns = c->replay_ns;
         c->due = false;
         c->replay_ns = 0;
         pthread_mutex_unlock(&c->lock);
-        bool ok = checkpoint_once(c);
+        bool ok = checkpoint_once(c, replay_ns);
         pthread_mutex_lock(&c->lock);
         c->broken = !ok;
-        if (store_applied(c->ledger->store).block == applied)
-            c->replay_ns += replay_ns; /* nothing was durable */
         /* Blocks that came meanwhile counted rows which it has moved; another piece may be ready.
          */
         c->due = is_due(c);

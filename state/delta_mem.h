@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Memory of a delta: pieces that live as long as it does, cut one after the other from slabs. The
- * first 2 MiB come in small slabs, for views' overlays and small chains; all further slabs are huge
- * pages. Not thread-safe but for the pool. */
+ * first 2 MiB come in small slabs, for views' overlays and small chains, unless the pool has huge
+ * ones; all further slabs are huge pages. Not thread-safe but for the pool. */
 #ifndef STATE_DELTA_MEM_H
 #define STATE_DELTA_MEM_H
 
