@@ -299,8 +299,8 @@ static enum err let_due_go(struct bench_load *l, struct err_ctx *ec) {
 
 static enum err turn(struct bench_load *l, double *last_answer, struct err_ctx *ec) {
     struct epoll_event events[EVENTS];
-    /* Open loop: look at the clock all the time; epoll's milliseconds are too coarse. */
-    int n = epoll_wait(l->epoll, events, EVENTS, l->o.rate > 0 ? 0 : 1000);
+    int wait = l->o.rate == 0 ? 1000 : l->o.sleepy ? 1 : 0; /* milliseconds are coarse */
+    int n = epoll_wait(l->epoll, events, EVENTS, wait);
     size_t before = l->done;
     if (n < 0 && errno != EINTR)
         FAIL(ec, ERR_IO, "epoll: %s", strerror(errno));

@@ -5,7 +5,8 @@
  *
  * Closed loop: a connection sends its next request when one of its `depth` is answered. Open loop
  * (`rate`): requests are due at fixed times, whatever the server does, and times count from when a
- * request was due, so that a stall is seen by everything that waits behind it. */
+ * request was due, so that a stall is seen by everything that waits behind it. It looks at the
+ * clock all the time, or, `sleepy`, each millisecond: what fell due meanwhile goes out at once. */
 #ifndef NODE_BENCH_LOAD_H
 #define NODE_BENCH_LOAD_H
 
@@ -24,6 +25,7 @@ struct bench_load_options {
     size_t connections; /* 1 to BENCH_LOAD_CONNECTIONS_MAX */
     size_t depth;       /* requests in flight on each, at least 1 */
     double rate;        /* requests per second over all connections; 0: closed loop */
+    bool sleepy;        /* leaves the core to others between them: for a load that nobody times */
 };
 struct bench_load;
 

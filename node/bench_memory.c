@@ -53,6 +53,7 @@ static void signing_start(struct signing *s, struct bench_contender *c, size_t c
                                 .connections = CONNECTIONS,
                                 .depth = DEPTH,
                                 .rate = rate,
+                                .sleepy = true,
                                 .sign = bench_sign_mix,
                                 .ctx = rng}};
     int failed = pthread_create(&s->thread, NULL, sign_round, s);

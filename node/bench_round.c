@@ -37,8 +37,11 @@ static enum err sign_all(struct bench_round *r, struct bench_chain *chain,
 
 enum err bench_round_make(struct bench_round *out, struct bench_chain *chain,
                           const struct bench_round_options *o, struct err_ctx *ec) {
-    struct bench_load_options load = {
-        .url = o->url, .connections = o->connections, .depth = o->depth, .rate = o->rate};
+    struct bench_load_options load = {.url = o->url,
+                                      .connections = o->connections,
+                                      .depth = o->depth,
+                                      .rate = o->rate,
+                                      .sleepy = o->sleepy};
     *out = (struct bench_round){.txs = calloc(o->count, sizeof *out->txs), .count = o->count};
     CHECK(out->txs != NULL);
     arena_init(&out->arena, ARENA_STEP, SIZE_MAX);

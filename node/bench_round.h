@@ -18,6 +18,7 @@ struct bench_round_options {
     const char *method; /* "eth_sendRawTransaction", "eth_sendRawTransactionSync" */
     size_t count, connections, depth;
     double rate;        /* requests per second; 0: as fast as the answers come */
+    bool sleepy;        /* bench_load_options */
     bench_sign_fn sign; /* transactions go to the connections in turns */
     void *ctx;
 };
