@@ -48,6 +48,21 @@ static uint64_t now_ms(void) {
     return clock_realtime_ms(clock_posix());
 }
 
+/* --- headroom -------------------------------------------------------------------------------- */
+/* Also while a batch is waited for: that is when it is used up. */
+static void measure_headroom(struct poster *p) {
+    struct batch_row row;
+    uint64_t count = batches_count(p->o.batches), durable = store_durable(p->o.ledger->store);
+    struct store_view *v;
+    if (count == 0 || !batches_at(p->o.batches, count - 1, &row) || durable == STORE_NO_BLOCK ||
+        store_view_open(&v, p->o.ledger->store, durable) != ERR_OK)
+        return;
+    headroom_measure(&p->o.bounds, p->o.mirror, v, &row);
+    store_view_close(v);
+    if (headroom_permille() < HEADROOM_STALLED)
+        sequencer_wake(p->o.sequencer); /* there may be messages to take now, final or not */
+}
+
 /* --- collecting ------------------------------------------------------------------------------ */
 static void drop_builder(struct poster *p) {
     batch_builder_free(p->builder);
@@ -124,7 +139,7 @@ static bool is_due(struct poster *p) {
     if (s.full)
         return true;
     if (!p->matters)
-        return false;
+        return headroom_permille() < POSTER_REPORTS_PERMILLE;
     return now_ms() >= p->since_ms + p->o.max_age_ms || atomic_load(&p->flush) ||
            headroom_permille() < POSTER_PRESSURE_PERMILLE;
 }
@@ -257,6 +272,7 @@ static bool is_taken_back(struct poster *p, const hash32 *tx) {
 /* Until the batch is in the chain as the follower reads it, or the parent has taken it back. */
 static void await_read_back(struct poster *p, uint64_t batch, const hash32 *tx) {
     for (unsigned i = 1; !atomic_load(&p->stopping) && batches_count(p->o.batches) <= batch; i++) {
+        measure_headroom(p);
         if (i % CHECK_STEPS == 0 && is_taken_back(p, tx)) {
             log_warn("poster", "the parent has taken a batch back", log_u64("batch", batch));
             tx_sender_forget(p->sender);
@@ -285,6 +301,7 @@ static enum err land(struct poster *p, uint64_t batch, struct tx_flight *r, stru
     while (r->outcome == TX_OUTCOME_PENDING) {
         if (atomic_load(&p->stopping))
             return ERR_CLOSED;
+        measure_headroom(p);
         enum err e = tx_sender_wait(p->sender, WAIT_STEP_MS, r, ec);
         if (e == ERR_IO)
             continue; /* the parent is away; the bytes are durable */
@@ -430,17 +447,6 @@ static enum err resume(struct poster *p, struct err_ctx *ec) {
 }
 
 /* --- the thread ------------------------------------------------------------------------------ */
-static void measure_headroom(struct poster *p) {
-    struct batch_row row;
-    uint64_t count = batches_count(p->o.batches), durable = store_durable(p->o.ledger->store);
-    struct store_view *v;
-    if (count == 0 || !batches_at(p->o.batches, count - 1, &row) || durable == STORE_NO_BLOCK ||
-        store_view_open(&v, p->o.ledger->store, durable) != ERR_OK)
-        return;
-    headroom_measure(&p->o.bounds, p->o.mirror, v, &row);
-    store_view_close(v);
-}
-
 static enum err step(struct poster *p, struct err_ctx *ec) {
     struct settle_status s = settle_status(p->o.settle);
     measure_headroom(p);

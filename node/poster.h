@@ -11,8 +11,9 @@
  *
  * The contract's batch count, as the follower reads it, is what is posted; nothing else is
  * remembered but the last INTENT, whose bytes are sent again after a crash. Reports about our own
- * batches (kind 13) are posted along with others, never on their own account: each would cause the
- * next. */
+ * batches (kind 13) are posted along with others, since each would cause the next. Alone they are
+ * posted only when the inbox's bounds come near, so that a chain that nobody uses does not stall.
+ */
 #ifndef NODE_POSTER_H
 #define NODE_POSTER_H
 
@@ -27,7 +28,8 @@ enum {
     POSTER_LATE_S = 900,            /* how much later than now a batch may arrive, */
     POSTER_LATE_PART = 10,          /* but at most this part of the inbox's bounds */
     POSTER_PRESSURE_PERMILLE = 250, /* headroom below which age does not matter */
-    POSTER_AGREE_DEPTH = 2,         /* blocks below the heads where endpoints must agree */
+    POSTER_REPORTS_PERMILLE = 500, /* headroom below which reports are posted alone: no alarm yet */
+    POSTER_AGREE_DEPTH = 2,        /* blocks below the heads where endpoints must agree */
 };
 
 struct poster_options {

@@ -27,6 +27,7 @@ struct settle {
     uint64_t seen_cuts;
     uint64_t checked_delayed; /* delayed messages below are in our blocks as the parent has them */
     bool more;                /* the last turn did something */
+    bool seen_stalled;        /* headroom was below HEADROOM_STALLED in the last turn */
     struct rerun rerun;       /* blocks of ours that are to be made again */
     atomic_bool genesis_checked, caught_up, restamp;
     atomic_uint_fast64_t rewinds;
@@ -376,13 +377,16 @@ static enum err turn(struct settle *t, struct sequencer *s, bool *did, struct er
 bool settle_turn(struct settle *t, struct sequencer *s) {
     struct err_ctx ec = {.err = ERR_OK};
     uint_fast64_t version = atomic_load_explicit(&t->o.mirror->version, memory_order_acquire);
-    if (!t->more && version == t->seen_version)
+    /* What is taken before it is final, when headroom ends, is in the mirror long since. */
+    bool stalled = headroom_permille() < HEADROOM_STALLED;
+    if (!t->more && version == t->seen_version && stalled == t->seen_stalled)
         return false;
     if (atomic_load(&s->unsynced) >= SEQUENCER_BLOCKS_UNSYNCED_MAX)
         return false; /* the disk is behind */
     if (s->o.ledger->again != NULL && t->o.role == SETTLE_SEQUENCER)
         rerun_adopt(&t->rerun, s->o.ledger);
     t->seen_version = version;
+    t->seen_stalled = stalled;
     bool did = false;
     arena_reset(&t->arena);
     enum err e = turn(t, s, &did, &ec);

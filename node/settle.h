@@ -43,8 +43,8 @@ struct settle *settle_new(const struct settle_options *o) MUST_USE;
 void settle_free(struct settle *t);
 
 /* --- sequencer's thread --- */
-/* One step; false when there is nothing to do until the mirror changes. A failure is told to the
- * sequencer. */
+/* One step; false when there is nothing to do until the mirror changes or headroom ends. A failure
+ * is told to the sequencer. */
 bool settle_turn(struct settle *t, struct sequencer *s);
 /* Whether blocks of our own may be made now. */
 bool settle_may_sequence(struct settle *t);
