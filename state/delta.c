@@ -2,7 +2,7 @@
 #include "state/delta.h"
 
 #include "base/check.h"
-#include "state/delta_mem.h"
+#include "state/slab.h"
 
 #include <stdlib.h>
 
@@ -35,7 +35,7 @@ struct touched {
 struct delta {
     _Atomic uint64_t refs;
     uint64_t seed, random;
-    struct dmem mem;
+    struct slabs mem;
     struct delta_node *head; /* full height, no key */
     _Atomic int levels;
     _Atomic(struct delta_index *) index;
@@ -84,7 +84,7 @@ static void count_bytes(struct delta *d) {
     atomic_store_explicit(&d->bytes, sizeof *d + d->mem.bytes + lists, memory_order_relaxed);
 }
 
-struct delta *delta_new(uint64_t seed, struct dmem_pool *pool) {
+struct delta *delta_new(uint64_t seed, struct slab_pool *pool) {
     struct delta *d = calloc(1, sizeof *d);
     CHECK(d != NULL);
     atomic_init(&d->refs, 1);
@@ -92,7 +92,7 @@ struct delta *delta_new(uint64_t seed, struct dmem_pool *pool) {
     d->random = seed | 1;
     d->mem.pool = pool;
     size_t head = sizeof *d->head + DELTA_LEVELS * sizeof d->head->next[0];
-    d->head = memset(dmem_take(&d->mem, head, DMEM_LINE), 0, head);
+    d->head = memset(slabs_take(&d->mem, head, SLAB_LINE), 0, head);
     d->head->height = DELTA_LEVELS;
     atomic_init(&d->levels, 1);
     atomic_init(&d->index, index_new(d, INDEX_FIRST_SLOTS, NULL));
@@ -116,7 +116,7 @@ void delta_unref(struct delta *d) {
         free(x);
         x = smaller;
     }
-    dmem_clear(&d->mem);
+    slabs_clear(&d->mem);
     free(d->touched);
     free(d);
 }
@@ -309,7 +309,7 @@ static void expect_some(const struct delta *d, const bytes *keys, size_t count, 
         }
         found[found_count++] = n;
         __builtin_prefetch(n);
-        __builtin_prefetch((const uint8_t *)n + DMEM_LINE); /* the rest of the key, a value */
+        __builtin_prefetch((const uint8_t *)n + SLAB_LINE); /* the rest of the key, a value */
     }
     for (size_t i = 0; i < found_count; i++)
         __builtin_prefetch(atomic_load_explicit(&found[i]->newest, memory_order_relaxed));
@@ -378,7 +378,7 @@ static struct delta_node *node_insert(struct delta *d, struct finger *f, const s
     size_t align = _Alignof(struct delta_version),
            at = sizeof(struct delta_node) + (size_t)height * sizeof f->prev[0] + k->key.len;
     at = (at + align - 1) / align * align;
-    struct delta_node *n = dmem_take(&d->mem, at + version_bytes(value_len), DMEM_LINE);
+    struct delta_node *n = slabs_take(&d->mem, at + version_bytes(value_len), SLAB_LINE);
     *out = (struct delta_version *)(void *)((uint8_t *)n + at);
     atomic_init(&n->newest, NULL);
     n->prefix[0] = k->prefix[0];
@@ -452,7 +452,7 @@ static struct delta_version *version_new(struct delta *d, struct delta_node **n,
     if (*n == NULL)
         *n = node_insert(d, f, k, value_len, &v);
     else
-        v = dmem_take(&d->mem, version_bytes(value_len), _Alignof(struct delta_version));
+        v = slabs_take(&d->mem, version_bytes(value_len), _Alignof(struct delta_version));
     return v;
 }
 

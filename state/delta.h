@@ -44,11 +44,11 @@ struct delta_node {
 _Static_assert(sizeof(struct delta_node) == 32, "with four pointers in one line of the cache");
 
 struct delta;
-struct dmem_pool;
+struct slab_pool;
 
-/* `seed` randomises heights and the index. `pool` (state/delta_mem.h) outlives it; NULL is allowed.
+/* `seed` randomises heights and the index. `pool` (state/slab.h) outlives it; NULL is allowed.
  * One reference. */
-struct delta *delta_new(uint64_t seed, struct dmem_pool *pool) MUST_USE;
+struct delta *delta_new(uint64_t seed, struct slab_pool *pool) MUST_USE;
 struct delta *delta_ref(struct delta *d);
 void delta_unref(struct delta *d);
 

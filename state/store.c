@@ -431,7 +431,7 @@ enum err store_open(struct store **out, const struct store_options *o, struct er
     pthread_mutex_init(&s->views_lock, NULL);
     pthread_mutex_init(&s->commit_lock, NULL);
     pthread_mutex_init(&s->set_lock, NULL);
-    dmem_pool_init(&s->pool);
+    slab_pool_init(&s->pool);
     buf_init(&s->undo, STORE_CODE_MAX_BYTES + 1);
     enum err e = open_all(s, o, ec);
     if (e != ERR_OK) {
@@ -449,7 +449,7 @@ void store_close(struct store *s) {
     CHECK(s->views == NULL); /* every view is closed before its store */
     store_views_free_idle(s);
     store_set_drop(s->set);
-    dmem_pool_clear(&s->pool);
+    slab_pool_clear(&s->pool);
     backlog_drop(s->backlog);
     if (s->env != NULL)
         mdb_env_close(s->env);

@@ -18,7 +18,7 @@
 #include "base/buf.h"
 #include "base/check.h"
 #include "state/delta.h"
-#include "state/delta_mem.h"
+#include "state/slab.h"
 #include "state/store.h"
 
 #include <lmdb.h>
@@ -57,7 +57,7 @@ struct store {
     bool allow_wipe;
     size_t backlog_max; /* rows that wait */
     uint64_t seed;
-    struct dmem_pool pool; /* of the deltas */
+    struct slab_pool pool; /* of the deltas */
 
     pthread_mutex_t lmdb_lock;
 

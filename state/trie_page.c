@@ -312,7 +312,7 @@ size_t state_trie_bytes(const struct state_trie *t) {
 }
 
 size_t state_trie_held(const struct state_trie *t) {
-    return t->mem.slab_bytes + t->tree_count * sizeof(struct tree);
+    return t->mem.slabs.bytes + t->tree_count * sizeof(struct tree);
 }
 
 /* What is held never shrinks: by as much as it has passed the budget more is dropped, so that the

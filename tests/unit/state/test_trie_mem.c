@@ -24,7 +24,7 @@ static void check(const struct piece *x) {
 }
 
 Test(trie_mem, pieces_keep_their_content) {
-    struct tmem mem = {.slabs = NULL};
+    struct tmem mem = {.live_bytes = 0};
     struct rng r = {rng_seed(7)};
     struct piece *pieces = calloc(PIECES, sizeof *pieces);
     cr_assert(pieces != NULL);
@@ -55,12 +55,12 @@ Test(trie_mem, pieces_keep_their_content) {
             check(&pieces[i]);
     tmem_clear(&mem);
     cr_assert_eq(mem.live_bytes, 0);
-    cr_assert(mem.slabs == NULL);
+    cr_assert(mem.slabs.list == NULL);
     free(pieces);
 }
 
 Test(trie_mem, freed_pieces_are_reused) {
-    struct tmem mem = {.slabs = NULL};
+    struct tmem mem = {.live_bytes = 0};
     void *p[64];
     for (size_t i = 0; i < 64; i++)
         p[i] = tmem_take(&mem, 5);
@@ -68,5 +68,19 @@ Test(trie_mem, freed_pieces_are_reused) {
         tmem_give(&mem, p[i], 5);
     for (size_t i = 64; i-- > 0;)
         cr_assert(tmem_take(&mem, 5) == p[i]);
+    tmem_clear(&mem);
+}
+
+/* Goal: what is left of a slab when the next piece does not fit is handed out as a piece of its own
+ * class. */
+Test(trie_mem, ends_of_slabs_are_used) {
+    struct tmem mem = {.live_bytes = 0};
+    enum { CLASS = TMEM_CLASSES - 1 };
+    uint8_t *last = tmem_take(&mem, CLASS);
+    size_t slab = mem.slabs.bytes, rest = mem.slabs.left % ((size_t)CLASS * TMEM_STEP);
+    cr_assert_gt(rest, TMEM_STEP - 1, "this class leaves nothing: take another");
+    for (uint8_t *p = last; mem.slabs.bytes == slab; p = tmem_take(&mem, CLASS))
+        last = p;
+    cr_assert(tmem_take(&mem, (unsigned)(rest / TMEM_STEP)) == last + (size_t)CLASS * TMEM_STEP);
     tmem_clear(&mem);
 }

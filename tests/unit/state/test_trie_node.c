@@ -31,7 +31,7 @@ static void compare(const struct tnode *n, const struct plain_slot *s, const uin
 }
 
 Test(trie_node, random_changes_of_one_node) {
-    struct tmem mem = {.slabs = NULL};
+    struct tmem mem = {.live_bytes = 0};
     static struct tnode *other[8];
     struct rng r = {rng_seed(3)};
     uint8_t ext[64];
@@ -88,7 +88,7 @@ Test(trie_node, random_changes_of_one_node) {
 }
 
 Test(trie_node, records_come_back) {
-    struct tmem mem = {.slabs = NULL};
+    struct tmem mem = {.live_bytes = 0};
     struct rng r = {rng_seed(4)};
     uint8_t rec[TRIE_RECORD_MAX], again[TRIE_RECORD_MAX], rlp[TRIE_BRANCH_RLP_MAX];
     for (int round = 0; round < 2000; round++) {

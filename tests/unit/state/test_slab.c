@@ -2,8 +2,9 @@
 /* Goal: pieces keep what is written into them, do not overlap, are aligned as asked for, also
  * across slabs of all three kinds. Method: pieces of random lengths and alignments, each filled
  * with a pattern of its own, all checked at the end. */
-#include "state/delta_mem.h"
+#include "state/slab.h"
 
+#include "state/huge_page.h"
 #include "tests/lib/rng.h"
 
 #include <criterion/criterion.h>
@@ -12,8 +13,8 @@
 
 enum { PIECES = 20000 };
 
-Test(delta_mem, pieces_keep_their_content) {
-    struct dmem mem = {.slabs = NULL};
+Test(slab, pieces_keep_their_content) {
+    struct slabs mem = {.list = NULL};
     struct rng r = {rng_seed(11)};
     struct piece {
         uint8_t *p;
@@ -27,7 +28,7 @@ Test(delta_mem, pieces_keep_their_content) {
         size_t align = (size_t)1 << rng_below(&r, 7);
         x->len = 1 + rng_below(&r, i % 1000 == 0 ? 1 << 20 : 600);
         x->fill = (uint8_t)rng_next(&r);
-        x->p = dmem_take(&mem, x->len, align);
+        x->p = slabs_take(&mem, x->len, align);
         cr_assert_eq((uintptr_t)x->p % align, 0);
         memset(x->p, x->fill, x->len);
         sum += x->len;
@@ -37,36 +38,36 @@ Test(delta_mem, pieces_keep_their_content) {
     for (size_t i = 0; i < PIECES; i++)
         for (size_t j = 0; j < pieces[i].len; j++)
             cr_assert_eq(pieces[i].p[j], pieces[i].fill);
-    dmem_clear(&mem);
+    slabs_clear(&mem);
     cr_assert_eq(mem.bytes, 0);
-    cr_assert(mem.slabs == NULL);
+    cr_assert(mem.list == NULL);
     free(pieces);
 }
 
 /* Goal: what a delta had is taken again by the next, up to the pool's bound, and not more is mapped
  * meanwhile. */
-Test(delta_mem, pool_is_used_again) {
-    struct dmem_pool pool;
-    dmem_pool_init(&pool);
-    struct dmem one = {.pool = &pool}, two = {.pool = &pool};
+Test(slab, pool_is_used_again) {
+    struct slab_pool pool;
+    slab_pool_init(&pool);
+    struct slabs one = {.pool = &pool}, two = {.pool = &pool};
     enum { LEN = 60000 };
-    size_t per_slab = ((2 << 20) - DMEM_LINE) / LEN;
-    for (size_t i = 0; i < (DMEM_POOL_SLABS + 8) * per_slab; i++)
-        memset(dmem_take(&one, LEN, 8), 1, LEN);
-    cr_assert_eq(pool.count, 0);
-    dmem_clear(&one);
-    cr_assert_eq(pool.count, DMEM_POOL_SLABS);
+    size_t per_slab = (HUGE_PAGE_BYTES - SLAB_LINE) / LEN;
+    for (size_t i = 0; i < (SLAB_POOL_MAX + 8) * per_slab; i++)
+        memset(slabs_take(&one, LEN, 8), 1, LEN);
+    cr_assert_eq(slab_pool_bytes(&pool), 0);
+    slabs_clear(&one);
+    cr_assert_eq(slab_pool_bytes(&pool), (size_t)SLAB_POOL_MAX * HUGE_PAGE_BYTES);
     cr_assert(one.pool == &pool && one.bytes == 0);
     uint8_t *p[3];
     for (size_t i = 0; i < 3; i++) {
-        p[i] = dmem_take(&two, LEN, 8);
+        p[i] = slabs_take(&two, LEN, 8);
         memset(p[i], (int)i, LEN);
     }
-    cr_assert_eq(pool.count, DMEM_POOL_SLABS - 1);
-    cr_assert_eq(two.bytes, 2 << 20);
+    cr_assert_eq(slab_pool_bytes(&pool), (size_t)(SLAB_POOL_MAX - 1) * HUGE_PAGE_BYTES);
+    cr_assert_eq(two.bytes, HUGE_PAGE_BYTES);
     for (size_t i = 0; i < 3; i++)
         cr_assert(p[i][0] == i && p[i][LEN - 1] == i);
-    dmem_clear(&two);
-    cr_assert_eq(pool.count, DMEM_POOL_SLABS);
-    dmem_pool_clear(&pool);
+    slabs_clear(&two);
+    cr_assert_eq(slab_pool_bytes(&pool), (size_t)SLAB_POOL_MAX * HUGE_PAGE_BYTES);
+    slab_pool_clear(&pool);
 }
