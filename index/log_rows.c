@@ -63,6 +63,12 @@ struct group {
     size_t key_len;
 };
 
+static size_t nth_key(uint8_t out[STORE_KEY_MAX_BYTES], const void *groups, size_t i) {
+    const struct group *g = (const struct group *)groups + i;
+    memcpy(out, g->key, g->key_len);
+    return g->key_len;
+}
+
 static void put_row(struct store *s, const struct group *g, bytes payload) {
     const struct occurrence *all = g->first;
     uint8_t value[ROW_LOGA_PLACES_MAX * 4];
@@ -110,14 +116,12 @@ void row_put_logs(struct store *s, const struct derived_block *b, bytes payload)
     size_t count = collect(all, b);
     qsort(all, count, sizeof(*all), by_item);
     struct group groups[STORE_EXPECT_KEYS];
-    bytes keys[STORE_EXPECT_KEYS];
     for (size_t at = 0; at < count;) {
         size_t n = take_groups(groups, STORE_EXPECT_KEYS, all, count, &at, b->header.number);
-        for (size_t i = 0; i < n; i++)
-            keys[i] = bytes_of(groups[i].key, groups[i].key_len);
-        store_expect(s, TABLE_LOGA, keys, n);
-        for (size_t i = 0; i < n; i++)
+        for (size_t i = 0; i < n; i++) {
+            store_expect(s, TABLE_LOGA, i, n, nth_key, groups);
             put_row(s, &groups[i], payload);
+        }
     }
     free(all);
 }

@@ -107,12 +107,10 @@ static int by_hash(const void *a, const void *b) {
     return memcmp(x->hash.b, y->hash.b, sizeof(hash32));
 }
 
-static void expect_txs(struct store *s, const struct tx_row *rows, size_t count) {
-    bytes keys[STORE_EXPECT_KEYS];
-    count = count < STORE_EXPECT_KEYS ? count : STORE_EXPECT_KEYS;
-    for (size_t i = 0; i < count; i++)
-        keys[i] = bytes_of(rows[i].hash.b, sizeof(hash32));
-    store_expect(s, TABLE_TXL, keys, count);
+static size_t nth_hash(uint8_t out[STORE_KEY_MAX_BYTES], const void *rows, size_t i) {
+    const struct tx_row *r = rows;
+    memcpy(out, r[i].hash.b, sizeof(hash32));
+    return sizeof(hash32);
 }
 
 /* In the order of their keys: in any other each would be searched for among all that the store has
@@ -124,8 +122,7 @@ static void put_txs(struct store *s, const struct derived_block *b) {
         rows[i] = (struct tx_row){.hash = b->txs[i].tx.hash, .tx_idx = (uint32_t)i};
     qsort(rows, b->tx_count, sizeof(*rows), by_hash);
     for (size_t i = 0; i < b->tx_count; i++) {
-        if (i % STORE_EXPECT_KEYS == 0)
-            expect_txs(s, rows + i, b->tx_count - i);
+        store_expect(s, TABLE_TXL, i, b->tx_count, nth_hash, rows);
         uint8_t value[ROW_TX_BYTES];
         be64_store(value, b->header.number);
         be32_store(value + 8, rows[i].tx_idx);

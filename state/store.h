@@ -109,9 +109,13 @@ void store_put(struct store *s, enum table_id table, bytes key, bytes value);
  * looked for. The cheapest in the order of keys. */
 void store_put_new(struct store *s, enum table_id table, bytes key, bytes value);
 void store_del(struct store *s, enum table_id table, bytes key);
-/* Rows with these keys, at most STORE_EXPECT_KEYS, are put next: the memory that this reads is
- * asked for, for all of them at once. For keys that lie anywhere in a table. Changes nothing. */
-void store_expect(struct store *s, enum table_id table, const bytes *keys, size_t count);
+/* Writes the key of row `i`; returns its length. */
+typedef size_t (*store_key_fn)(uint8_t out[STORE_KEY_MAX_BYTES], const void *ctx, size_t i);
+/* For who puts `count` rows whose keys lie anywhere in a table: called before row `i` of them. At
+ * each STORE_EXPECT_KEYS'th it asks for the memory that putting as many reads, for all of them at
+ * once. Changes nothing. */
+void store_expect(struct store *s, enum table_id table, size_t i, size_t count, store_key_fn key,
+                  const void *ctx);
 /* The row as the open block has it so far; valid until the writer's next call. */
 bool store_own_get(struct store *s, enum table_id table, bytes key, bytes *out_value);
 /* State rows of a world's diff (after state_trie_apply): ACCT, STOR, CODE, their change sets and

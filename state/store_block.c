@@ -186,13 +186,18 @@ void store_del(struct store *s, enum table_id table, bytes key) {
     put_checked(s, table, key, true, bytes_of(NULL, 0));
 }
 
-void store_expect(struct store *s, enum table_id table, const bytes *keys, size_t count) {
+void store_expect(struct store *s, enum table_id table, size_t i, size_t count, store_key_fn key,
+                  const void *ctx) {
     struct raw_key raw[STORE_EXPECT_KEYS];
-    bytes all[STORE_EXPECT_KEYS];
-    CHECK(count <= STORE_EXPECT_KEYS);
-    for (size_t i = 0; i < count; i++)
-        all[i] = raw_key(&raw[i], table, keys[i]);
-    delta_expect(s->active, all, count, table_indexed(table));
+    bytes keys[STORE_EXPECT_KEYS];
+    if (i % STORE_EXPECT_KEYS != 0)
+        return;
+    size_t n = count - i < STORE_EXPECT_KEYS ? count - i : STORE_EXPECT_KEYS;
+    for (size_t j = 0; j < n; j++) {
+        raw[j].b[0] = (uint8_t)table;
+        keys[j] = bytes_of(raw[j].b, 1 + key(raw[j].b + 1, ctx, i + j));
+    }
+    delta_expect(s->active, keys, n, table_indexed(table));
 }
 
 bool store_own_get(struct store *s, enum table_id table, bytes key, bytes *out_value) {
@@ -247,16 +252,10 @@ static void slot_key(uint8_t out[40], uint64_t store_id, const struct world_slot
     memcpy(out + 8, c->slot_hash.b, 32);
 }
 
-static void expect_slots(struct store *s, uint64_t store_id, const struct world_slot_change *c,
-                         size_t count) {
-    uint8_t b[STORE_EXPECT_KEYS][40];
-    bytes keys[STORE_EXPECT_KEYS];
-    count = count < STORE_EXPECT_KEYS ? count : STORE_EXPECT_KEYS;
-    for (size_t i = 0; i < count; i++) {
-        slot_key(b[i], store_id, &c[i]);
-        keys[i] = bytes_of(b[i], sizeof b[i]);
-    }
-    store_expect(s, TABLE_STOR, keys, count);
+static size_t nth_slot_key(uint8_t out[STORE_KEY_MAX_BYTES], const void *account, size_t i) {
+    const struct world_account_change *c = account;
+    slot_key(out, c->after.store_id, &c->slots[i]);
+    return 40;
 }
 
 static void put_slot(struct store *s, uint64_t store_id, const struct world_slot_change *c) {
@@ -303,18 +302,15 @@ static void put_account(struct store *s, const struct world_account_change *c) {
         CHECK(c->after.store_id != 0);
     }
     for (size_t i = 0; i < c->slot_count; i++) {
-        if (i % STORE_EXPECT_KEYS == 0)
-            expect_slots(s, c->after.store_id, &c->slots[i], c->slot_count - i);
+        store_expect(s, TABLE_STOR, i, c->slot_count, nth_slot_key, c);
         put_slot(s, c->after.store_id, &c->slots[i]);
     }
 }
 
-static void expect_accounts(struct store *s, const struct world_account_change *c, size_t count) {
-    bytes keys[STORE_EXPECT_KEYS];
-    count = count < STORE_EXPECT_KEYS ? count : STORE_EXPECT_KEYS;
-    for (size_t i = 0; i < count; i++)
-        keys[i] = bytes_of(c[i].addr_hash.b, 32);
-    store_expect(s, TABLE_ACCT, keys, count);
+static size_t nth_account_key(uint8_t out[STORE_KEY_MAX_BYTES], const void *diff, size_t i) {
+    const struct world_diff *d = diff;
+    memcpy(out, d->accounts[i].addr_hash.b, 32);
+    return 32;
 }
 
 void store_put_diff(struct store *s, const struct world_diff *diff) {
@@ -322,8 +318,7 @@ void store_put_diff(struct store *s, const struct world_diff *diff) {
     CHECK(!s->diff_put); /* old values in the diff are those before the block */
     s->diff_put = true;
     for (size_t i = 0; i < diff->count; i++) {
-        if (i % STORE_EXPECT_KEYS == 0)
-            expect_accounts(s, &diff->accounts[i], diff->count - i);
+        store_expect(s, TABLE_ACCT, i, diff->count, nth_account_key, diff);
         put_account(s, &diff->accounts[i]);
     }
 }
