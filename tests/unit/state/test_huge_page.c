@@ -4,6 +4,7 @@
 
 #include <criterion/criterion.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 Test(huge_page, aligned_zero_and_apart) {
@@ -23,4 +24,29 @@ Test(huge_page, aligned_zero_and_apart) {
         cr_assert_eq(p[i][HUGE_PAGE_BYTES - 1], i + 1);
         huge_page_unmap(p[i]);
     }
+}
+
+static size_t mappings(void) {
+    size_t lines = 0;
+    FILE *f = fopen("/proc/self/maps", "re");
+    cr_assert(f != NULL);
+    for (int c = fgetc(f); c != EOF; c = fgetc(f))
+        lines += c == '\n';
+    (void)fclose(f);
+    return lines;
+}
+
+/* Goal: many pieces are few mappings, of which a process may have 65,530. */
+Test(huge_page, neighbours_are_one_mapping) {
+    enum { COUNT = 64, OTHERS = 16 };
+    uint8_t *p[COUNT];
+    size_t before = mappings();
+    for (size_t i = 0; i < COUNT; i++) {
+        p[i] = huge_page_map();
+        p[i][0] = 1;
+    }
+    size_t most = mappings();
+    cr_assert_lt(most, before + OTHERS, "%zu mappings, %zu before", most, before);
+    for (size_t i = 0; i < COUNT; i++)
+        huge_page_unmap(p[i]);
 }
