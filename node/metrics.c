@@ -35,8 +35,8 @@ static void update_memory(struct sequencer *s) {
     struct store_stats st;
     struct metric_gauge *g = node_memory_bytes;
     int64_t rest = (int64_t)memory_anonymous();
-    metric_set(&g[MEMORY_ROWS], (int64_t)store_delta_bytes(l->store));
     if (store_stat(l->store, &st) == ERR_OK) {
+        metric_set(&g[MEMORY_ROWS], (int64_t)(store_delta_bytes(l->store) + st.spare_bytes));
         metric_set(&g[MEMORY_PAGES],
                    (int64_t)(st.checkpoint_pages_most * STORE_CHECKPOINT_PAGE_BYTES));
         metric_set(&g[MEMORY_HISTORY], (int64_t)(st.history_waiting * STORE_HISTORY_ROW_BYTES));

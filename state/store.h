@@ -163,7 +163,9 @@ uint64_t store_first_block(const struct store *s);
 /* --- checkpoint ----------------------------------------------------------------------------- */
 /* Keys in RAM that the next checkpoint would move, about. */
 size_t store_dirty_rows(struct store *s);
-/* Memory of all rows in RAM, those of views that still read what a checkpoint moved apart. */
+/* Memory of all rows in RAM, those of views that still read what a checkpoint moved apart. What
+ * such rows leave for those to come (`spare_bytes`) is taken before any other: both together are
+ * never more than rows had at once. */
 size_t store_delta_bytes(struct store *s);
 /* A piece: as many rows of whole blocks as one transaction can take, as far as is known before it.
  * True: the oldest is full and durable, *out_block is its last block. False otherwise, and always
@@ -185,6 +187,7 @@ struct store_stats {
     uint64_t lmdb_bytes_live;   /* of the tables' pages, free ones left out */
     uint64_t rows[TABLE_COUNT]; /* in LMDB */
     uint64_t history_waiting;   /* rows of HIA and HIS that are not there yet */
+    uint64_t spare_bytes;       /* memory kept for rows to come; at most 64 MiB */
     /* Since the store was opened. */
     uint64_t checkpoint_count, checkpoint_rows;
     uint64_t checkpoint_pages_most, /* that one transaction was expected to change, at most */

@@ -457,6 +457,7 @@ enum err store_stat(struct store *s, struct store_stats *out) {
     stats.checkpoint_pages_most = s->checkpoint_pages;
     stats.checkpoint_pages_written = s->checkpoint_bytes / 4096;
     pthread_mutex_unlock(&s->set_lock);
+    stats.spare_bytes = slab_pool_bytes(&s->pool);
     *out = stats;
     return ERR_OK;
 }

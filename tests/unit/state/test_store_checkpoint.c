@@ -192,6 +192,32 @@ Test(store_checkpoint, as_many_pages_as_allowed) {
     }
 }
 
+/* Goal: memory of rows that a checkpoint moved is told of while it is kept for those to come, and
+ * both together are never more than rows had at once. */
+Test(store_checkpoint, spare_memory_is_told) {
+    static const uint8_t value[STORE_VALUE_MAX_BYTES] = {1};
+    struct store *s = fixture_store_open(false);
+    struct store_stats st;
+    char key[16];
+    for (int round = 0; round < 3; round++) {
+        fixture_block_begin(s);
+        for (int i = 0; i < 4000; i++) {
+            snprintf(key, sizeof key, "%d.%d", round, i);
+            store_put(s, TABLE_TXL, bytes_of(key, strlen(key)), bytes_of(value, sizeof value));
+        }
+        fixture_block_end(s);
+        size_t used = store_delta_bytes(s);
+        cr_assert_eq(store_stat(s, &st), ERR_OK);
+        cr_assert_gt(used, sizeof value * 4000);
+        cr_assert_leq(st.spare_bytes, round == 0 ? 0 : (size_t)4 << 20, "round %d", round);
+        cr_assert_eq(store_checkpoint(s, NULL), ERR_OK);
+        cr_assert_eq(store_stat(s, &st), ERR_OK);
+        cr_assert_geq(st.spare_bytes, (size_t)4 << 20, "round %d", round);
+        cr_assert_leq(store_delta_bytes(s) + st.spare_bytes, used + ((size_t)1 << 20));
+    }
+    store_close(s);
+}
+
 /* Goal: rows are cut in pieces of about one transaction while blocks come, also when nothing is
  * moved; a piece is told of once it is durable, and moving it is one transaction. */
 Test(store_checkpoint, pieces_of_one_transaction) {
