@@ -10,8 +10,10 @@
 #include "node/secrets.h"
 #include "rpc/api_keys.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <stdio.h>
+#include <strings.h>
 
 enum {
     HEADER_MAX = 512, /* the longest is an idempotency key with its name */
@@ -133,7 +135,9 @@ static void put_form(struct buf *out, const struct api_command *c) {
 }
 
 static const char common_help[] =
-    "--url URL        the node; else the variable " ENV_URL ", else " DEFAULT_URL "\n"
+    "--url URL        the node; else the variable " ENV_URL ", else " DEFAULT_URL ";\n"
+    "                 without a scheme only localhost, 127.0.0.1 or [::1], which is asked by "
+    "http://\n"
     "--key-file FILE  holds the API key; else it is secrets/admin-key of --datadir DIR (a node's "
     "folder on this\n"
     "                 machine), else the variable " ENV_KEY "\n"
@@ -258,6 +262,25 @@ static enum err read_key(struct run *r, struct err_ctx *ec) {
 }
 
 /* --- asking -------------------------------------------------------------------------------- */
+/* Whether a URL without a scheme is of this machine, by what it says: no name is looked up. */
+static bool is_loopback(const char *url) {
+    char host[INET6_ADDRSTRLEN];
+    struct in_addr v4;
+    struct in6_addr v6;
+    bool brackets = url[0] == '[';
+    const char *from = url + brackets;
+    size_t len = strcspn(from, brackets ? "]" : ":/");
+    if (len >= sizeof(host))
+        return false;
+    memcpy(host, from, len);
+    host[len] = '\0';
+    if (brackets)
+        return from[len] == ']' && strchr(":/", from[len + 1]) != NULL &&
+               inet_pton(AF_INET6, host, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+    return strcasecmp(host, "localhost") == 0 ||
+           (inet_pton(AF_INET, host, &v4) == 1 && ntohl(v4.s_addr) >> 24 == IN_LOOPBACKNET);
+}
+
 /* The node's URL without the slash at its end. Credentials in it would be on the command line. */
 static enum err base_url(struct buf *out, const struct run *r, struct err_ctx *ec) {
     const char *env = getenv(ENV_URL);
@@ -265,8 +288,13 @@ static enum err base_url(struct buf *out, const struct run *r, struct err_ctx *e
     size_t len = strlen(url);
     while (len > 0 && url[len - 1] == '/')
         len--;
-    if (strstr(url, "://") == NULL)
+    if (strstr(url, "://") == NULL) {
+        if (!is_loopback(url))
+            FAIL(ec, ERR_CONFIG,
+                 "--url: a host that is not this machine needs https:// before it, or http:// "
+                 "where all on the way may read the API key");
         buf_append_str(out, "http://");
+    }
     buf_append(out, url, len);
     buf_append_byte(out, 0);
     if (out->overflow || !http_client_url_ok((const char *)out->ptr) ||

@@ -99,6 +99,37 @@ Test(api_command, wrong_usage, .init = quiet) {
     cr_expect_null(strstr(said.err, "no answer"));
 }
 
+/* Goal: without a scheme only this machine is asked, since the key would go out readable. Method:
+ * what is refused is wrong usage; what is asked finds nobody at port 1. */
+Test(api_command, no_scheme_is_this_machine, .init = quiet) {
+    static const char *const others[] = {"example.com",
+                                         "example.com:8545",
+                                         "10.0.0.1:1",
+                                         "127.0.0.1.evil.io",
+                                         "localhost.evil",
+                                         "[::2]:1",
+                                         "[::ffff:10.0.0.1]",
+                                         "128.0.0.1:1",
+                                         ":1",
+                                         "[::1]x",
+                                         "[::1"};
+    static const char *const own[] = {"127.0.0.1:1", "127.9.9.9:1", "localhost:1",
+                                      "LocalHost:1", "[::1]:1",     "127.0.0.1:1/"};
+    setenv("CALLIPTER_API_KEY", KEY, 1);
+    for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+        cr_expect_eq(RUN(cmd_universe, "universe", "list", "--url", others[i]), 2, "%s", others[i]);
+        setenv("CALLIPTER_URL", others[i], 1);
+        cr_expect_eq(RUN(cmd_key, "key", "show", "arena", "00"), 2, "%s", others[i]);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(own); i++)
+        cr_expect_eq(RUN(cmd_universe, "universe", "list", "--url", own[i]), 3, "%s", own[i]);
+    cr_expect_eq(RUN(cmd_universe, "universe", "list", "--url", "http://127.0.0.1:1"), 3);
+    cr_expect_eq(RUN(cmd_universe, "universe", "list", "--url", "https://127.0.0.1:1"), 3);
+    listen_to_it();
+    cr_expect_not_null(strstr(said.err, "needs https:// before it"));
+    cr_expect_null(strstr(said.err, KEY));
+}
+
 Test(api_command, unreached, .init = quiet) {
     static const char *const answers[] = {"",
                                           "HTTP/1.1 404 No\r\nConnection: close\r\n\r\n<html>",
