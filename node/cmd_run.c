@@ -13,6 +13,7 @@
 #include "node/outbox.h"
 #include "node/print_profile.h"
 #include "node/prune.h"
+#include "node/readmit.h"
 #include "node/recover.h"
 #include "node/reload.h"
 #include "node/replay.h"
@@ -41,7 +42,6 @@ enum {
     DRAIN_STEP_MS = 10,
     MAPPED_FROM_BYTES = 256 << 10,
     KEPT_FREE_BYTES = 8 << 20,
-    POOL_RECORDS_MAX = 1 << 30, /* bytes of POOL records kept while the log is replayed */
 };
 
 struct run {
@@ -65,8 +65,6 @@ struct run {
     bool has_genesis, has_ledger, has_pool, is_temp;
     char dir[DATADIR_PATH_MAX];
     struct evm_profile *profile; /* of a replay; NULL: nothing is counted */
-    struct buf pool_records; /* of recovery: sender 20 | seq u64 | length u32 | envelope, one after
-                                the other */
 };
 
 _Static_assert(LOG_SEGMENT_MIN_BYTES == 4 * KIB && LOG_SEGMENT_MAX_BYTES == 1048576 * KIB,
@@ -103,31 +101,6 @@ static enum err choose_dir(struct run *r, struct err_ctx *ec) {
     return ERR_OK;
 }
 
-/* Judged once the state is at the log's end. */
-static void keep_pool_record(void *ctx, bytes envelope, const addr20 *sender, uint64_t seq) {
-    struct run *r = ctx;
-    uint8_t head[12];
-    be64_store(head, seq);
-    be32_store(head + 8, (uint32_t)envelope.len);
-    buf_append(&r->pool_records, sender->b, 20);
-    buf_append(&r->pool_records, head, sizeof(head));
-    buf_append(&r->pool_records, envelope.ptr, envelope.len);
-}
-
-static void readmit_pool(struct run *r) {
-    const uint8_t *p = r->pool_records.ptr, *end = p + r->pool_records.len;
-    uint64_t now_ms = clock_realtime_ms(clock_posix());
-    while (p < end) {
-        addr20 sender;
-        memcpy(sender.b, p, 20);
-        uint32_t len = be32_load(p + 28);
-        sequencer_readmit(&r->pool, &r->ledger, bytes_of(p + 32, len), &sender, be64_load(p + 20),
-                          now_ms);
-        p += 32 + len;
-    }
-    buf_clear(&r->pool_records);
-}
-
 static enum err open_ledger(struct run *r, struct err_ctx *ec) {
     uint64_t window_s = r->config.history_seconds;
     if (window_s == 0)
@@ -156,16 +129,19 @@ static enum err open_for_replay(struct run *r, struct err_ctx *ec) {
 
 static enum err open_chain(struct run *r, struct err_ctx *ec) {
     struct recover_stats stats;
+    struct readmission pooled = {
+        .pool = &r->pool, .ledger = &r->ledger, .now_ms = clock_realtime_ms(clock_posix())};
     TRY(open_ledger(r, ec));
-    buf_init(&r->pool_records, POOL_RECORDS_MAX);
-    TRY(recover_run(&r->ledger, &stats, keep_pool_record, r, ec));
-    if (r->pool_records.overflow)
-        log_warn("recover", "too many transactions waited for a nonce: the latest are forgotten");
-    log_info("recover", "at the log's end", log_u64("block", r->ledger.head.number),
-             log_u64("replayed_blocks", stats.blocks), log_u64("took_ms", stats.took_ms));
     pool_init(&r->pool, config_pool_limits(&r->config));
     r->has_pool = true;
-    readmit_pool(r);
+    TRY(recover_run(&r->ledger, &stats, readmit_record, &pooled, ec));
+    if (readmit_end(&pooled) != ERR_OK)
+        FAIL(ec, ERR_NOMEM, "out of memory for transactions that wait");
+    if (pooled.forgotten != 0)
+        log_warn("recover", "too many transactions waited: the latest are forgotten",
+                 log_u64("count", pooled.forgotten));
+    log_info("recover", "at the log's end", log_u64("block", r->ledger.head.number),
+             log_u64("replayed_blocks", stats.blocks), log_u64("took_ms", stats.took_ms));
     return ERR_OK;
 }
 
@@ -400,7 +376,6 @@ static bool stop(struct run *r) {
         close(r->failed_fd);
     if (r->is_temp)
         datadir_remove_temp(r->dir);
-    buf_clear(&r->pool_records);
     reload_clear(&r->reload);
     config_clear(&r->config);
     return ok;

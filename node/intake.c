@@ -230,19 +230,30 @@ static void admit(struct sequencer *s, struct pool_tx *t) {
         refuse_pool(s, t, v, expected);
 }
 
-/* Refuses those whose lane is known and full before their senders cost anything; how many are left.
- */
+/* Whether it is worth recovering its sender. Where its lane is not known it is asked of the state
+ * only when lane 0, of which it would be else, is full: a flood to fresh addresses is refused by
+ * its lane then, as others are, and costs nothing while there is room. */
+static bool fits(struct sequencer *s, struct pool_tx *t) {
+    t->has_universe = t->has_universe || lane_map_get(&s->universes, &t->tx.to, &t->universe);
+    if (pool_has_room(s->o.pool, t))
+        return true;
+    if (t->has_universe)
+        return false;
+    find_universe(s, t);
+    return t->universe != 0 && pool_has_room(s->o.pool, t);
+}
+
+/* Refuses those whose lane is full before their senders cost anything; how many are left. One that
+ * is in the pool already is told so, as it would be with room; what replaces another there is told
+ * to wait, since only its sender says that it does: the other is READY for some milliseconds. */
 static size_t keep_what_fits(struct sequencer *s, struct pool_tx **txs, size_t n) {
     size_t kept = 0;
     for (size_t i = 0; i < n; i++) {
         struct pool_tx *t = txs[i];
-        t->has_universe = t->has_universe || lane_map_get(&s->universes, &t->tx.to, &t->universe);
-        if (!t->has_universe || pool_has_room(s->o.pool, t)) {
+        if (fits(s, t))
             txs[kept++] = t;
-            continue;
-        }
-        submit_refuse_full(t);
-        pool_tx_free(t);
+        else
+            refuse_pool(s, t, pool_has(s->o.pool, &t->tx.hash) ? POOL_KNOWN : POOL_FULL, 0);
     }
     return kept;
 }
@@ -317,23 +328,4 @@ void intake_refuse_verdict(struct sequencer *s, struct pool_tx *t, enum tx_verdi
     s->pool_changed = s->pool_changed || t->record_seq != 0;
     refuse_verdict(s, t, v);
     intake_rebase(s, &sender);
-}
-
-void sequencer_readmit(struct pool *pool, struct ledger *l, bytes envelope, const addr20 *sender,
-                       uint64_t record_seq, uint64_t now_ms) {
-    struct pool_tx *t = NULL, *replaced = NULL;
-    uint64_t expected = 0;
-    if (pool_tx_new(&t, envelope, NULL) != ERR_OK)
-        return;
-    t->tx.sender = *sender;
-    t->tx.has_sender = true;
-    t->added_ms = now_ms;
-    t->record_seq = record_seq;
-    if (!t->tx.is_create)
-        t->universe = universe_of(chain_world(l->chain), &t->tx.to);
-    uint64_t nonce = world_nonce(chain_world(l->chain), sender);
-    enum pool_verdict v = pool_add(pool, t, nonce, &expected, &replaced);
-    pool_tx_free(replaced);
-    if (v != POOL_ADDED_READY && v != POOL_ADDED_GAPPED)
-        pool_tx_free(t);
 }

@@ -334,12 +334,43 @@ enum pool_verdict pool_add(struct pool *p, struct pool_tx *t, uint64_t state_non
     return v;
 }
 
+void pool_readmit(struct pool *p, struct pool_tx *t) {
+    CHECK(t->tx.has_sender && t->record_seq != 0 && t->state == POOL_NEW);
+    pthread_mutex_lock(&p->lock);
+    struct pool_tx **known = map_get(&p->by_hash, t->tx.hash.b), *gone;
+    if (known != NULL) {
+        gone = t;
+        if ((*known)->record_seq < t->record_seq)
+            (*known)->record_seq = t->record_seq;
+    } else {
+        struct place at = find_place(p, &t->tx.sender, t->tx.nonce, 0);
+        gone = at.same;
+        if (gone != NULL) {
+            bool more = gone->replacements < POOL_REPLACEMENTS_MAX;
+            t->replacements = (uint8_t)(gone->replacements + more);
+            replace(p, t, gone);
+        } else {
+            link_tx(p, t, at.prev);
+            gapped_enter(p, t);
+        }
+    }
+    pthread_mutex_unlock(&p->lock);
+    pool_tx_free(gone);
+}
+
 /* --- the sequencer's ----------------------------------------------------------------------- */
 bool pool_has_room(struct pool *p, const struct pool_tx *t) {
     pthread_mutex_lock(&p->lock);
     bool fits = ready_fits(p, lanes_find(&p->ready, t->universe), t, NULL);
     pthread_mutex_unlock(&p->lock);
     return fits;
+}
+
+bool pool_has(struct pool *p, const hash32 *hash) {
+    pthread_mutex_lock(&p->lock);
+    bool has = map_has(&p->by_hash, hash->b);
+    pthread_mutex_unlock(&p->lock);
+    return has;
 }
 
 bool pool_has_gapped(struct pool *p) {

@@ -56,14 +56,15 @@ struct pool_tx {
     uint64_t added_ms;
     /* The stages it has come through, monotonic; 0: of an earlier run, or not yet. */
     uint64_t submitted_ns, intake_ns, recovered_ns, taken_ns;
-    uint64_t record_seq; /* its POOL record, 0: none */
-    uint64_t universe;   /* of `to`, which is its lane; 0: none, or a creation */
-    bool has_universe;   /* that is known */
-    uint8_t ingress_share;
-    struct lane *lane;    /* that it is in: READY or EXECUTED */
-    uint64_t sponsor;     /* universe without whose money it would not wait here; 0: none */
-    uint8_t replacements; /* that led to it while its nonce was ahead */
-    size_t counted;       /* its bytes in the pool's `memory` */
+    uint64_t record_seq;   /* its POOL record, 0: none */
+    uint64_t universe;     /* of `to`, which is its lane; 0: none, or a creation */
+    bool has_universe;     /* that is known */
+    uint8_t ingress_share; /* which it counts in while it is in the ring, */
+    uint64_t ingress_tag;  /* and how its universe is told apart there */
+    struct lane *lane;     /* that it is in: READY or EXECUTED */
+    uint64_t sponsor;      /* universe without whose money it would not wait here; 0: none */
+    uint8_t replacements;  /* that led to it while its nonce was ahead */
+    size_t counted;        /* its bytes in the pool's `memory` */
     struct pool_tx *prev_of_sender, *next_of_sender;
     struct pool_tx *prev_ready, *next_ready; /* also the link of lists outside the pool */
 };
@@ -113,8 +114,14 @@ enum pool_verdict {
 enum pool_verdict pool_add(struct pool *p, struct pool_tx *t, uint64_t state_nonce,
                            uint64_t *out_expected, struct pool_tx **out_replaced) MUST_USE;
 
+/* Takes over one that waited in an earlier run, with sender and record: GAPPED whatever its nonce,
+ * until pool_rebase, and whatever the limits. It takes the place of another of its sender with its
+ * nonce, which is freed. The very same is not added twice: the newer record stands. */
+void pool_readmit(struct pool *p, struct pool_tx *t);
+
 /* Whether its universe's lane has room for one like `t`, of which the sender may be unknown. */
 bool pool_has_room(struct pool *p, const struct pool_tx *t);
+bool pool_has(struct pool *p, const hash32 *hash);
 bool pool_has_gapped(struct pool *p);
 /* The one whose turn it is, or NULL. Sequencer's thread; it stays READY and in the pool. */
 struct pool_tx *pool_first_ready(struct pool *p);

@@ -69,7 +69,10 @@ static enum err replay_pool(struct recovery *r, const struct log_record *rec) {
      * behind. */
     if (r->l->pool_floor == 0)
         r->l->pool_floor = rec->seq;
-    r->pool(r->pool_ctx, p.envelope, &p.sender, rec->seq);
+    e = r->pool(r->pool_ctx, p.envelope, &p.sender, rec->seq);
+    if (e != ERR_OK)
+        FAIL(r->ec, e, "record %" PRIu64 " of the log: its transaction cannot wait again: %s",
+             rec->seq, err_text(e));
     return ERR_OK;
 }
 

@@ -13,8 +13,9 @@ struct recover_stats {
     uint64_t blocks, records;
     uint64_t took_ms;
 };
-/* A transaction that waited in the pool, record `seq`; may be stale. Borrowed for the call. */
-typedef void (*recover_pool_fn)(void *ctx, bytes envelope, const addr20 *sender, uint64_t seq);
+/* A transaction that waited in the pool, record `seq`; may be stale. Borrowed for the call. An
+ * error ends the recovery. */
+typedef enum err (*recover_pool_fn)(void *ctx, bytes envelope, const addr20 *sender, uint64_t seq);
 
 /* Brings the ledger to the end of its log; all of it is durable then. ERR_MISMATCH names block,
  * computed and logged hash; ERR_CORRUPT, ERR_VERSION, ERR_UNSUPPORTED. */

@@ -65,15 +65,17 @@ static int ms_until(uint64_t now, uint64_t then) {
 }
 
 /* What waits in the ring for another lane than that of `next` must get its turn too: it is taken,
- * with all before it. What waits for the same lane is taken when nothing is ready. */
+ * with all before it, and so is what may be for another. What waits for the same lane is taken when
+ * nothing is ready. */
 static void look_for_other_lanes(struct sequencer *s, const struct pool_tx *next) {
-    size_t own = atomic_load(&s->ingress_shares[next->ingress_share].count);
     s->given = 0;
-    if (atomic_load(&s->ingress_all.count) <= own)
+    if (!submit_others_wait(s, next->lane->universe))
         return;
-    uint64_t begun = cpu_ns();
+    uint64_t begun = cpu_ns(), begun_ns = now_ns(s);
     intake_run_all(s);
     s->intake_cpu_ns += cpu_ns() - begun;
+    if (s->tried == 0) /* else a block could be over before it began */
+        s->closes_ns += now_ns(s) - begun_ns;
 }
 
 /* Of the pool, NULL when the block is to close: it is as long as it may be, or has no room for the
@@ -81,7 +83,9 @@ static void look_for_other_lanes(struct sequencer *s, const struct pool_tx *next
 static struct pool_tx *next_ready(struct sequencer *s, uint64_t gas_left, size_t bytes_left,
                                   bool *out_empty) {
     *out_empty = false;
-    if (s->in_block_first != NULL && now_ns(s) >= s->closes_ns)
+    /* One that is refused counts: a stream of those must not keep the block open without end. And
+     * each block tries one, so that they do come to an end. */
+    if (s->tried != 0 && now_ns(s) >= s->closes_ns)
         return NULL;
     for (;;) {
         struct pool_tx *t = pool_first_ready(s->o.pool);
@@ -104,13 +108,14 @@ static const struct tx *find_next(struct sequencer *s, uint64_t gas_left, size_t
         struct pool_tx *t = next_ready(s, gas_left, bytes_left, &empty);
         if (t != NULL) {
             s->given++;
+            s->tried++;
             return &t->tx;
         }
         if (!empty)
             return NULL;
         uint64_t now = now_ns(s);
-        bool overdue = now >= s->gap_ends_ns + (uint64_t)INTAKE_GRACE_MS * NS_PER_MS;
-        if (overdue && s->in_block_first != NULL)
+        if (now >= s->closes_ns || (s->in_block_first != NULL &&
+                                    now >= s->gap_ends_ns + (uint64_t)INTAKE_GRACE_MS * NS_PER_MS))
             return NULL; /* garbage that keeps coming must not keep the block open */
         uint64_t begun = cpu_ns();
         size_t taken = intake_run(s);
@@ -218,6 +223,7 @@ static void make_block(struct sequencer *s) {
     s->in_block_first = NULL;
     s->in_block_last = &s->in_block_first;
     s->fed_ns = s->intake_cpu_ns = 0;
+    s->tried = 0;
     s->given = GIVEN_PER_LOOK; /* a block begins with a look */
     enum err e = chain_sequence_block(&s->block, l->chain, &l->arena, &l->head, timestamp,
                                       l1_block_at(s, timestamp), &feed, &ec);

@@ -70,9 +70,6 @@ void sequencer_wake(struct sequencer *s);
 enum err sequencer_write_intent(struct sequencer *s, bytes payload) MUST_USE;
 /* After sequencer_stop. */
 void sequencer_free(struct sequencer *s);
-/* A transaction of a POOL record, before sequencer_start; dropped when stale. */
-void sequencer_readmit(struct pool *pool, struct ledger *l, bytes envelope, const addr20 *sender,
-                       uint64_t record_seq, uint64_t now_ms);
 
 /* The commands that are the sequencer's: fills submit, pending_nonce, pooled, kv_..., now and ctx.
  */

@@ -50,6 +50,8 @@ void kv_queue_clear(struct kv_queue *q);
 enum { INGRESS_SHARES = 256, INGRESS_UNKNOWN = INGRESS_SHARES - 1 };
 struct ingress_share {
     atomic_size_t count, bytes;
+    _Atomic uint64_t tags; /* sum of their universes' keyed hashes: it tells whether all are of one
+                              universe */
 };
 
 struct sequencer {
@@ -77,6 +79,7 @@ struct sequencer {
     uint64_t last_block_ns; /* when the newest block was closed */
     uint64_t gap_ends_ns;   /* until when the open block waits for transactions */
     uint64_t closes_ns;     /* when it closes, whatever is ready */
+    size_t tried;           /* transactions that the open block was given, refused ones too */
     size_t given;           /* transactions since the ring was looked at */
     uint64_t stop_ns;       /* when to give up executing at a stop; 0: not stopping */
     uint64_t fed_ns;        /* spent on waiting for transactions of the open block */
@@ -131,6 +134,8 @@ enum tx_verdict submit_form_verdict(const struct tx *tx) MUST_USE;
 void submit_refuse_full(struct pool_tx *t);
 /* Takes up to `max` submissions out of the ring. Sequencer's thread, and after its end. */
 size_t submit_take(struct sequencer *s, struct pool_tx **out, size_t max);
+/* Whether the ring has any that are not known to be for `universe`'s lane. */
+bool submit_others_wait(struct sequencer *s, uint64_t universe);
 
 /* Takes submissions from the ingress ring into the pool; how many. Sequencer's thread. */
 size_t intake_run(struct sequencer *s);

@@ -107,17 +107,24 @@ void submit_refuse_full(struct pool_tx *t) {
                       t->universe);
 }
 
-static void find_lane(const struct sequencer *s, struct pool_tx *t) {
-    t->has_universe = t->tx.is_create || lane_map_get(&s->universes, &t->tx.to, &t->universe);
-    if (!t->has_universe)
-        t->ingress_share = INGRESS_UNKNOWN;
-    else if (t->universe != 0)
-        t->ingress_share = (uint8_t)(1 + t->universe % (INGRESS_UNKNOWN - 1));
+static uint8_t share_of(uint64_t universe) {
+    return universe == 0 ? 0 : (uint8_t)(1 + universe % (INGRESS_UNKNOWN - 1));
 }
 
-static void leave(struct ingress_share *h, size_t count, size_t size) {
+static uint64_t tag_of(const struct sequencer *s, uint64_t universe) {
+    return map_hash(s->universes.seed, &universe, sizeof(universe));
+}
+
+static void find_lane(const struct sequencer *s, struct pool_tx *t) {
+    t->has_universe = t->tx.is_create || lane_map_get(&s->universes, &t->tx.to, &t->universe);
+    t->ingress_share = t->has_universe ? share_of(t->universe) : INGRESS_UNKNOWN;
+    t->ingress_tag = t->has_universe ? tag_of(s, t->universe) : 0;
+}
+
+static void leave(struct ingress_share *h, size_t count, size_t size, uint64_t tags) {
     atomic_fetch_sub(&h->count, count);
     atomic_fetch_sub(&h->bytes, size);
+    atomic_fetch_sub(&h->tags, tags);
 }
 
 /* False: full. */
@@ -127,29 +134,41 @@ static bool enter(struct sequencer *s, struct pool_tx *t) {
     size_t count = atomic_fetch_add(&all->count, 1), len = atomic_fetch_add(&all->bytes, size),
            own_count = atomic_fetch_add(&own->count, 1),
            own_len = atomic_fetch_add(&own->bytes, size);
+    atomic_fetch_add(&own->tags, t->ingress_tag);
     if (lanes_share_fits(own_count, count, 1, SEQUENCER_INGRESS_MAX) &&
         lanes_share_fits(own_len, len, size, SEQUENCER_INGRESS_BYTES_MAX) &&
         ring_push(&s->ingress, &t))
         return true;
-    leave(all, 1, size);
-    leave(own, 1, size);
+    leave(all, 1, size, 0);
+    leave(own, 1, size, t->ingress_tag);
     return false;
 }
 
 size_t submit_take(struct sequencer *s, struct pool_tx **out, size_t max) {
     size_t n = ring_pop_many(&s->ingress, out, max), sum = 0, count = 0, size = 0;
+    uint64_t tags = 0;
     for (size_t i = 0; i < n; i++) {
         uint8_t share = out[i]->ingress_share;
         count++;
         size += pool_tx_bytes(out[i]);
+        tags += out[i]->ingress_tag;
         if (i + 1 < n && out[i + 1]->ingress_share == share)
             continue; /* submitters count there too: not for each one of a run */
-        leave(&s->ingress_shares[share], count, size);
+        leave(&s->ingress_shares[share], count, size, tags);
         sum += size;
         count = size = 0;
+        tags = 0;
     }
-    leave(&s->ingress_all, n, sum);
+    leave(&s->ingress_all, n, sum, 0);
     return n;
+}
+
+/* The counts are not read at one moment: while one comes or goes others may seem to wait. */
+bool submit_others_wait(struct sequencer *s, uint64_t universe) {
+    struct ingress_share *own = &s->ingress_shares[share_of(universe)];
+    size_t count = atomic_load(&own->count);
+    return atomic_load(&s->ingress_all.count) > count ||
+           atomic_load(&own->tags) != count * tag_of(s, universe);
 }
 
 /* False: refused. */

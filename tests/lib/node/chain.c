@@ -46,13 +46,14 @@ enum err node_chain_reopen(struct node_chain *c, struct err_ctx *ec) {
     return open_ledger(c, ec);
 }
 
-static void count_pool(void *ctx, bytes envelope, const addr20 *sender, uint64_t seq) {
+static enum err count_pool(void *ctx, bytes envelope, const addr20 *sender, uint64_t seq) {
     size_t *count = ctx;
     (void)sender;
     CHECK(envelope.len > 0);
     CHECK(seq > 0);
     if (count != NULL)
         ++*count;
+    return ERR_OK;
 }
 
 enum err node_chain_recover(struct node_chain *c, struct recover_stats *out, size_t *out_pool,

@@ -4,7 +4,8 @@
  * sequencer.c intake.c submit.c durable.c checkpoint.c */
 #include "index/index.h"
 #include "node/datadir.h"
-#include "node/sequencer.h"
+#include "node/readmit.h"
+#include "node/sequencer_internal.h"
 #include "tests/lib/node/chain.h"
 
 #include <criterion/criterion.h>
@@ -212,10 +213,23 @@ Test(sequencer, fee_cap, .timeout = 60) {
     fixture_free(f);
 }
 
+/* What a start does, the log replayed and the pool filled from it. */
+static void restart(struct fixture *f) {
+    struct err_ctx ec = {.text = ""};
+    struct recover_stats stats;
+    struct readmission r = {.pool = &f->pool, .ledger = &f->chain.ledger};
+    pool_clear(&f->pool);
+    pool_init(&f->pool, (struct pool_limits){.gapped_max = 100, .gapped_per_sender = 50});
+    cr_assert_eq(node_chain_reopen(&f->chain, &ec), ERR_OK);
+    cr_assert_eq(recover_run(&f->chain.ledger, &stats, readmit_record, &r, &ec), ERR_OK, "%s",
+                 ec.text);
+    cr_assert_eq(readmit_end(&r), ERR_OK);
+    start(f);
+}
+
 Test(sequencer, gaps_wait_over_a_restart, .timeout = 60) {
     struct fixture *f = fixture_new();
     struct node_chain *c = &f->chain;
-    struct err_ctx ec = {.text = ""};
     submit(f, node_chain_transfer(c, 0, 1, 2, 10), 0, 0);
     submit(f, node_chain_transfer(c, 0, 1, 1, 10), 0, 1);
     cr_assert_eq(answer(f, 0)->status, SUBMIT_QUEUED);
@@ -227,17 +241,8 @@ Test(sequencer, gaps_wait_over_a_restart, .timeout = 60) {
     submit(f, node_chain_transfer(c, 0, 2, 2, 10), 0, 3);
     expect_refused(f, 3, "replacement transaction underpriced");
     stop(f);
-    pool_clear(&f->pool);
-
-    size_t pooled = 0;
-    pool_init(&f->pool, (struct pool_limits){.gapped_max = 100, .gapped_per_sender = 50});
-    cr_assert_eq(node_chain_reopen(c, &ec), ERR_OK);
-    cr_assert_eq(node_chain_recover(c, NULL, &pooled, &ec), ERR_OK);
-    cr_assert_eq(pooled, 2);
-    sequencer_readmit(&f->pool, &c->ledger, again->raw, &c->addrs[0], 1, 0);
-    sequencer_readmit(&f->pool, &c->ledger, node_chain_transfer(c, 0, 1, 1, 10)->raw, &c->addrs[0],
-                      2, 0);
-    start(f);
+    restart(f);
+    cr_expect_eq(f->pool.gapped_count, 2);
     submit(f, node_chain_transfer(c, 0, 1, 0, 10), 0, 4);
     cr_assert_eq(answer(f, 4)->status, SUBMIT_DURABLE);
     stop(f);
@@ -247,20 +252,43 @@ Test(sequencer, gaps_wait_over_a_restart, .timeout = 60) {
     fixture_free(f);
 }
 
-static void readmit(void *ctx, bytes envelope, const addr20 *sender, uint64_t seq) {
-    struct fixture *f = ctx;
-    sequencer_readmit(&f->pool, &f->chain.ledger, envelope, sender, seq, 0);
-}
-
-/* What a start does, the log replayed and the pool filled from it. */
-static void restart(struct fixture *f) {
-    struct err_ctx ec = {.text = ""};
-    struct recover_stats stats;
-    pool_clear(&f->pool);
-    pool_init(&f->pool, (struct pool_limits){.gapped_max = 100, .gapped_per_sender = 50});
-    cr_assert_eq(node_chain_reopen(&f->chain, &ec), ERR_OK);
-    cr_assert_eq(recover_run(&f->chain.ledger, &stats, readmit, f, &ec), ERR_OK, "%s", ec.text);
-    start(f);
+/* One that was told that it waits is refused at its turn, before a restart and, since its record
+ * is still in the log, after it: what waits behind it stays. */
+Test(sequencer, what_was_refused_takes_nobody_along, .timeout = 60) {
+    struct fixture *f = fixture_new();
+    struct node_chain *c = &f->chain;
+    /* Together they want more than there is. */
+    struct tx all = *node_chain_transfer(c, 0, 1, 0, 10),
+              rich = *node_chain_transfer(c, 0, 1, 1, 30);
+    u256 balance = world_balance(chain_world(c->ledger.chain), &c->addrs[0]),
+         two = u256_from_u64(2), hundred = u256_from_u64(100);
+    u256 half = u256_div(&balance, &two), part = u256_div(&balance, &hundred);
+    rich.value = half;
+    all.value = u256_add(&half, &part);
+    cr_assert_eq(tx_sign(&all, &c->arena, c->keys[0]), ERR_OK);
+    cr_assert_eq(tx_sign(&rich, &c->arena, c->keys[0]), ERR_OK);
+    submit(f, &rich, 0, 0);
+    cr_assert_eq(answer(f, 0)->status, SUBMIT_QUEUED);
+    submit(f, &all, 0, 1);
+    cr_assert_eq(answer(f, 1)->status, SUBMIT_DURABLE, "%s", answer(f, 1)->text);
+    /* Nonce 1 is refused now: a gap before nonce 2, which is filled only after the restart. */
+    const struct tx *behind = node_chain_transfer(c, 0, 2, 2, 10);
+    submit(f, behind, 0, 2);
+    cr_assert_eq(answer(f, 2)->status, SUBMIT_QUEUED);
+    stop(f);
+    cr_expect_not(pool_has(&f->pool, &rich.hash));
+    restart(f);
+    for (int i = 0; i < 2; i++) { /* it has had its turn again */
+        submit(f, node_chain_transfer(c, 1, 1, (uint64_t)i, 10), 0, 3 + (uint64_t)i);
+        cr_assert_eq(answer(f, 3 + (uint64_t)i)->status, SUBMIT_DURABLE);
+    }
+    cr_expect_not(pool_has(&f->pool, &rich.hash));
+    cr_expect(pool_has(&f->pool, &behind->hash));
+    submit(f, node_chain_transfer(c, 0, 2, 1, 10), 0, 5);
+    cr_assert_eq(answer(f, 5)->status, SUBMIT_DURABLE, "%s", answer(f, 5)->text);
+    stop(f);
+    cr_expect_eq(world_nonce(chain_world(c->ledger.chain), &c->addrs[0]), 3);
+    fixture_free(f);
 }
 
 /* A transaction that waits is in the log below the checkpoints that come after a restart; the
@@ -332,6 +360,117 @@ Test(sequencer, a_refused_one_leaves_a_gap, .timeout = 60) {
     stop(f);
     cr_expect_eq(world_nonce(chain_world(c->ledger.chain), &c->addrs[0]), 3);
     fixture_free(f);
+}
+
+/* --- who must not hold up others ------------------------------------------------------------ */
+struct flood {
+    struct fixture *f;
+    struct tx *txs[GENESIS_DEV_ACCOUNTS];
+    atomic_bool over;
+    atomic_size_t answers, refused;
+};
+
+/* What is answered comes again at once: the ring is never empty. */
+static void come_again(void *ctx, uint64_t token, const struct submit_result *r) {
+    struct flood *w = ctx;
+    struct node_commands *c = &w->f->commands;
+    atomic_fetch_add(&w->answers, 1);
+    if (strncmp(r->text, "insufficient funds", 18) == 0)
+        atomic_fetch_add(&w->refused, 1);
+    if (!atomic_load(&w->over))
+        c->submit(c->ctx, w->txs[token % GENESIS_DEV_ACCOUNTS]->raw, 0, come_again, w, token);
+}
+
+/* Transactions that are refused at their turn make no block, however many come: what is between
+ * blocks, as the records of who posts batches, still gets its turn, and so does who pays. */
+Test(sequencer, refused_ones_hold_nobody_up, .timeout = 60) {
+    struct fixture *f = fixture_new();
+    struct flood w = {.f = f};
+    for (size_t who = 1; who < GENESIS_DEV_ACCOUNTS; who++)
+        w.txs[who] = node_chain_transfer(&f->chain, who, 1, 0, UINT64_C(10000000000));
+    w.txs[0] = w.txs[1];
+    for (uint64_t i = 0; i < 50 * GENESIS_DEV_ACCOUNTS; i++)
+        f->commands.submit(f->commands.ctx, w.txs[i % GENESIS_DEV_ACCOUNTS]->raw, 0, come_again, &w,
+                           i);
+    while (atomic_load(&w.refused) < 1000)
+        sched_yield();
+    for (int i = 0; i < 3; i++)
+        cr_assert_eq(sequencer_write_intent(f->sequencer, bytes_of("x", 1)), ERR_OK);
+    cr_expect_eq(store_head(f->chain.ledger.store), 0, "a block without a transaction");
+    submit(f, node_chain_transfer(&f->chain, 0, 1, 0, 10), 0, 0);
+    cr_assert_eq(answer(f, 0)->status, SUBMIT_DURABLE, "%s", answer(f, 0)->text);
+    cr_expect_eq(answer(f, 0)->block, 1);
+    for (int i = 0; i < 3; i++)
+        cr_assert_eq(sequencer_write_intent(f->sequencer, bytes_of("x", 1)), ERR_OK);
+    atomic_store(&w.over, true);
+    stop(f);
+    cr_expect_eq(f->chain.ledger.head.number, 1);
+    fixture_free(f);
+}
+
+struct held {
+    struct fixture *f;
+    atomic_bool holds, released;
+    size_t given,
+        emptied_at; /* transactions that were executed; when nothing was left in the ring */
+};
+
+static void hold_first(void *ctx, const hash32 *hash) {
+    struct held *h = ctx;
+    (void)hash;
+    atomic_store(&h->holds, true);
+    while (!atomic_load(&h->released))
+        sched_yield();
+    h->given++;
+    if (h->emptied_at == 0 && ring_len(&h->f->sequencer->ingress) == 0)
+        h->emptied_at = h->given;
+}
+
+static void no_block(void *ctx, uint64_t block) {
+    (void)ctx;
+    (void)block;
+}
+
+enum { BACKLOG = 2000 };
+
+/* After how many transactions the ring has been emptied into the pool, when so many stand in it
+ * that are for one lane, the last `fresh` of them for addresses whose lane is not known, or which
+ * is `told` to be of another universe. */
+static size_t emptied_after(size_t fresh, uint64_t told) {
+    struct fixture *f = fixture_new();
+    struct node_chain *c = &f->chain;
+    struct held h = {.f = f};
+    const struct node_watcher w = {.ctx = &h, .pending = hold_first, .durable = no_block};
+    f->commands.watch(f->commands.ctx, &w);
+    submit(f, node_chain_transfer(c, 0, 1, 0, 10), 0, 0);
+    while (!atomic_load(&h.holds))
+        sched_yield();
+    for (uint64_t i = 1; i <= BACKLOG; i++) {
+        size_t who = i % GENESIS_DEV_ACCOUNTS;
+        struct tx tx = *node_chain_transfer(c, who, 1, i / GENESIS_DEV_ACCOUNTS, 10);
+        if (i > BACKLOG - fresh) {
+            tx.to = (addr20){{0xaa, (uint8_t)i, (uint8_t)(i >> 8)}};
+            cr_assert_eq(tx_sign(&tx, &c->arena, c->keys[who]), ERR_OK);
+            if (told != 0)
+                lane_map_put(&f->sequencer->universes, &tx.to, told);
+        }
+        submit(f, &tx, 0, i);
+    }
+    atomic_store(&h.released, true);
+    for (uint64_t i = 0; i <= BACKLOG; i++)
+        cr_assert_eq(answer(f, i)->status, SUBMIT_DURABLE, "%s", answer(f, i)->text);
+    stop(f);
+    cr_expect_eq(h.given, BACKLOG + 1);
+    fixture_free(f);
+    return h.emptied_at;
+}
+
+/* A backlog of one lane in front of somebody of another costs a look at each, not their execution:
+ * also where it is not known yet which lane that is. */
+Test(sequencer, the_ring_is_emptied_before_turns, .timeout = 60) {
+    cr_expect_gt(emptied_after(0, 0), BACKLOG - 512);
+    cr_expect_lt(emptied_after(1, 0), 512);
+    cr_expect_lt(emptied_after(1, 7), 512);
 }
 
 Test(sequencer, after_the_stop_nothing_is_taken, .timeout = 60) {
