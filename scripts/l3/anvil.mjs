@@ -10,7 +10,7 @@ const program = path.join(
   path.dirname(fileURLToPath(import.meta.url)),
   "node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil",
 );
-const READY_MS = 20000;
+const READY_MS = 60000; // a machine may be busy
 
 /** A port that nobody has for now. */
 export function freePort() {

@@ -14,7 +14,7 @@ import { abis, deployParent } from "./deploy-parent.mjs";
 
 const PARENT_CHAIN_ID = 412346;
 const CHAIN_ID = 333333;
-const READY_MS = 30000;
+const READY_MS = 60000; // a machine may be busy
 const DEPOSIT_MS = 60000;
 const here = path.dirname(fileURLToPath(import.meta.url));
 export const binary = process.env.CALLIPTER ?? path.join(here, "../../build/callipter");

@@ -4,11 +4,13 @@ import { Api, adminKey, request } from "./lib/api.mjs";
 import { Node, tempDir } from "./lib/node.mjs";
 import { Random } from "./lib/random.mjs";
 import { assert, check } from "./lib/suite.mjs";
+import { until } from "./lib/wait.mjs";
 
 const RETRIES = Number(process.env.RETRIES ?? 800);
 const ITEMS = Number(process.env.ITEMS ?? 100);
 const SEED = Number(process.env.SEED ?? 1);
 const WORKERS = 16;
+const FRUITLESS = 3; // lives of the node, one after the other, that may be too short for an answer on a slow machine
 const slug = "crash";
 const player = `0x${"ab".repeat(20)}`;
 const word = (n) => `0x${n.toString(16).padStart(64, "0")}`;
@@ -17,7 +19,7 @@ const word = (n) => `0x${n.toString(16).padStart(64, "0")}`;
 function mint(node, path, key, i) {
   const keyed = i % 2 === 0;
   const item = { to: player, id: 1, ...(keyed ? {} : { referenceId: word(i + 1) }) };
-  return request(node, "POST", path, { key, body: { items: [item] }, headers: keyed ? { "idempotency-key": `item-${i}` } : {}, signal: AbortSignal.timeout(20000) });
+  return request(node, "POST", path, { key, body: { items: [item] }, headers: keyed ? { "idempotency-key": `item-${i}` } : {}, signal: AbortSignal.timeout(60000) });
 }
 
 export async function run() {
@@ -33,7 +35,7 @@ export async function run() {
 
   const acks = new Map(); // item -> answer that was seen first
   const statuses = new Map();
-  let requests = 0, kills = 0, done = false, starting = Promise.resolve();
+  let requests = 0, answers = 0, kills = 0, done = false, starting = Promise.resolve();
   const worker = async () => {
     while (!done) {
       await starting;
@@ -41,6 +43,7 @@ export async function run() {
       requests++;
       try {
         const r = await mint(node, path, sk, i);
+        answers++;
         statuses.set(r.status, (statuses.get(r.status) ?? 0) + 1);
         if (r.status !== 201) continue;
         const [item] = r.body.items;
@@ -53,8 +56,11 @@ export async function run() {
     }
   };
   const killer = async () => {
-    while (!done) {
+    for (let fruitless = 0; !done; ) {
+      const before = answers;
       await new Promise((resolve) => setTimeout(resolve, 50 + random.below(400)));
+      fruitless = answers === before ? fruitless + 1 : 0;
+      if (fruitless > FRUITLESS) await until("an answer", () => answers > before);
       if (requests < RETRIES || acks.size < ITEMS || kills < 3) {
         const begun = node.stop("SIGKILL").then(() => Node.start(dir)).then((n) => void (node = n));
         starting = begun;

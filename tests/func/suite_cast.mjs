@@ -19,7 +19,7 @@ export async function run() {
   const offline = async (...args) => (await run1(cast, args)).stdout.trim();
   const ask = (command, ...args) => offline(command, "--rpc-url", node.url, ...args); // --create takes all that follows
   const send = async (...args) =>
-    JSON.parse(await ask("send", "--json", "--private-key", alice.key, "--timeout", "20", ...args));
+    JSON.parse(await ask("send", "--json", "--private-key", alice.key, "--timeout", "60", ...args));
   const number = async (...args) => BigInt((await ask("call", ...args)).split(" ")[0]);
 
   await check("cast: chain id, client, balance", async () => {

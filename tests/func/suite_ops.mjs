@@ -8,6 +8,7 @@ import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
 import { contract } from "./lib/compile.mjs";
 import { BINARY, Node, devAccounts, tempDir } from "./lib/node.mjs";
 import { assert, check } from "./lib/suite.mjs";
+import { until } from "./lib/wait.mjs";
 import { clients } from "./lib/viem.mjs";
 
 /** Runs the binary to its end: {status, stdout, stderr}. */
@@ -328,7 +329,7 @@ async function reconfigured() {
   certificate(dir, "third");
   write(`http-vhosts = ${HOST}`, "log-level = error");
   node.child.kill("SIGHUP"); // says nothing at that level: only its effect can be seen
-  for (let end = Date.now() + 5000; (await ask(node))[2] !== "third"; ) assert.ok(Date.now() < end, node.err);
+  await until("the third certificate", async () => (await ask(node))[2] === "third");
   assert.deepEqual(await ask(node), [200, "*", "third"]);
   const { code } = await node.stop();
   assert.equal(code, 0);

@@ -3,14 +3,18 @@ import net from "node:net";
 import { Transaction, Wallet } from "ethers";
 import { Node, devAccounts } from "./lib/node.mjs";
 import { assert, check } from "./lib/suite.mjs";
+import { WAIT_MS } from "./lib/wait.mjs";
 
-/** Writes bytes to a fresh connection and gives all that comes back until it ends or is quiet for `quietMs`. */
-function raw(node, bytes, quietMs = 400) {
+/** Writes bytes to a fresh connection, and no more; gives all that comes back until the node has ended it, too. */
+function raw(node, bytes) {
   const [host, port] = [node.address.slice(0, node.address.lastIndexOf(":")), Number(node.address.split(":").at(-1))];
   return new Promise((resolve, reject) => {
     let out = "";
-    const socket = net.connect(port, host, () => socket.write(bytes));
-    socket.setTimeout(quietMs, () => socket.destroy());
+    const socket = net.connect(port, host, () => socket.end(bytes));
+    socket.setTimeout(WAIT_MS, () => {
+      reject(new Error(`not ended after ${WAIT_MS} ms, but ${JSON.stringify(out)}`));
+      socket.destroy();
+    });
     socket.on("data", (d) => (out += d));
     socket.on("close", () => resolve(out));
     socket.on("error", (e) => (out ? resolve(out) : reject(e)));

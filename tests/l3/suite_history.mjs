@@ -25,8 +25,6 @@ const TICKET_LIFE_S = 7 * 86400;
 const ARB_SYS = "0x0000000000000000000000000000000000000064";
 const RETRYABLE = "0x000000000000000000000000000000000000006E";
 const arbSys = new ethers.utils.Interface(["function withdrawEth(address) payable", "function sendTxToL1(address,bytes)"]);
-const NODE_INTERFACE = "0x00000000000000000000000000000000000000C8";
-const nodeInterface = new ethers.utils.Interface(["function findBatchContainingBlock(uint64) view returns (uint64)"]);
 const tickets = new ethers.utils.Interface(["function getTimeout(bytes32) view returns (uint256)"]);
 /** Reverts without calldata until some has been sent: storage 0. */
 const GATE = "36600f575f54600d575f5ffd005b005b60015f5500";
@@ -245,13 +243,6 @@ function digestOf(dir, block) {
   return stdout;
 }
 
-/** The batch that a node has a block in, undefined if it has none yet. */
-async function batchOf(node, block) {
-  const data = nodeInterface.encodeFunctionData("findBatchContainingBlock", [block]);
-  const { result } = await node.call("eth_call", [{ to: NODE_INTERFACE, data }, "latest"]);
-  return result === undefined ? undefined : Number(result);
-}
-
 export async function run() {
   const w = await check("the contracts are on the parent", () => World.start());
   if (!w) return;
@@ -290,14 +281,14 @@ export async function run() {
   const blocks = [], ends = new Map();
   await check("it has the same block at the end of every batch, and everywhere between", async () => {
     const { blockNumber } = await s.transfer(0, s.w.poster.address, 1);
-    for (const node of [seq, validator]) await until("the last batch", async () => (await batchOf(node, blockNumber)) !== undefined);
+    for (const node of [seq, validator]) await until("the last batch", async () => (await node.batchOf(blockNumber)) !== undefined);
     const count = await s.batches();
     for (let n = 0; n <= blockNumber; n++) {
       const [a, b] = await Promise.all([seq, validator].map((node) => node.rpc("eth_getBlockByNumber", [hexValue(n), true])));
       assert.deepEqual(b, a, `block ${n}`);
       blocks.push(a);
-      const batch = await batchOf(seq, n);
-      assert.equal(await batchOf(validator, n), batch, `block ${n}`);
+      const batch = await seq.batchOf(n);
+      assert.equal(await validator.batchOf(n), batch, `block ${n}`);
       ends.set(batch, n);
     }
     assert.deepEqual([...ends.keys()], [...Array(count).keys()]);

@@ -106,7 +106,7 @@ export async function run() {
     for (const [flag, text] of [["--key-password", `canary wrong ${hex(8)}`], ["--poster-key", `canary${hex(12)}`], ["--operator-key", `canary${hex(12)}`], ["--admin-key-file", `canary${hex(12)}`], ["--signer-password", `canary${hex(12)}`]]) {
       secrets.wrong = text;
       const args = [...w.common("sequencer"), "--http", "127.0.0.1:0", ...seqArgs, flag, file("wrong", text)];
-      const { status, stdout, stderr } = spawnSync(BINARY, ["run", ...args], { encoding: "utf8", timeout: 20000 });
+      const { status, stdout, stderr } = spawnSync(BINARY, ["run", ...args], { encoding: "utf8", timeout: 60000 });
       assert.ok(status > 0, `${flag}: ${stderr}`);
       clean(`a start with another ${flag}`, stdout + stderr);
     }

@@ -25,11 +25,10 @@ export async function run() {
   if (!seq) return;
   let user = w.user.connect(seq.provider);
   const transfer = async () => (await user.sendTransaction({ to: w.owner.address, value: 1 })).wait();
-  /** A transfer, and the batch that brings it to the parent. */
+  /** A transfer, and the batch that brings it to the parent: on a slow machine an earlier block may have gone in one of its own. */
   const posted = async () => {
-    const before = await batches();
     const receipt = await transfer();
-    await until("the batch", async () => (await batches()) > before);
+    await until("the batch", async () => (await seq.batchOf(receipt.blockNumber)) !== undefined);
     return receipt;
   };
 
@@ -99,12 +98,12 @@ export async function run() {
     await sameBlocks(seq, validator, blockNumber);
   });
   await check("a parent that is away stops neither a start nor reads, and all goes on when it is back", async () => {
-    const head = await headOf(seq);
+    const head = await headOf(seq), hash = await seq.hashOf(head);
     assert.equal((await seq.stop()).code, 0);
     w.parent.child.kill("SIGSTOP");
     seq = await w.sequencer([], "sequencer-again");
     user = w.user.connect(seq.provider);
-    assert.equal(await headOf(seq), head);
+    assert.equal(await seq.hashOf(head), hash);
     w.parent.child.kill("SIGCONT");
     const { blockNumber } = await posted();
     await sameBlocks(seq, validator, blockNumber);

@@ -31,7 +31,7 @@ export async function run() {
   const [alice, bob, carol, dave] = devAccounts(node);
   const at = (url, command, ...args) => offline(command, "--rpc-url", url, ...args); // --create takes all that follows
   const ask = (command, ...args) => at(node.url, command, ...args);
-  const sendAs = async (who, ...args) => JSON.parse(await ask("send", "--json", "--private-key", who.key, "--timeout", "20", ...args));
+  const sendAs = async (who, ...args) => JSON.parse(await ask("send", "--json", "--private-key", who.key, "--timeout", "60", ...args));
   const failure = (promise) =>
     promise.then(
       () => assert.fail("did not fail"),

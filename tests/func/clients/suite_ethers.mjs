@@ -14,7 +14,7 @@ import {
 import { contract } from "../lib/compile.mjs";
 import { Node, devAccounts } from "../lib/node.mjs";
 import { assert } from "../lib/suite.mjs";
-import { collect } from "../lib/wait.mjs";
+import { WAIT_MS, collect } from "../lib/wait.mjs";
 import { provoke } from "./errors.mjs";
 import { feature } from "./matrix.mjs";
 import { plain, tokens } from "./tokens.mjs";
@@ -80,7 +80,7 @@ export async function run() {
     const nonce = await bob.getNonce();
     const request = { to: alice.address, value: 3n, nonce: nonce + 1, gasLimit: 21000n, type: 2 };
     const slow = await bob.sendTransaction({ ...request, maxFeePerGas: gwei("1"), maxPriorityFeePerGas: gwei("0.1") });
-    const waiting = slow.wait(1, 10000).then(
+    const waiting = slow.wait(1, WAIT_MS).then(
       () => "no replacement",
       (e) => e,
     );

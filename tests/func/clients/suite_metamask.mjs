@@ -16,6 +16,7 @@ import { privateKeyToAccount } from "viem/accounts";
 import { contract } from "../lib/compile.mjs";
 import { Node, devAccounts } from "../lib/node.mjs";
 import { assert, check } from "../lib/suite.mjs";
+import { WAIT_MS } from "../lib/wait.mjs";
 import { provoke } from "./errors.mjs";
 import { cannot, feature } from "./matrix.mjs";
 import { plain, tokens } from "./tokens.mjs";
@@ -24,7 +25,6 @@ import { commonOf } from "./web3_set_code.mjs";
 const FEATURE = (ids, name, fn) => feature("metamask", ids, name, fn);
 
 const hex = (n) => `0x${n.toString(16)}`;
-const WAIT_MS = 20000;
 
 const fromTxData = TransactionFactory.fromTxData.bind(TransactionFactory);
 TransactionFactory.fromTxData = (data, options) =>

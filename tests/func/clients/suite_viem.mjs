@@ -17,7 +17,7 @@ import { contract } from "../lib/compile.mjs";
 import { Node, devAccounts } from "../lib/node.mjs";
 import { assert, check } from "../lib/suite.mjs";
 import { chainOf } from "../lib/viem.mjs";
-import { collect } from "../lib/wait.mjs";
+import { WAIT_MS, collect } from "../lib/wait.mjs";
 import { provoke } from "./errors.mjs";
 import { feature } from "./matrix.mjs";
 import { plain, tokens } from "./tokens.mjs";
@@ -32,7 +32,7 @@ export async function run() {
   const [alice, bob, carol, dave] = devAccounts(node).map((k) => privateKeyToAccount(k.key));
   const wallet = createWalletClient({ chain, transport, account: alice });
   const bobs = createWalletClient({ chain, transport, account: bob });
-  const mined = (hash) => client.waitForTransactionReceipt({ hash, timeout: 10000 });
+  const mined = (hash) => client.waitForTransactionReceipt({ hash, timeout: WAIT_MS });
 
   const deploy = async (name, args = [alice.address]) => {
     const c = contract(name);
@@ -107,7 +107,7 @@ export async function run() {
     });
     const watcher = createPublicClient({ chain, transport, pollingInterval: 20, cacheTime: 0 });
     let replaced;
-    const waiting = watcher.waitForTransactionReceipt({ hash: slow, timeout: 10000, onReplaced: (r) => (replaced = r) });
+    const waiting = watcher.waitForTransactionReceipt({ hash: slow, timeout: WAIT_MS, onReplaced: (r) => (replaced = r) });
     await seen.until(() => seen.items.includes("eth_getTransactionByHash"));
     const fast = await bobs.sendTransaction({ ...request, maxFeePerGas: parseGwei("2"), maxPriorityFeePerGas: parseGwei("0.2") });
     assert.notEqual(fast, slow);

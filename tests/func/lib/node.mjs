@@ -6,6 +6,8 @@ import path from "node:path";
 
 export const BINARY = process.env.CALLIPTER ?? "build/callipter";
 export const READY_MS = 60000; // a machine may be busy
+const STOP_MS = 1000; // what a stop may take; on a machine that is slow as its own start shows, STARTS starts
+const STARTS = 5;
 
 const atExit = [];
 process.on("exit", () => atExit.reverse().forEach((fn) => fn())); // a node ends before its folder goes
@@ -29,10 +31,12 @@ export class Node {
   /** Runs `binary` with its HTTP server on a free port until the test process ends, and waits until it serves. */
   async launch(binary, args, env) {
     const options = { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } };
+    const begun = performance.now();
     this.child = spawn(binary, ["run", "--http", "127.0.0.1:0", ...args], options);
     this.watch();
     if (process.env.TRACE) this.child.stderr.pipe(process.stderr);
     const [, address, chain, block] = await this.said(/^ready http=(\S+) chain=(\d+) block=(\d+)$/m);
+    this.startMs = performance.now() - begun;
     return Object.assign(this, { address, chainId: Number(chain), block: Number(block), url: `http://${address}` });
   }
 
@@ -86,12 +90,13 @@ export class Node {
     return text === "" ? undefined : JSON.parse(text);
   }
 
-  /** Sends a signal and waits for the end: {code, signal, ms}. */
+  /** Sends a signal and waits for the end: {code, signal, ms, isPrompt}. */
   async stop(signal = "SIGTERM") {
     const begun = performance.now();
     this.child.kill(signal);
     const end = await this.exited;
-    return { ...end, ms: performance.now() - begun };
+    const ms = performance.now() - begun;
+    return { ...end, ms, isPrompt: ms < Math.max(STOP_MS, STARTS * (this.startMs ?? 0)) };
   }
 }
 

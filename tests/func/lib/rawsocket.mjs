@@ -1,8 +1,7 @@
 // A WebSocket client without a library: it can do what libraries do not let one do.
 import net from "node:net";
 import { randomBytes } from "node:crypto";
-
-const WAIT_MS = 15000;
+import { WAIT_MS } from "./wait.mjs";
 
 /** Sends the opening handshake: {socket, status, headers, rest}. */
 export function handshake(address, o = {}) {

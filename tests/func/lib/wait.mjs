@@ -1,5 +1,5 @@
 // Waiting for what is to come: a state of things, or what a client's callbacks bring.
-const WAIT_MS = Number(process.env.WAIT_MS ?? 60000);
+export const WAIT_MS = Number(process.env.WAIT_MS ?? 60000);
 
 /** Asks again and again until `fn` gives something true, and gives that. */
 export async function until(what, fn, ms = WAIT_MS) {

@@ -10,6 +10,8 @@ import { Parent, PARENT_CHAIN_ID } from "./parent.mjs";
 
 export { until };
 export const CHAIN_ID = 333333;
+const NODE_INTERFACE = "0x00000000000000000000000000000000000000C8";
+const nodeInterface = new ethers.utils.Interface(["function findBatchContainingBlock(uint64) view returns (uint64)"]);
 
 export class L3Node extends Node {
   /** `how`: another binary, variables for its environment. */
@@ -37,6 +39,13 @@ export class L3Node extends Node {
   /** The hash of a block, or undefined. */
   async hashOf(number) {
     return (await this.rpc("eth_getBlockByNumber", [ethers.utils.hexValue(number), false]))?.hash;
+  }
+
+  /** The batch that the node has a block in, undefined if it has none yet. */
+  async batchOf(number) {
+    const data = nodeInterface.encodeFunctionData("findBatchContainingBlock", [number]);
+    const { result } = await this.call("eth_call", [{ to: NODE_INTERFACE, data }, "latest"]);
+    return result === undefined ? undefined : Number(result);
   }
 
   async atBlock(number, ms) {
