@@ -17,6 +17,7 @@ enum {
     NS_PER_MS = 1000000,
     RETRY_MS = 10,
     RETRY_MAX_MS = 500,
+    RETRY_LATE_MS = 10000, /* after OUTBOX_TRIES_MAX */
     END_MS = 2000
 };
 
@@ -352,6 +353,21 @@ static bool is_retryable(const struct submit_result *r) {
     return false;
 }
 
+/* One of an earlier run has nobody who could ask for it again: while there is no room for it, as
+ * when the parent is away, it stays. */
+static bool may_try_again(const struct outbox *o, const struct entry *e,
+                          const struct submit_result *r) {
+    return !o->ending && is_retryable(r) &&
+           (e->tries < OUTBOX_TRIES_MAX || (e->sending == NULL && r->code == RPC_LIMIT_EXCEEDED));
+}
+
+static uint64_t retry_ms(const struct entry *e) {
+    uint64_t ms = (uint64_t)e->tries * RETRY_MS;
+    if (e->tries >= OUTBOX_TRIES_MAX)
+        return RETRY_LATE_MS;
+    return ms < RETRY_MAX_MS ? ms : RETRY_MAX_MS;
+}
+
 static void take_answer(struct outbox *o, struct entry *e, const struct submit_result *r) {
     struct outbox_account *a = e->account;
     CHECK(a->in_flight > 0);
@@ -361,10 +377,10 @@ static void take_answer(struct outbox *o, struct entry *e, const struct submit_r
         finish_durable(o, e);
     } else {
         stall(a);
-        if (is_retryable(r) && !o->ending && ++e->tries < OUTBOX_TRIES_MAX) {
-            uint64_t ms = (uint64_t)e->tries * RETRY_MS;
+        e->tries++;
+        if (may_try_again(o, e, r)) {
             if (r->code == RPC_LIMIT_EXCEEDED)
-                a->not_before_ns = o->now_ns + (ms < RETRY_MAX_MS ? ms : RETRY_MAX_MS) * NS_PER_MS;
+                a->not_before_ns = o->now_ns + retry_ms(e) * NS_PER_MS;
             outbox_wait(o, e);
         } else {
             struct node_sent sent = {

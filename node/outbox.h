@@ -8,8 +8,11 @@
  * are free. A transaction that was never in a block is known to nobody else, so signing its call
  * again cannot do it twice.
  *
+ * What is refused for want of room is sent again, OUTBOX_TRIES_MAX times in about twenty seconds;
+ * then whoever asked is told.
+ *
  * After a crash everything in KV_OPEN that is not in the chain is signed and sent again, before new
- * requests of the same accounts.
+ * requests of the same accounts, and for as long as there is no room for it.
  *
  * Limits: OUTBOX_WAITING_MAX calls under way; requests are remembered for OUTBOX_KEEP_MS at least,
  * OUTBOX_REQUESTS_MAX of them: above it new ones with an idempotency key are refused. */

@@ -7,6 +7,7 @@
 #include "base/keccak.h"
 #include "index/index.h"
 #include "node/sequencer.h"
+#include "rpc/call.h"
 #include "tests/lib/node/chain.h"
 
 #include <criterion/criterion.h>
@@ -26,6 +27,9 @@ struct fixture {
     struct node_commands commands; /* the sequencer's, but for submit */
     struct node_commands real;
     atomic_bool lossy; /* submissions are lost */
+    atomic_bool full;  /* they are refused for want of room */
+    atomic_uint refused;
+    struct clock *clock; /* of the next start */
     struct {
         submit_done_fn done;
         void *ctx;
@@ -42,6 +46,12 @@ static void on_failed(void *ctx) {
 static void submit(void *ctx, bytes envelope, unsigned flags, submit_done_fn done, void *done_ctx,
                    uint64_t token) {
     struct fixture *f = ctx;
+    if (atomic_load(&f->full)) {
+        const struct submit_result r = {.status = SUBMIT_REFUSED, .code = RPC_LIMIT_EXCEEDED};
+        atomic_fetch_add(&f->refused, 1);
+        done(done_ctx, token, &r);
+        return;
+    }
     if (!atomic_load(&f->lossy)) {
         f->real.submit(f->real.ctx, envelope, flags, done, done_ctx, token);
         return;
@@ -75,7 +85,7 @@ static void start_outbox(struct fixture *f) {
     struct outbox_options o = {.store = f->chain.ledger.store,
                                .node = &f->commands,
                                .signers = &f->signers,
-                               .clock = clock_posix(),
+                               .clock = f->clock,
                                .chain_id = f->chain.genesis.config.chain_id};
     cr_assert_eq(outbox_start(&f->outbox, &o, &ec), ERR_OK, "%s", ec.text);
     outbox_commands(f->outbox, &f->commands);
@@ -85,6 +95,7 @@ static struct fixture *fixture_new(void) {
     struct fixture *f = calloc(1, sizeof(*f));
     struct err_ctx ec = {.text = ""};
     cr_assert_not_null(f);
+    f->clock = clock_posix();
     node_chain_init(&f->chain);
     pool_init(&f->pool, (struct pool_limits){.gapped_max = 100, .gapped_per_sender = 50});
     struct sequencer_options o = {.ledger = &f->chain.ledger,
@@ -257,6 +268,58 @@ Test(outbox, after_a_crash, .timeout = 60) {
     free(arrived);
     free(lost);
     free(next);
+    fixture_free(f);
+}
+
+/* A hundred times as fast. */
+static uint64_t fast_ns(struct clock *c) {
+    (void)c;
+    return 100 * clock_monotonic_ns(clock_posix());
+}
+
+static uint64_t fast_ms(struct clock *c) {
+    (void)c;
+    return clock_realtime_ms(clock_posix());
+}
+
+/* No room: who asks is told after OUTBOX_TRIES_MAX tries; what is left of an earlier run stays. */
+Test(outbox, no_room, .timeout = 60) {
+    static struct clock fast = {.realtime_ms = fast_ms, .monotonic_ns = fast_ns};
+    struct fixture *f = fixture_new();
+    u256 before = balance_of(f, 4);
+    outbox_stop(f->outbox);
+    outbox_free(f->outbox);
+    f->clock = &fast;
+    atomic_store(&f->full, true);
+    start_outbox(f);
+    struct asked *first = ask(f, 1, 4, 1, 1);
+    wait_for(first);
+    cr_expect_eq(first->results[0].code, RPC_LIMIT_EXCEEDED);
+    cr_expect_eq(atomic_load(&f->refused), OUTBOX_TRIES_MAX);
+
+    atomic_store(&f->full, false);
+    atomic_store(&f->lossy, true);
+    struct asked *lost = ask(f, 1, 4, 10, 2);
+    for (int ms = 0; ms < WAIT_MS && !has_row(f, KV_OPEN, 2, 0); ms++)
+        usleep(1000);
+    outbox_stop(f->outbox);
+    const struct submit_result late = {.status = SUBMIT_REFUSED};
+    for (size_t i = 0; i < f->lost_count; i++)
+        f->lost[i].done(f->lost[i].ctx, f->lost[i].token, &late);
+    outbox_free(f->outbox);
+    atomic_store(&f->lossy, false);
+    atomic_store(&f->full, true);
+    atomic_store(&f->refused, 0);
+    start_outbox(f);
+    for (int ms = 0; ms < WAIT_MS && atomic_load(&f->refused) <= OUTBOX_TRIES_MAX; ms++)
+        usleep(1000);
+    cr_expect_gt(atomic_load(&f->refused), OUTBOX_TRIES_MAX);
+    atomic_store(&f->full, false);
+    for (int ms = 0; ms < WAIT_MS && grown(f, 4, &before) == 0; ms++)
+        usleep(1000);
+    cr_expect_eq(grown(f, 4, &before), 10);
+    free(first);
+    free(lost);
     fixture_free(f);
 }
 
