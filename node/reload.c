@@ -19,7 +19,8 @@ struct rpc_policy config_rpc_policy(const struct config *c) {
 
 struct sequencer_policy config_sequencer_policy(const struct config *c) {
     return (struct sequencer_policy){.block_gap_ms = c->block_gap_ms,
-                                     .tx_fee_cap_milli = c->tx_fee_cap};
+                                     .tx_fee_cap_milli = c->tx_fee_cap,
+                                     .da_backlog_max = c->da_backlog_max};
 }
 
 struct pool_limits config_pool_limits(const struct config *c) {

@@ -196,6 +196,8 @@ enum err sequencer_finish_block(struct sequencer *s, struct err_ctx *ec) {
         lane_map_put(&s->universes, &s->block.attributions[i].contract,
                      s->block.attributions[i].universe);
     TRY(ledger_apply(l, &s->block, &rec, ec));
+    if (s->o.settle != NULL)
+        TRY(unposted_add_block(&s->unposted, l, &s->universes, &s->block));
     node_observe_since(&node_seal_us, begun, now_ns(s));
     metric_observe(&node_block_txs, s->block.tx_count);
     metric_add(&node_blocks, 1);
@@ -353,6 +355,8 @@ static void checkpoint_failed(void *ctx, enum err e, const struct err_ctx *ec) {
 }
 
 static enum err start(struct sequencer *s, struct err_ctx *ec) {
+    if (s->o.settle != NULL)
+        TRY(settle_recount(s->o.settle, s, ec));
     TRY(ring_init(&s->ingress, RING_MPSC, INGRESS_RING, sizeof(struct pool_tx *), true));
     TRY(ring_init(&s->durable, RING_SPSC, DURABLE_RING, sizeof(struct durable_item), true));
     s->checkpointer = checkpointer_start(s->o.ledger, checkpoint_failed, s);
@@ -377,6 +381,7 @@ static enum err start(struct sequencer *s, struct err_ctx *ec) {
 void sequencer_set_policy(struct sequencer *s, const struct sequencer_policy *p) {
     atomic_store(&s->block_gap_ms, p->block_gap_ms);
     atomic_store(&s->tx_fee_cap_milli, p->tx_fee_cap_milli);
+    atomic_store(&s->da_backlog_max, p->da_backlog_max);
 }
 
 enum err sequencer_start(struct sequencer **out, const struct sequencer_options *o,
@@ -388,6 +393,7 @@ enum err sequencer_start(struct sequencer **out, const struct sequencer_options 
     sequencer_set_policy(s, &o->policy);
     kv_queue_init(&s->kv);
     lane_map_init(&s->universes);
+    unposted_init(&s->unposted, map_seed_random());
     s->pool_changed = true; /* what recovery brought back is in the pool */
     pthread_mutex_init(&s->intent_lock, NULL);
     pthread_cond_init(&s->intent_done, NULL);
@@ -434,6 +440,7 @@ void sequencer_free(struct sequencer *s) {
     ring_clear(&s->ingress);
     ring_clear(&s->durable);
     kv_queue_clear(&s->kv);
+    unposted_clear(&s->unposted);
     pthread_mutex_destroy(&s->intent_lock);
     pthread_cond_destroy(&s->intent_done);
     free(s);

@@ -41,6 +41,9 @@ struct sequencer_policy {
     /* Largest gas limit times fee cap of a submission, in thousandths of an ether; 0: any. Guards
      * whoever mistyped a price: it is policy, no rule of the chain. */
     uint64_t tx_fee_cap_milli;
+    /* Bytes of blocks that are not on the parent yet, from which on a lane has its share of them
+     * alone (node/unposted.h). */
+    uint64_t da_backlog_max;
 };
 struct sequencer_options {
     struct ledger *ledger; /* at the log's end; the sequencer's until sequencer_stop returns */

@@ -9,6 +9,7 @@
 #include "node/prepare.h"
 #include "node/senders.h"
 #include "node/sequencer.h"
+#include "node/unposted.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -55,8 +56,8 @@ struct ingress_share {
 };
 
 struct sequencer {
-    struct sequencer_options o; /* but for its policy, which is in the two below */
-    _Atomic uint64_t block_gap_ms, tx_fee_cap_milli;
+    struct sequencer_options o; /* but for its policy, which is in the three below */
+    _Atomic uint64_t block_gap_ms, tx_fee_cap_milli, da_backlog_max;
     struct kv_queue kv;
     struct ring ingress; /* struct pool_tx *, from any thread */
     struct ingress_share ingress_all,
@@ -91,6 +92,7 @@ struct sequencer {
     bool pool_changed;      /* pool_floor may have moved */
     struct derived_block block;
     struct pool_tx *in_block_first, **in_block_last; /* transactions of the open block */
+    struct unposted unposted;                        /* empty without a parent */
 
     /* An INTENT record that another thread wants written. */
     pthread_mutex_t intent_lock;

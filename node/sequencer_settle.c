@@ -89,6 +89,7 @@ enum err sequencer_rewind(struct sequencer *s, uint64_t to_block, enum rewind_re
     /* The store may not be at a place that the log could lose. */
     TRY(wal_sync(l->log, NULL, ec));
     TRY(ledger_rewind(l, to_block, w.epoch, rec.seq, ec));
+    unposted_undo(&s->unposted, to_block);
     s->block.header = l->head;
     s->seal_due = true;
     lane_map_reset(&s->universes);

@@ -262,7 +262,9 @@ static enum err add_row(struct settle *t, struct sequencer *s, const struct mirr
             FAIL(ec, e, "delayed message %" PRIu64 " is not there", b->delayed_read - 1);
         row.delayed_block = d.parent_block;
     }
-    return batches_add(t->o.batches, s->o.ledger, &row);
+    TRY(batches_add(t->o.batches, s->o.ledger, &row));
+    unposted_posted(&s->unposted, last_block);
+    return ERR_OK;
 }
 
 static enum err settle_batch(struct settle *t, struct sequencer *s, uint64_t index,
@@ -291,8 +293,17 @@ static enum err settle_batch(struct settle *t, struct sequencer *s, uint64_t ind
     return ERR_OK;
 }
 
+enum err settle_recount(struct settle *t, struct sequencer *s, struct err_ctx *ec) {
+    struct batch_row row = {0};
+    uint64_t count = batches_count(t->o.batches);
+    if (count > 0 && !batches_at(t->o.batches, count - 1, &row))
+        FAIL(ec, ERR_CORRUPT, "the row of batch %" PRIu64 " cannot be read", count - 1);
+    return unposted_recount(&s->unposted, s->o.ledger, row.last_block, ec);
+}
+
 /* After the mirror was cut: rows of batches that the parent does not have any more go. */
-static void check_rows(struct settle *t, struct sequencer *s, const struct mirror_state *m) {
+static enum err check_rows(struct settle *t, struct sequencer *s, const struct mirror_state *m,
+                           struct err_ctx *ec) {
     uint64_t count = batches_count(t->o.batches), keep = m->batch_first;
     if (keep > count)
         keep = count;
@@ -311,11 +322,13 @@ static void check_rows(struct settle *t, struct sequencer *s, const struct mirro
         log_warn("settle", "batches are not on the parent any more", log_u64("from", keep),
                  log_u64("count", count - keep));
         batches_cut(t->o.batches, s->o.ledger, keep);
+        TRY(settle_recount(t, s, ec));
     }
     t->seen_cuts = m->cuts;
     if (t->checked_delayed > m->delayed_count)
         t->checked_delayed = m->delayed_count;
     t->o.progress(t->o.ctx);
+    return ERR_OK;
 }
 
 /* What is final on the parent and in the chain will not be asked for again, nor undone. */
@@ -337,7 +350,7 @@ static void forget_old(struct settle *t, struct ledger *l) {
 static enum err turn(struct settle *t, struct sequencer *s, bool *did, struct err_ctx *ec) {
     struct mirror_state m = mirror_state(t->o.mirror);
     if (m.cuts != t->seen_cuts)
-        check_rows(t, s, &m);
+        TRY(check_rows(t, s, &m, ec));
     TRY(check_all_delayed(t, s, did, ec));
     uint64_t count = batches_count(t->o.batches);
     if (*did)

@@ -46,6 +46,9 @@ void settle_free(struct settle *t);
 /* One step; false when there is nothing to do until the mirror changes or headroom ends. A failure
  * is told to the sequencer. */
 bool settle_turn(struct settle *t, struct sequencer *s);
+/* Counts anew what is in no batch on the parent (node/unposted.h). Before the thread begins too. As
+ * unposted_recount. */
+enum err settle_recount(struct settle *t, struct sequencer *s, struct err_ctx *ec) MUST_USE;
 /* Whether blocks of our own may be made now. */
 bool settle_may_sequence(struct settle *t);
 /* Stamps of a sequenced block that a batch will not clamp: the parent's block number, and the time

@@ -1,0 +1,111 @@
+// What the parent has not got yet has a bound (--da-backlog-max): who floods is refused, others are served.
+import { ethers } from "ethers";
+import { contract } from "../func/lib/compile.mjs";
+import { assert, check } from "../func/lib/suite.mjs";
+import { inboxAbi } from "./lib/contracts.mjs";
+import { Universe } from "./lib/universe.mjs";
+import { CHAIN_ID, until, World } from "./lib/world.mjs";
+
+const ether = ethers.utils.parseEther;
+const BOUND = 65536, PADDING = 2000, FRAME = 9, BUSY = -32005;
+
+/** A universe with a token whose transfers it pays for. */
+async function universe(owner, slug) {
+  const u = await Universe.create(owner, slug);
+  const { abi, bytecode } = contract("Coin");
+  const init = new ethers.ContractFactory(abi, bytecode).getDeployTransaction(owner.address).data;
+  u.coin = new ethers.Contract(await u.deploy(1, init), abi, owner);
+  await u.sponsor(u.coin.address, u.coin.interface.getSighash("transfer"));
+  return u;
+}
+
+export async function run() {
+  const w = await check("the contracts are on the parent", () => World.start());
+  if (!w) return;
+  const inbox = new ethers.Contract(w.at.inbox, inboxAbi, w.owner);
+  const start = () => w.sequencer(["--da-backlog-max", String(BOUND)]);
+  let seq = await start();
+  const metric = async (name) => {
+    const text = await (await fetch(`${seq.url}/metrics`)).text();
+    return Number(new RegExp(`^callipter_${name} (\\d+)$`, "m").exec(text)[1]);
+  };
+  const unposted = () => metric("node_unposted_bytes");
+  const posted = () => until("all to be on the parent", async () => (await unposted()) === 0, 60000);
+  const deposited = async (value) => {
+    const before = await seq.provider.getBalance(w.owner.address);
+    await (await inbox["depositEth()"]({ value })).wait();
+    await until("the deposit", async () => (await seq.provider.getBalance(w.owner.address)).gt(before));
+  };
+  /** A padded transfer of nothing that `u` pays for, or with u = null the owner's own: {size} in a batch, or {error}. */
+  const players = new Map();
+  const send = async (u, padding = PADDING) => {
+    if (!players.has(u)) players.set(u, u ? ethers.Wallet.createRandom() : w.owner);
+    const wallet = players.get(u);
+    const nonce = await seq.provider.getTransactionCount(wallet.address);
+    const call = u?.coin.interface.encodeFunctionData("transfer", [wallet.address, 0]) ?? "0x";
+    const data = ethers.utils.hexConcat([call, ethers.utils.randomBytes(padding)]);
+    const fees = { maxFeePerGas: u ? 0 : ethers.utils.parseUnits("1", "gwei"), maxPriorityFeePerGas: 0 };
+    const to = u?.coin.address ?? wallet.address;
+    const raw = await wallet.signTransaction({ chainId: CHAIN_ID, type: 2, nonce, to, data, gasLimit: 300000, ...fees });
+    const { error } = await seq.call("eth_sendRawTransaction", [raw]);
+    return { error, size: ethers.utils.hexDataLength(raw) + FRAME };
+  };
+  /** Until it is refused: what was taken of it. */
+  const flood = async (u) => {
+    for (let sum = 0; ; ) {
+      const { error, size } = await send(u);
+      if (error) {
+        assert.equal(error.code, BUSY, error.message);
+        const whose = u ? `bytes of universe ${u.id}` : "bytes";
+        assert.equal(error.message, `too many ${whose} are waiting for the parent chain, try again in 1000ms`);
+        return sum;
+      }
+      sum += size;
+      assert.ok(sum <= 2 * BOUND, `${sum} bytes were taken`);
+    }
+  };
+  const served = async (u) => assert.equal((await send(u, 0)).error, undefined);
+  const refused = async (u) => assert.equal((await send(u)).error?.code, BUSY);
+
+  let arena, garden;
+  const ready = await check("two universes, all of which is posted", async () => {
+    await deposited(ether("10"));
+    const owner = w.owner.connect(seq.provider);
+    [arena, garden] = [await universe(owner, "arena"), await universe(owner, "garden")];
+    await posted();
+    return true;
+  });
+  if (!ready) return;
+  await w.parent.rpc("anvil_setBalance", [w.poster.address, "0x0"]); // nothing is posted from here on
+  await check("a universe that floods is refused at the bound, though it pays", async () => {
+    const sum = await flood(arena);
+    assert.ok(sum > BOUND && sum < BOUND + PADDING + 500, `${sum} bytes were taken`);
+    assert.equal(await unposted(), sum);
+    assert.equal(await metric("node_unposted_refusals_total"), 1);
+  });
+  await check("others are served meanwhile, and deposits arrive", async () => {
+    for (const u of [garden, null]) await served(u);
+    await deposited(ether("1"));
+    await refused(arena);
+  });
+  await check("after a kill it stands where it was", async () => {
+    const before = await unposted();
+    await seq.stop("SIGKILL");
+    seq = await start();
+    assert.equal(await unposted(), before);
+    await refused(arena);
+    await served(garden);
+  });
+  await check("another that floods gets its part, and who has little is still served", async () => {
+    const sum = await flood(garden);
+    assert.ok(sum > BOUND / 2 - 3 * PADDING && sum < BOUND / 2 + PADDING, `${sum} bytes were taken`);
+    await served(null);
+    assert.ok((await unposted()) < 2 * BOUND);
+  });
+  await check("once it is posted all are served", async () => {
+    await w.parent.rpc("anvil_setBalance", [w.poster.address, ethers.utils.hexValue(ether("100"))]);
+    await posted();
+    for (const u of [arena, garden, null]) await served(u);
+  });
+  await check("it stops", async () => assert.equal((await seq.stop()).code, 0));
+}
