@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "state/delta.h"
 
+#include "base/array.h"
 #include "base/check.h"
 #include "state/slab.h"
 
@@ -403,11 +404,9 @@ static struct delta_node *node_insert(struct delta *d, struct finger *f, const s
 /* --- writer --------------------------------------------------------------------------------- */
 
 static void touch(struct delta *d, struct delta_node *n, uint64_t tick) {
-    if (d->touched_count == d->touched_cap) {
-        d->touched_cap = d->touched_cap == 0 ? 1024 : 2 * d->touched_cap;
-        d->touched = realloc(d->touched, d->touched_cap * sizeof *d->touched);
-        CHECK(d->touched != NULL);
-    }
+    if (d->touched_count == d->touched_cap)
+        d->touched =
+            array_grow(d->touched, &d->touched_cap, sizeof *d->touched, d->touched_count + 1);
     d->touched[d->touched_count++] = (struct touched){tick, n};
 }
 

@@ -2,6 +2,7 @@
 /* Opening and closing, META, and the set of deltas. */
 #include "state/store.h"
 
+#include "base/array.h"
 #include "base/disk.h"
 #include "state/store_internal.h"
 
@@ -177,11 +178,7 @@ void store_freeze(struct store *s) {
 
 void store_blocks_push(struct store *s, const struct store_applied *at) {
     CHECK(tick_of_block(at->block) == s->blocks_first + s->blocks_count + 1);
-    if (s->blocks_count == s->blocks_cap) {
-        s->blocks_cap = s->blocks_cap == 0 ? 256 : 2 * s->blocks_cap;
-        s->blocks = realloc(s->blocks, s->blocks_cap * sizeof *s->blocks);
-        CHECK(s->blocks != NULL);
-    }
+    s->blocks = array_grow(s->blocks, &s->blocks_cap, sizeof *s->blocks, s->blocks_count + 1);
     s->blocks[s->blocks_count++] = (struct store_block){*at, store_set_rows(s->set)};
 }
 

@@ -87,7 +87,7 @@ static void update_storage(struct state_trie *t, const struct world_account_chan
         tree->known = true; /* a new id: nothing to ask the source for */
         tree->root.kind = TSUB_EMPTY;
     }
-    t->items = trie_grow(t->items, &t->item_cap, sizeof *t->items, c->slot_count);
+    t->items = array_grow(t->items, &t->item_cap, sizeof *t->items, c->slot_count);
     uint8_t(*values)[SLOT_RLP_MAX] = arena_alloc(&t->scratch, c->slot_count * sizeof *values);
     for (size_t i = 0; i < c->slot_count; i++) {
         const struct world_slot_change *s = &c->slots[i];
@@ -127,7 +127,7 @@ static void update_all_storage(struct state_trie *t, struct world_diff *diff) {
 }
 
 static void update_accounts(struct state_trie *t, const struct world_diff *diff) {
-    t->items = trie_grow(t->items, &t->item_cap, sizeof *t->items, diff->count);
+    t->items = array_grow(t->items, &t->item_cap, sizeof *t->items, diff->count);
     struct buf body;
     buf_init(&body, TRIE_VALUE_MAX);
     for (size_t i = 0; i < diff->count; i++) {

@@ -59,18 +59,6 @@ struct mpt_builder {
     uint32_t max_level;
 };
 
-void *trie_grow(void *p, size_t *cap, size_t elem_bytes, size_t need) {
-    if (need <= *cap)
-        return p;
-    size_t n = *cap < 64 ? 64 : *cap;
-    while (n < need)
-        n *= 2;
-    void *q = realloc(p, n * elem_bytes);
-    CHECK(q != NULL);
-    *cap = n;
-    return q;
-}
-
 struct mpt_builder *mpt_builder_new(void) {
     struct mpt_builder *b = calloc(1, sizeof *b);
     CHECK(b != NULL);
@@ -115,7 +103,7 @@ static uint32_t node_class(const struct waiting_node *n) {
 /* Indices by level, then number of blocks. */
 static void order_nodes(struct mpt_builder *b) {
     size_t classes = ((size_t)b->max_level + 1) * BLOCK_CLASSES + 1;
-    b->order = trie_grow(b->order, &b->order_cap, sizeof *b->order, b->node_count + classes);
+    b->order = array_grow(b->order, &b->order_cap, sizeof *b->order, b->node_count + classes);
     uint32_t *at = b->order + b->node_count;
     memset(at, 0, classes * sizeof *at);
     for (size_t i = 0; i < b->node_count; i++)
@@ -143,7 +131,7 @@ static void hash_chunk(struct mpt_builder *b, const uint32_t *idx, size_t n) {
 
 static void flush(struct mpt_builder *b) {
     order_nodes(b);
-    b->hashes = trie_grow(b->hashes, &b->hash_cap, sizeof *b->hashes, b->node_count);
+    b->hashes = array_grow(b->hashes, &b->hash_cap, sizeof *b->hashes, b->node_count);
     for (size_t i = 0; i < b->node_count;) {
         uint32_t level = b->nodes[b->order[i]].level;
         size_t n = 1;
@@ -212,7 +200,7 @@ static struct bref node_end(struct mpt_builder *b, size_t start, uint32_t level)
         b->enc.len = start;
         return r;
     }
-    b->nodes = trie_grow(b->nodes, &b->node_cap, sizeof *b->nodes, b->node_count + 1);
+    b->nodes = array_grow(b->nodes, &b->node_cap, sizeof *b->nodes, b->node_count + 1);
     r.waiting = true;
     r.node = (uint32_t)b->node_count;
     if (level > b->max_level)
@@ -254,7 +242,7 @@ static struct bref make_branch(struct mpt_builder *b, const struct open_branch *
 /* --- the stack ------------------------------------------------------------------------------ */
 
 static struct open_branch *push_branch(struct mpt_builder *b, size_t depth) {
-    b->open = trie_grow(b->open, &b->open_cap, sizeof *b->open, b->open_count + 1);
+    b->open = array_grow(b->open, &b->open_cap, sizeof *b->open, b->open_count + 1);
     struct open_branch *o = &b->open[b->open_count++];
     *o = (struct open_branch){.depth = depth, .value_off = b->values.len};
     return o;
@@ -306,7 +294,7 @@ static void close_into(struct mpt_builder *b, size_t to) {
 }
 
 static size_t to_nibbles(uint8_t **out, size_t *cap, bytes key) {
-    *out = trie_grow(*out, cap, 1, 2 * key.len + 1);
+    *out = array_grow(*out, cap, 1, 2 * key.len + 1);
     for (size_t i = 0; i < key.len; i++) {
         (*out)[2 * i] = key.ptr[i] >> 4;
         (*out)[2 * i + 1] = key.ptr[i] & 15;

@@ -16,7 +16,7 @@ enum {
 /* --- queueing ------------------------------------------------------------------------------- */
 
 static uint32_t add_job(struct state_trie *t, const struct thash_job *job) {
-    t->jobs = trie_grow(t->jobs, &t->job_cap, sizeof *t->jobs, t->job_count + 1);
+    t->jobs = array_grow(t->jobs, &t->job_cap, sizeof *t->jobs, t->job_count + 1);
     CHECK(t->job_count < TRIE_NO_INDEX);
     t->jobs[t->job_count] = *job;
     return (uint32_t)t->job_count++;
@@ -243,7 +243,7 @@ static size_t sort_depth(struct state_trie *t, struct thash_hand *hand, size_t f
         return 0;
     for (size_t c = 1; c <= BLOCK_CLASSES; c++)
         count[c] += count[c - 1];
-    hand->sorted = trie_grow(hand->sorted, &hand->cap, sizeof(struct thash_job *), n);
+    hand->sorted = array_grow(hand->sorted, &hand->cap, sizeof(struct thash_job *), n);
     for (size_t part = first; part < end; part++) {
         uint32_t at = t->node_head[part][depth];
         for (; at != TRIE_NO_INDEX; at = t->jobs[at].next)
@@ -288,7 +288,7 @@ void tree_hash_root(struct state_trie *t, struct tree *tree) {
     CHECK(t->job_count == 0);
     if (tree->root.kind == TSUB_LEAF) {
         CHECK(tree->root.leaf == NULL);
-        t->pending = trie_grow(t->pending, &t->pending_cap, sizeof *t->pending, 1);
+        t->pending = array_grow(t->pending, &t->pending_cap, sizeof *t->pending, 1);
         t->pending[0] = trie_fetch_leaf(t, tree->id, 0);
         t->pending_count = 1;
         tree->root.pending = 0;

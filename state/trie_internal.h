@@ -18,6 +18,7 @@
 #ifndef STATE_TRIE_INTERNAL_H
 #define STATE_TRIE_INTERNAL_H
 
+#include "base/array.h"
 #include "base/check.h"
 #include "base/crew.h"
 #include "base/keccak.h"
@@ -266,7 +267,6 @@ struct state_trie {
 static inline bool trie_in_ram(const struct state_trie *t) {
     return t->source.ops == NULL;
 }
-void *trie_grow(void *p, size_t *cap, size_t elem_bytes, size_t need);
 void trie_add_row(struct state_trie *t, uint64_t store_id, const uint8_t *path, size_t path_len,
                   struct tnode *node);
 

@@ -187,7 +187,7 @@ struct tpending trie_fetch_leaf(struct state_trie *t, uint64_t id, size_t path_l
 
 void trie_add_row(struct state_trie *t, uint64_t store_id, const uint8_t *path, size_t path_len,
                   struct tnode *node) {
-    t->rows = trie_grow(t->rows, &t->row_cap, sizeof *t->rows, t->row_count + 1);
+    t->rows = array_grow(t->rows, &t->row_cap, sizeof *t->rows, t->row_count + 1);
     bytes copy = {NULL, 0};
     if (path_len > 0)
         copy = arena_copy(&t->row_arena, bytes_of(path, path_len));

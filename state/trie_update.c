@@ -15,7 +15,7 @@ struct update {
 };
 
 static uint32_t add_pending(struct state_trie *t, const struct tpending *p) {
-    t->pending = trie_grow(t->pending, &t->pending_cap, sizeof *t->pending, t->pending_count + 1);
+    t->pending = array_grow(t->pending, &t->pending_cap, sizeof *t->pending, t->pending_count + 1);
     CHECK(t->pending_count < TRIE_NO_INDEX);
     t->pending[t->pending_count] = *p;
     return (uint32_t)t->pending_count++;

@@ -35,7 +35,8 @@ void world_reset(struct world *w, struct state_reader reader) {
 static inline struct wjournal_entry *journal_add(struct world *w, enum wjournal_kind kind,
                                                  void *obj) {
     if (__builtin_expect(w->journal_len == w->journal_cap, 0))
-        w->journal = wgrow(w->journal, &w->journal_cap, sizeof *w->journal, w->journal_len + 1);
+        w->journal =
+            array_grow(w->journal, &w->journal_cap, sizeof *w->journal, w->journal_len + 1);
     struct wjournal_entry *e = &w->journal[w->journal_len++];
     e->kind = kind;
     e->obj = obj;
@@ -378,8 +379,8 @@ void world_add_log(struct world *w, const addr20 *a, const hash32 *topics, uint8
     CHECK(topic_count <= ARRAY_LEN(w->logs->topics));
     if (w->log_count == w->log_cap) {
         size_t cap = w->log_cap;
-        w->log_marks = wgrow(w->log_marks, &cap, sizeof *w->log_marks, w->log_count + 1);
-        w->logs = wgrow(w->logs, &w->log_cap, sizeof *w->logs, w->log_count + 1);
+        w->log_marks = array_grow(w->log_marks, &cap, sizeof *w->log_marks, w->log_count + 1);
+        w->logs = array_grow(w->logs, &w->log_cap, sizeof *w->logs, w->log_count + 1);
     }
     journal_add(w, WJ_LOG, NULL);
     w->log_marks[w->log_count] = arena_mark(&w->tx_arena);

@@ -13,16 +13,6 @@ enum {
     LOG_DATA_MAX_BYTES = 1 << 30, /* far above what 2^32 gas of LOG data can hold */
 };
 
-void *wgrow(void *p, size_t *cap, size_t elem_bytes, size_t need) {
-    size_t n = *cap < 64 ? 64 : *cap;
-    while (n < need)
-        n *= 2;
-    void *q = realloc(p, n * elem_bytes);
-    CHECK(q != NULL);
-    *cap = n;
-    return q;
-}
-
 /* --- pools ---------------------------------------------------------------------------------- */
 
 static uint32_t pool_take(struct wpool *p) {
@@ -32,7 +22,7 @@ static uint32_t pool_take(struct wpool *p) {
         CHECK(p->used < UINT32_MAX / 2);
         if (p->slab_count == p->slab_cap) {
             size_t cap = p->slab_cap;
-            p->slabs = wgrow(p->slabs, &cap, sizeof *p->slabs, p->slab_count + 1);
+            p->slabs = array_grow(p->slabs, &cap, sizeof *p->slabs, p->slab_count + 1);
             p->slab_cap = (uint32_t)cap;
         }
         uint8_t *slab = malloc(WPOOL_SLAB_OBJECTS * p->obj_bytes);
@@ -45,7 +35,7 @@ static uint32_t pool_take(struct wpool *p) {
 static void pool_give(struct wpool *p, uint32_t idx) {
     if (p->free_count == p->free_cap) {
         size_t cap = p->free_cap;
-        p->free_list = wgrow(p->free_list, &cap, sizeof *p->free_list, p->free_count + 1);
+        p->free_list = array_grow(p->free_list, &cap, sizeof *p->free_list, p->free_count + 1);
         p->free_cap = (uint32_t)cap;
     }
     p->free_list[p->free_count++] = idx;
@@ -302,7 +292,7 @@ struct wtransient *wtransient_find(struct world *w, struct wacct *acct, const u2
         transient_grow(w);
     if (w->transient_count == w->transient_cap) {
         size_t cap = w->transient_cap;
-        w->transients = wgrow(w->transients, &cap, sizeof *w->transients, cap + 1);
+        w->transients = array_grow(w->transients, &cap, sizeof *w->transients, cap + 1);
         w->transient_cap = (uint32_t)cap;
     }
     uint32_t idx = w->transient_count++;

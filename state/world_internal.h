@@ -11,6 +11,7 @@
 #ifndef STATE_WORLD_INTERNAL_H
 #define STATE_WORLD_INTERNAL_H
 
+#include "base/array.h"
 #include "base/check.h"
 #include "base/keccak.h"
 #include "state/world.h"
@@ -156,11 +157,9 @@ struct world {
     struct arena block_arena; /* struct wbefore */
 };
 
-/* Grows an array to hold one more element; cap doubles. CHECKs memory. */
-void *wgrow(void *p, size_t *cap, size_t elem_bytes, size_t need);
 static inline void wptrs_push(struct wptrs *v, void *p) {
     if (v->count == v->cap)
-        v->at = wgrow(v->at, &v->cap, sizeof *v->at, v->count + 1);
+        v->at = array_grow(v->at, &v->cap, sizeof *v->at, v->count + 1);
     v->at[v->count++] = p;
 }
 
