@@ -8,7 +8,8 @@
 enum { CREW_HELPERS_MAX = 7, CREW_HANDS_MAX = CREW_HELPERS_MAX + 1 };
 
 struct crew;
-/* `name`: of the threads, at most 15 characters. NULL: out of memory or threads. */
+/* `name`: of the threads, at most 15 characters, kept by its pointer. At most CREW_HELPERS_MAX
+ * helpers. NULL: out of memory or threads. */
 struct crew *crew_start(size_t helpers, const char *name) MUST_USE;
 /* Threads that work on a job, the caller's own counted; 1 for NULL. */
 size_t crew_hands(const struct crew *c);

@@ -86,9 +86,6 @@ static inline struct log_field log_hex(const char *key, const void *ptr, size_t 
 static inline struct log_field log_hash(const char *key, const hash32 *h) {
     return log_hex(key, h->b, sizeof(h->b));
 }
-static inline struct log_field log_addr(const char *key, const addr20 *a) {
-    return log_hex(key, a->b, sizeof(a->b));
-}
 /* The error's name under "err". The sentence of an err_ctx goes in as a log_str of its own. */
 static inline struct log_field log_error_code(enum err e) {
     return log_str("err", err_name(e));

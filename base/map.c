@@ -154,7 +154,8 @@ static enum err rehash(struct map *m, size_t cap) {
     return ERR_OK;
 }
 
-enum err map_reserve(struct map *m, size_t count) {
+/* Makes room for `count` entries at once. */
+static enum err reserve(struct map *m, size_t count) {
     if (count > m->max_entries)
         return ERR_TOO_LARGE;
     size_t cap = m->cap > 0 ? m->cap : MAP_CAP_MIN;
@@ -178,7 +179,7 @@ enum err map_ensure(struct map *m, const void *key, void **out_value, bool *out_
     bool is_new = m->cap == 0 || m->hashes[i] == 0;
     if (is_new) {
         size_t cap = m->cap;
-        TRY(map_reserve(m, m->count + 1));
+        TRY(reserve(m, m->count + 1));
         if (m->cap != cap)
             i = find(m, key, hash);
         m->hashes[i] = hash;

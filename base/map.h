@@ -45,8 +45,6 @@ void map_init(struct map *m, uint32_t key_len, uint32_t value_len, size_t max_en
 void map_clear(struct map *m);
 /* Empties but keeps the storage. */
 void map_reset(struct map *m);
-/* Makes room for `count` entries at once. ERR_NOMEM; ERR_TOO_LARGE above max_entries. */
-enum err map_reserve(struct map *m, size_t count) MUST_USE;
 
 /* The value, 8-byte aligned, or NULL. Valid until the next change of the map; may be written
  * through. In a set (value_len 0), any pointer but NULL means "present". */

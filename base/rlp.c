@@ -235,10 +235,6 @@ void rlp_put_addr(struct buf *b, const addr20 *a) {
     rlp_put_bytes(b, a->b, sizeof(a->b));
 }
 
-void rlp_put_raw(struct buf *b, bytes raw) {
-    buf_append(b, raw.ptr, raw.len);
-}
-
 size_t rlp_list_begin(struct buf *b) {
     return b->len;
 }

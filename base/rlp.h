@@ -41,8 +41,6 @@ void rlp_put_u64(struct buf *b, uint64_t v);
 void rlp_put_u256(struct buf *b, const u256 *v);
 void rlp_put_hash(struct buf *b, const hash32 *h);
 void rlp_put_addr(struct buf *b, const addr20 *a);
-/* Appends already encoded bytes. */
-void rlp_put_raw(struct buf *b, bytes raw);
 /* A list: mark = rlp_list_begin(b); put items; rlp_list_end(b, mark). Lists nest. */
 size_t rlp_list_begin(struct buf *b);
 void rlp_list_end(struct buf *b, size_t mark);

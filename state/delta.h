@@ -21,7 +21,7 @@ enum {
     DELTA_LEVELS = 14,  /* with one node in four going up a level: good for 4^14 nodes */
     DELTA_FINGERS = 64, /* places of recent insertions, one per table */
 };
-/* Sum of keys and values that one delta holds at most: the checkpoint bounds it long before. */
+/* Memory that one delta has at most (CHECKed): the checkpoint bounds it long before. */
 #define DELTA_MAX_BYTES (16ULL << 30)
 
 struct delta_version {

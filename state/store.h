@@ -126,7 +126,6 @@ void store_put_trie_row(void *ctx, uint64_t store_id, bytes path, bytes record);
 /* The block's rows become one atomic addition to the delta. `at` names the log record that holds
  * the block and the block's results. */
 void store_block_commit(struct store *s, const struct store_applied *at);
-void store_block_abandon(struct store *s);
 /* Blocks up to this one may be seen by readers. */
 void store_set_durable(struct store *s, uint64_t block_num);
 uint64_t store_durable(const struct store *s); /* STORE_NO_BLOCK before block 0 */
@@ -219,6 +218,8 @@ size_t store_view_bytes(struct store_view *v);
 /* The block it was opened at was unwound since, or its undo data is gone: answers are void. Ask
  * after reading. */
 bool store_view_stale(const struct store_view *v);
+/* The row is the view's own copy, good until its next store_get. A key of no or more bytes than
+ * keys have is of no row. */
 bool store_get(struct store_view *v, enum table_id table, bytes key, bytes *out_value);
 
 /* Close cursors before their view. */
@@ -226,7 +227,7 @@ struct store_cursor;
 struct store_cursor *store_cursor_open(struct store_view *v, enum table_id table) MUST_USE;
 void store_cursor_close(struct store_cursor *c);
 /* First row with key >= `key`; last row with key <= `key`; neighbours of the row found last. False
- * at the end. */
+ * at the end. Key and value are the cursor's own copies, good until its next call. */
 bool store_cursor_seek(struct store_cursor *c, bytes key, bytes *out_key, bytes *out_value);
 bool store_cursor_seek_le(struct store_cursor *c, bytes key, bytes *out_key, bytes *out_value);
 bool store_cursor_next(struct store_cursor *c, bytes *out_key, bytes *out_value);
@@ -240,10 +241,6 @@ struct trie_source store_trie_source(struct store_view *v);
 /* Rebuilds the state root from ACCT and STOR at the view's block, storage roots included. O(state).
  * ERR_CORRUPT names the first account whose row has another storage root than its slots give. */
 enum err store_rebuild_root(struct store_view *v, hash32 *out_root, struct err_ctx *ec) MUST_USE;
-/* keccak over all rows of a derived table at the view's block in order of keys, each as length u32
- * BE | key | length u32 BE | value. Equal on all nodes at a block, for CSA, CSS, HIA, HIS and UNDO
- * on those that retain the same blocks; for TXL and LOGA likewise. O(rows). */
-void store_table_digest(struct store_view *v, enum table_id table, hash32 *out);
 
 /* ACCT's packed form. account_unpack: ERR_CORRUPT. */
 enum { ACCOUNT_PACKED_MAX = 128 };

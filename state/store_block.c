@@ -25,28 +25,16 @@ static bool piece_full(const struct store *s) {
     return s->set->count <= STORE_PIECES && delta_nodes(s->active) >= fit - fit / 8;
 }
 
-static void block_end(struct store *s) {
-    s->block_open = false;
-    if (s->freeze_wanted || piece_full(s))
-        store_freeze(s);
-    s->open_tick = 0;
-}
-
 void store_block_commit(struct store *s, const struct store_applied *at) {
     CHECK(s->open_tick != 0);
     CHECK(tick_of_block(at->block) == s->open_tick);
     pthread_mutex_lock(&s->commit_lock);
     store_blocks_push(s, at);
     atomic_store_explicit(&s->head_tick, s->open_tick, memory_order_release);
-    block_end(s);
-    pthread_mutex_unlock(&s->commit_lock);
-}
-
-void store_block_abandon(struct store *s) {
-    CHECK(s->open_tick != 0);
-    pthread_mutex_lock(&s->commit_lock);
-    delta_cut(s->active, s->open_tick - 1);
-    block_end(s);
+    s->block_open = false;
+    if (s->freeze_wanted || piece_full(s))
+        store_freeze(s);
+    s->open_tick = 0;
     pthread_mutex_unlock(&s->commit_lock);
 }
 

@@ -195,10 +195,8 @@ void store_views_free_idle(struct store *s);
 void store_views_cut(struct store *s, uint64_t tick);
 /* The view's lock is held: takes transaction and set if it has none or they are old. */
 void view_pin(struct store_view *v);
-/* What is at the key for the view; `*out` is borrowed from delta or LMDB. */
-bool view_lookup(struct store_view *v, enum table_id table, bytes key, bytes *out);
-/* The same without the active delta, which the caller has looked into. `raw` is the table's byte
- * and the key. */
+/* What is at the key for the view, without the active delta, which the caller has looked into.
+ * `raw` is the table's byte and the key; `*out` is borrowed from delta or LMDB. */
 bool view_lookup_older(struct store_view *v, enum table_id table, bytes raw, bytes *out);
 /* Rows that a view below the checkpoint needs to walk the table; false: too many, the view is stale
  * now. */

@@ -262,22 +262,3 @@ enum err store_rebuild_root(struct store_view *v, hash32 *out_root, struct err_c
     free(r);
     return e;
 }
-
-void store_table_digest(struct store_view *v, enum table_id table, hash32 *out) {
-    struct keccak_ctx k;
-    keccak256_begin(&k);
-    struct store_cursor *c = store_cursor_open(v, table);
-    bytes key, value;
-    for (bool more = store_cursor_seek(c, bytes_of(NULL, 0), &key, &value); more;
-         more = store_cursor_next(c, &key, &value)) {
-        uint8_t len[4];
-        be32_store(len, (uint32_t)key.len);
-        keccak256_update(&k, len, 4);
-        keccak256_update(&k, key.ptr, key.len);
-        be32_store(len, (uint32_t)value.len);
-        keccak256_update(&k, len, 4);
-        keccak256_update(&k, value.ptr, value.len);
-    }
-    store_cursor_close(c);
-    keccak256_end(&k, out);
-}

@@ -182,7 +182,7 @@ static void move_rows(struct delta *to, const struct delta *from, uint64_t tick)
 
 /* The set after an unwind: the deltas cut back to `tick`, or none of them when LMDB itself went
  * back, and an active one. Unwinds may follow each other without a checkpoint between: when the set
- * is full the active one goes on, as after a block that was abandoned. */
+ * is full the active one goes on. */
 static void unwind_deltas(struct store *s, uint64_t tick, bool lmdb_too) {
     uint64_t seq;
     struct store_set *old = store_set_get(s, &seq), *set = store_set_new();

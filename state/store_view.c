@@ -444,12 +444,6 @@ static bool lookup(struct store_view *v, enum table_id table, bytes raw, size_t 
     return lmdb_get(v, table, key, out);
 }
 
-bool view_lookup(struct store_view *v, enum table_id table, bytes key, bytes *out) {
-    struct raw_key k;
-    return view_sees_key(v, table, key) &&
-           lookup(v, table, raw_key(&k, table, key), v->set->count, out);
-}
-
 bool view_lookup_older(struct store_view *v, enum table_id table, bytes raw, bytes *out) {
     return lookup(v, table, raw, v->set->count - 1, out);
 }
@@ -460,8 +454,10 @@ bool store_get(struct store_view *v, enum table_id table, bytes key, bytes *out_
         return false;
     pthread_mutex_lock(&v->lock);
     view_pin(v);
+    struct raw_key k;
     bytes value;
-    bool found = view_lookup(v, table, key, &value);
+    bool found = view_sees_key(v, table, key) &&
+                 lookup(v, table, raw_key(&k, table, key), v->set->count, &value);
     if (found) {
         /* A copy, as the transaction may be given back before the caller is done with it. */
         buf_reset(&v->row);

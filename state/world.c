@@ -170,10 +170,6 @@ u256 world_storage(struct world *w, const addr20 *a, const u256 *slot) {
     return wslot_find(w, wacct_find(w, a), slot)->cur;
 }
 
-u256 world_storage_original(struct world *w, const addr20 *a, const u256 *slot) {
-    return slot_original(w, wslot_find(w, wacct_find(w, a), slot));
-}
-
 bool world_has_storage(struct world *w, const addr20 *a) {
     const struct wacct *acct = wacct_find(w, a);
     if (!acct->fresh && !hash32_eq(&acct->cur.storage_root, &KECCAK_EMPTY_TRIE))

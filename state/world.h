@@ -42,8 +42,6 @@ bytes world_code(struct world *w, const addr20 *a);       /* valid until world_t
  * first. Lives as long as the cached account's code; NULL when the account has no code. */
 void *world_code_slot(struct world *w, const addr20 *a);
 u256 world_storage(struct world *w, const addr20 *a, const u256 *slot);
-/* Value at the start of the transaction. */
-u256 world_storage_original(struct world *w, const addr20 *a, const u256 *slot);
 /* Whether any slot is non-zero (EIP-7610). */
 bool world_has_storage(struct world *w, const addr20 *a);
 u256 world_transient(struct world *w, const addr20 *a, const u256 *slot);
@@ -52,7 +50,8 @@ bool world_created_in_tx(struct world *w, const addr20 *a);
 /* --- warm marks (EIP-2929), journaled; true if it was cold ---------------------------------- */
 bool world_warm_account(struct world *w, const addr20 *a);
 bool world_warm_storage(struct world *w, const addr20 *a, const u256 *slot);
-/* Combined look-ups for SLOAD and SSTORE: also mark warm. */
+/* Combined look-ups for SLOAD and SSTORE: also mark warm. The original is the value at the start of
+ * the transaction. */
 bool world_sload(struct world *w, u256 *out, const addr20 *a, const u256 *slot);
 bool world_sstore_peek(struct world *w, u256 *out_original, u256 *out_current, const addr20 *a,
                        const u256 *slot);

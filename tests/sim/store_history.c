@@ -130,15 +130,6 @@ static void step_apply(struct run *r, size_t limit) {
     for (uint64_t n = 1 + fixture_rng_below(&r->rng, 40); n > 0 && r->h.count < limit; n--) {
         uint64_t block = r->h.count;
         bool same = r->again && block < r->old_count;
-        if (fixture_rng_below(&r->rng, 30) == 0) {
-            /* An abandoned block leaves nothing behind. */
-            uint8_t key[32] = {0};
-            store_block_begin(r->store, block);
-            store_put(r->store, TABLE_TXL, bytes_of(key, 32), bytes_of(key, 12));
-            history_pool_key(3, key);
-            store_del(r->store, TABLE_TXL, bytes_of(key, 32));
-            store_block_abandon(r->store);
-        }
         history_apply(&r->h, same ? r->old[block].content : fixture_rng_next(&r->rng), NULL);
         if (same)
             expect(hash32_eq(&r->old[block].hash, &r->h.blocks[block].hash),

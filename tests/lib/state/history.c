@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/keccak.h"
+#include "tests/lib/state/store_fixture.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -41,7 +42,7 @@ const hash32 *history_slot_hash(size_t slot) {
     return &slot_hashes[slot];
 }
 
-void history_pool_key(size_t i, uint8_t out[32]) {
+static void pool_key(size_t i, uint8_t out[32]) {
     memset(out, 0x5a, 32);
     be64_store(out, (uint64_t)i * 0x0101010101010101ULL);
 }
@@ -201,7 +202,7 @@ static void put_pool(struct history *h, uint64_t block, struct fixture_rng *r) {
     for (uint64_t n = fixture_rng_below(r, 5); n > 0; n--) {
         uint8_t key[32], value[32];
         size_t i = fixture_rng_below(r, HISTORY_POOL);
-        history_pool_key(i, key);
+        pool_key(i, key);
         struct history_version v = {.block = block, .present = fixture_rng_below(r, 3) != 0};
         v.as.value =
             u256_from_u64(fixture_rng_below(r, 4)); /* often the value that is there already */
@@ -345,7 +346,7 @@ static size_t check_account(const struct history *h, struct store_view *v, size_
 static size_t check_pool(const struct history *h, struct store_view *v, size_t i) {
     uint8_t key[32], value[32];
     bytes got;
-    history_pool_key(i, key);
+    pool_key(i, key);
     const struct history_version *want = versions_at(&h->model->pool[i], store_view_block(v));
     bool found = store_get(v, TABLE_TXL, bytes_of(key, 32), &got);
     if (want != NULL)
@@ -383,7 +384,7 @@ size_t history_check_view(const struct history *h, struct store_view *v, struct 
 void history_digests(struct store_view *v, hash32 out[TABLE_COUNT]) {
     for (int t = 0; t < TABLE_COUNT; t++)
         if (table_info[t].cls == TABLE_DERIVED)
-            store_table_digest(v, (enum table_id)t, &out[t]);
+            fixture_table_digest(v, (enum table_id)t, &out[t]);
         else
             memset(&out[t], 0, sizeof out[t]);
 }

@@ -63,7 +63,6 @@ void history_unwind(struct history *h, uint64_t to_block, uint64_t epoch, uint64
 
 const hash32 *history_addr_hash(size_t account);
 const hash32 *history_slot_hash(size_t slot);
-void history_pool_key(size_t i, uint8_t out[32]);
 
 /* Differences between a view and the model at the view's block, printed to stderr; `samples` random
  * keys, 0 = all. */

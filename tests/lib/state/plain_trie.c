@@ -35,7 +35,7 @@ static void put_ref(struct buf *b, const struct mpt_pair *p, size_t n, size_t i)
     buf_init(&c, SIZE_MAX);
     put_node(&c, p, n, i);
     if (c.len < 32) {
-        rlp_put_raw(b, buf_bytes(&c));
+        buf_append(b, c.ptr, c.len);
     } else {
         hash32 h = keccak256_bytes(buf_bytes(&c));
         rlp_put_hash(b, &h);

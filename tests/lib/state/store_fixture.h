@@ -23,6 +23,9 @@ void fixture_put(struct store *s, const char *key, const char *value);
 const char *fixture_get(struct store_view *v, const char *key);
 /* Of a fresh view at the block. */
 const char *fixture_get_at(struct store *s, uint64_t block, const char *key);
+/* keccak over all rows of a table at the view's block in order of keys, each as length u32 BE | key
+ * | length u32 BE | value. O(rows). */
+void fixture_table_digest(struct store_view *v, enum table_id table, hash32 *out);
 hash32 fixture_digest(struct store *s, uint64_t block, enum table_id table);
 
 #endif

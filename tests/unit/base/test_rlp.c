@@ -58,7 +58,7 @@ Test(rlp, encodings) {
     size_t inner = rlp_list_begin(&b);
     rlp_put_bytes(&b, "dog", 3);
     rlp_list_end(&b, inner);
-    rlp_put_raw(&b, bytes_of("\xc1\x05", 2));
+    buf_append(&b, "\xc1\x05", 2);
     rlp_list_end(&b, mark);
     expect_put(&b, "cb83636174c483646f67c105");
     addr20 a = {{1}};

@@ -87,7 +87,7 @@ static enum eth_fault apply(const struct parts *p, struct eth_block_result *out)
     header_encode(&b, &p->h);
     size_t list = rlp_list_begin(&b);
     if (p->as_list)
-        rlp_put_raw(&b, p->envelope);
+        buf_append(&b, p->envelope.ptr, p->envelope.len);
     else
         rlp_put_bytes(&b, p->envelope.ptr, p->envelope.len);
     rlp_list_end(&b, list);
@@ -96,9 +96,9 @@ static enum eth_fault apply(const struct parts *p, struct eth_block_result *out)
         header_encode(&b, &p->h);
     rlp_list_end(&b, list);
     list = rlp_list_begin(&b);
-    rlp_put_raw(&b, p->withdrawal);
+    buf_append(&b, p->withdrawal.ptr, p->withdrawal.len);
     rlp_list_end(&b, list);
-    rlp_put_raw(&b, p->trailer);
+    buf_append(&b, p->trailer.ptr, p->trailer.len);
     rlp_list_end(&b, block);
     struct err_ctx ec = {.err = ERR_OK};
     enum err e =

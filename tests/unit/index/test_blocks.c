@@ -210,7 +210,7 @@ Test(rows, size_is_the_rlp_length) {
         for (size_t i = 0; i < b.made[n].tx_count; i++) {
             bytes raw = b.made[n].txs[i].tx.raw;
             if (b.made[n].txs[i].tx.type == TX_LEGACY)
-                rlp_put_raw(&rlp, raw);
+                buf_append(&rlp, raw.ptr, raw.len);
             else
                 rlp_put_bytes(&rlp, raw.ptr, raw.len);
         }

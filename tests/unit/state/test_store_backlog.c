@@ -2,6 +2,7 @@
 #include "state/store_internal.h"
 #include "tests/lib/state/fixture.h"
 #include "tests/lib/state/history.h"
+#include "tests/lib/state/store_fixture.h"
 
 #include <criterion/criterion.h>
 #include <signal.h>
@@ -121,8 +122,8 @@ static void check_same(struct store *a, struct store *b, uint64_t block) {
     cr_assert_eq(store_view_open(&vb, b, block), ERR_OK);
     for (size_t i = 0; i < ARRAY_LEN(tables); i++) {
         hash32 x, y;
-        store_table_digest(va, tables[i], &x);
-        store_table_digest(vb, tables[i], &y);
+        fixture_table_digest(va, tables[i], &x);
+        fixture_table_digest(vb, tables[i], &y);
         cr_assert(hash32_eq(&x, &y), "table %s at block %llu", table_info[tables[i]].name,
                   (unsigned long long)block);
     }

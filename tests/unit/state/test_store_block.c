@@ -113,29 +113,6 @@ Test(store_block, no_change_leaves_no_undo) {
     store_close(s);
 }
 
-/* Goal: an abandoned block was never there. */
-Test(store_block, abandon) {
-    struct store *s = fixture_store_open(false);
-    fixture_block_begin(s);
-    fixture_put(s, "a", "1");
-    fixture_block_end(s);
-    store_block_begin(s, 1);
-    fixture_put(s, "a", NULL);
-    fixture_put(s, "b", "2");
-    store_block_abandon(s);
-    cr_assert_eq(store_head(s), 0);
-    struct store_view *own;
-    cr_assert_eq(store_view_open(&own, s, UINT64_MAX), ERR_OK);
-    cr_assert(text_is(fixture_get(own, "a"), "1"));
-    cr_assert_null(fixture_get(own, "b"));
-    store_view_close(own);
-    fixture_block_begin(s);
-    fixture_put(s, "b", "3");
-    fixture_block_end(s);
-    cr_assert(text_is(fixture_get_at(s, 1, "b"), "3"));
-    store_close(s);
-}
-
 static struct world_account_change contract(uint8_t id, uint64_t store_id,
                                             struct world_slot_change *slots, size_t count) {
     struct world_account_change c = {.exists = true, .slots = slots, .slot_count = count};

@@ -66,8 +66,9 @@ Test(world, storage_originals_and_warmth) {
     cur = world_storage(w, &A, &S1);
     cr_assert(u256_eq(&cur, &v));
     world_set_storage(w, &A, &S1, &v2);
-    orig = world_storage_original(w, &A, &S1);
+    (void)world_sstore_peek(w, &orig, &cur, &A, &S1);
     cr_assert(u256_eq(&orig, &v));
+    cr_assert(u256_eq(&cur, &v2));
     world_free(w);
 }
 

@@ -153,8 +153,11 @@ static void compare_account(struct fixture *f, size_t i) {
     bool any = false;
     for (size_t s = 0; s < SLOTS; s++) {
         u256 slot = slot_of(s);
-        u256 v = world_storage(f->w, &a, &slot), o = world_storage_original(f->w, &a, &slot);
-        u256 t = world_transient(f->w, &a, &slot);
+        u256 v = world_storage(f->w, &a, &slot), t = world_transient(f->w, &a, &slot), o, again;
+        uint32_t snap = world_snapshot(f->w);
+        (void)world_sstore_peek(f->w, &o, &again, &a, &slot);
+        world_revert(f->w, snap); /* the warm marks */
+        cr_assert(u256_eq(&again, &v));
         cr_assert_eq(v.w[0], m->slot[s], "slot %zu.%zu: %lu, not %lu", i, s, v.w[0], m->slot[s]);
         cr_assert_eq(o.w[0], m->orig[s], "original %zu.%zu", i, s);
         cr_assert_eq(t.w[0], m->transient[s], "transient %zu.%zu", i, s);
