@@ -183,6 +183,30 @@ static void find_universe(struct sequencer *s, struct pool_tx *t) {
     lane_map_put(&s->universes, &t->tx.to, t->universe);
 }
 
+/* Whether its lane may have more that is not on the parent yet (PROTOCOL §8), what is READY
+ * included. False: refused. */
+static bool check_backlog(struct sequencer *s, struct pool_tx *t) {
+    uint64_t max = atomic_load_explicit(&s->da_backlog_max, memory_order_relaxed);
+    size_t more = t->tx.raw.len + UNPOSTED_FRAME_BYTES, all;
+    if (s->o.settle == NULL)
+        return true;
+    find_universe(s, t);
+    size_t own = pool_ready_bytes(s->o.pool, t->universe, &all);
+    if (unposted_fits(&s->unposted, t->universe, own + more, all + more, max) ||
+        pool_has(s->o.pool, &t->tx.hash)) /* which it will be told */
+        return true;
+    metric_add(&node_unposted_refusals, 1);
+    if (t->universe == 0)
+        submit_refuse(t, RPC_LIMIT_EXCEEDED,
+                      "too many bytes are waiting for the parent chain, try again in 1000ms");
+    else
+        submit_refuse(t, RPC_LIMIT_EXCEEDED,
+                      "too many bytes of universe %" PRIu64
+                      " are waiting for the parent chain, try again in 1000ms",
+                      t->universe);
+    return false;
+}
+
 /* Takes over `t`. */
 static void admit(struct sequencer *s, struct pool_tx *t) {
     struct ledger *l = s->o.ledger;
@@ -191,7 +215,7 @@ static void admit(struct sequencer *s, struct pool_tx *t) {
         pool_tx_free(t);
         return;
     }
-    if (!check_headroom(s, t)) {
+    if (!check_headroom(s, t) || !check_backlog(s, t)) {
         pool_tx_free(t);
         return;
     }
@@ -243,27 +267,6 @@ static bool fits(struct sequencer *s, struct pool_tx *t) {
     return t->universe != 0 && pool_has_room(s->o.pool, t);
 }
 
-/* Whether its lane may have more that is not on the parent yet (PROTOCOL §8). False: refused. */
-static bool check_backlog(struct sequencer *s, struct pool_tx *t) {
-    uint64_t max = atomic_load_explicit(&s->da_backlog_max, memory_order_relaxed);
-    if (s->unposted.bytes <= max)
-        return true;
-    find_universe(s, t);
-    if (unposted_fits(&s->unposted, t->universe, t->tx.raw.len + UNPOSTED_FRAME_BYTES, max) ||
-        pool_has(s->o.pool, &t->tx.hash)) /* which it will be told */
-        return true;
-    metric_add(&node_unposted_refusals, 1);
-    if (t->universe == 0)
-        submit_refuse(t, RPC_LIMIT_EXCEEDED,
-                      "too many bytes are waiting for the parent chain, try again in 1000ms");
-    else
-        submit_refuse(t, RPC_LIMIT_EXCEEDED,
-                      "too many bytes of universe %" PRIu64
-                      " are waiting for the parent chain, try again in 1000ms",
-                      t->universe);
-    return false;
-}
-
 /* Refuses those whose lane is full before their senders cost anything; how many are left. One that
  * is in the pool already is told so, as it would be with room; what replaces another there is told
  * to wait, since only its sender says that it does: the other is READY for some milliseconds. */
@@ -273,7 +276,7 @@ static size_t keep_what_fits(struct sequencer *s, struct pool_tx **txs, size_t n
         struct pool_tx *t = txs[i];
         if (!fits(s, t))
             refuse_pool(s, t, pool_has(s->o.pool, &t->tx.hash) ? POOL_KNOWN : POOL_FULL, 0);
-        else if (check_backlog(s, t))
+        else if (check_backlog(s, t)) /* again at its turn: those of a batch add up */
             txs[kept++] = t;
         else
             pool_tx_free(t);

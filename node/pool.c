@@ -380,6 +380,15 @@ bool pool_has_gapped(struct pool *p) {
     return any;
 }
 
+size_t pool_ready_bytes(struct pool *p, uint64_t universe, size_t *out_all) {
+    pthread_mutex_lock(&p->lock);
+    const struct lane *lane = lanes_find(&p->ready, universe);
+    size_t own = lane != NULL ? lane->bytes : 0;
+    *out_all = p->ready.bytes;
+    pthread_mutex_unlock(&p->lock);
+    return own;
+}
+
 struct pool_tx *pool_first_ready(struct pool *p) {
     pthread_mutex_lock(&p->lock);
     struct pool_tx *t = lanes_first(&p->ready);

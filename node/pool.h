@@ -123,6 +123,8 @@ void pool_readmit(struct pool *p, struct pool_tx *t);
 bool pool_has_room(struct pool *p, const struct pool_tx *t);
 bool pool_has(struct pool *p, const hash32 *hash);
 bool pool_has_gapped(struct pool *p);
+/* Bytes of envelopes of READY ones in a universe's lane; *out_all: in all. */
+size_t pool_ready_bytes(struct pool *p, uint64_t universe, size_t *out_all);
 /* The one whose turn it is, or NULL. Sequencer's thread; it stays READY and in the pool. */
 struct pool_tx *pool_first_ready(struct pool *p);
 /* That one is in a block now, where it used so much gas. */

@@ -118,12 +118,10 @@ uint64_t unposted_of(const struct unposted *u, uint64_t universe) {
     return lane != NULL ? lane->bytes : 0;
 }
 
-bool unposted_fits(const struct unposted *u, uint64_t universe, size_t more, uint64_t max) {
-    if (u->bytes <= max)
-        return true;
-    if (u->bytes + more > 2 * max)
-        return false;
-    return unposted_of(u, universe) + more <= 2 * max - u->bytes;
+bool unposted_fits(const struct unposted *u, uint64_t universe, uint64_t own, uint64_t all,
+                   uint64_t max) {
+    uint64_t taken = u->bytes + all;
+    return taken <= 2 * max && unposted_of(u, universe) + own <= 2 * max - taken;
 }
 
 /* --- blocks ---------------------------------------------------------------------------------- */

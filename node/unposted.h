@@ -11,8 +11,8 @@
  *
  * Memory: 16 bytes per block and lane, in a ring that grows twofold. No signed transaction counts
  * less than 80 bytes, so that is at most two fifths of the bytes counted. Those are at most twice
- * the bound, and what was admitted before it was reached: in the pool (POOL_READY_BYTES_MAX,
- * POOL_GAPPED_BYTES_MAX) and the open block.
+ * the bound, and what was admitted without regard to it: what waited for a nonce
+ * (POOL_GAPPED_BYTES_MAX), the open block, blocks that are made again.
  *
  * Sequencer's thread, or none. Source of the share: Choudhury and Hahne, Dynamic Queue Length
  * Thresholds (1998). */
@@ -50,10 +50,12 @@ void unposted_posted(struct unposted *u, uint64_t block);
 /* Blocks above `block` are undone. */
 void unposted_undo(struct unposted *u, uint64_t block);
 uint64_t unposted_of(const struct unposted *u, uint64_t universe);
-/* Whether a lane may have `more` while `max` is the bound. Up to the bound anything fits. Above it
- * a lane may have as much as is free up to twice the bound: alone that is the bound itself, with
- * others that want as much an equal part, and who has little finds room until nothing is free. */
-bool unposted_fits(const struct unposted *u, uint64_t universe, size_t more, uint64_t max);
+/* Whether a lane may have so much while `max` is the bound: `own` on top of what it has here, when
+ * all lanes together get `all`, that included. It may have as much as is free then up to twice the
+ * bound. So up to the bound anything fits; alone a lane has the bound itself, with others that want
+ * as much an equal part, and who has little finds room until nothing is free. */
+bool unposted_fits(const struct unposted *u, uint64_t universe, uint64_t own, uint64_t all,
+                   uint64_t max);
 
 /* The block that is the head now: its sequenced transactions. ERR_NOMEM. */
 enum err unposted_add_block(struct unposted *u, struct ledger *l, struct lane_map *universes,

@@ -274,6 +274,22 @@ Test(pool, many_of_one_sender_stay_cheap, .timeout = 60) {
     pool_clear(&p);
 }
 
+Test(pool, bytes_of_ready_ones) {
+    struct pool p;
+    size_t all = 1;
+    init(&p);
+    cr_expect_eq(pool_ready_bytes(&p, 3, &all), 0);
+    cr_expect_eq(all, 0);
+    struct pool_tx *first = make_in(1, 0, 10, 3), *other = make_in(2, 0, 10, 0);
+    cr_assert_eq(add(&p, first, 0), POOL_ADDED_READY);
+    cr_assert_eq(add(&p, other, 0), POOL_ADDED_READY);
+    cr_assert_eq(add(&p, make_in(3, 7, 10, 3), 0), POOL_ADDED_GAPPED);
+    cr_expect_eq(pool_ready_bytes(&p, 3, &all), first->tx.raw.len);
+    cr_expect_eq(all, first->tx.raw.len + other->tx.raw.len);
+    cr_expect_eq(pool_ready_bytes(&p, 0, &all), other->tx.raw.len);
+    pool_clear(&p);
+}
+
 /* What is executed and waits for the disk counts for its lane. */
 Test(pool, lanes_have_their_memory, .timeout = 60) {
     static uint8_t data[80000];

@@ -120,54 +120,68 @@ Test(unposted, random_histories) {
     cr_expect_eq(u.lanes.count, 0);
 }
 
+static bool fits(uint64_t universe, uint64_t more) {
+    return unposted_fits(&u, universe, more, more, MAX);
+}
+
 /* Lane `universe` takes `step` at a time for as long as it may; what it then has. */
 static uint64_t flood(uint64_t universe, size_t step) {
-    while (unposted_fits(&u, universe, step, MAX))
+    while (fits(universe, step))
         add(1, universe, step);
     return unposted_of(&u, universe);
 }
 
 static void expect_about(uint64_t have, uint64_t want) {
-    cr_expect(have + MAX / 100 >= want && have <= want + MAX / 100, "%llu, not %llu",
-              (unsigned long long)have, (unsigned long long)want);
+    cr_expect(have + MAX / 100 >= want && have <= want, "%llu, not %llu", (unsigned long long)have,
+              (unsigned long long)want);
 }
 
 Test(unposted, one_alone_has_the_bound) {
     expect_about(flood(1, 1000), MAX);
-    cr_expect_not(unposted_fits(&u, 1, 1000, MAX));
-    cr_expect(unposted_fits(&u, 1, 1000, 2 * MAX), "the bound may move");
-    cr_expect(unposted_fits(&u, 2, 1000, MAX), "who has little is served");
+    cr_expect_not(fits(1, 1000));
+    cr_expect(unposted_fits(&u, 1, 1000, 1000, 2 * MAX), "the bound may move");
+    cr_expect(fits(2, 1000), "who has little is served");
     expect_about(flood(2, 1000), MAX / 2);
-    cr_expect(unposted_fits(&u, 3, 1000, MAX));
-    cr_expect_not(unposted_fits(&u, 1, 1, MAX));
+    cr_expect(fits(3, 1000));
+    cr_expect_not(fits(1, 1));
 }
 
 Test(unposted, those_that_flood_have_equal_parts) {
     for (bool any = true; any;) {
         any = false;
         for (uint64_t lane = 1; lane <= 3; lane++)
-            if (unposted_fits(&u, lane, 1000, MAX)) {
+            if (fits(lane, 1000)) {
                 add(1, lane, 1000);
                 any = true;
             }
     }
     for (uint64_t lane = 1; lane <= 3; lane++)
         expect_about(unposted_of(&u, lane), 2 * MAX / 4);
-    cr_expect(unposted_fits(&u, 4, 1000, MAX));
+    cr_expect(fits(4, 1000));
 }
 
-/* Below the bound nothing is asked, at twice the bound nobody is served. */
+/* Up to the bound nobody is refused, at twice the bound everybody is. */
 Test(unposted, the_bound_and_twice_it) {
+    cr_expect(fits(1, MAX));
+    cr_expect_not(fits(1, MAX + 1));
     add(1, 1, MAX);
-    cr_expect(unposted_fits(&u, 1, 85000, MAX));
-    add(1, 1, 1);
-    cr_expect_not(unposted_fits(&u, 1, 1, MAX));
-    cr_expect(unposted_fits(&u, 2, MAX - 1, MAX));
-    cr_expect_not(unposted_fits(&u, 2, MAX, MAX));
-    add(1, 1, MAX - 1);
-    cr_expect_not(unposted_fits(&u, 2, 1, MAX));
-    add(1, 1, MAX); /* what was in the pool came on top */
-    cr_expect_not(unposted_fits(&u, 2, 1, MAX));
+    cr_expect_not(fits(1, 1));
+    cr_expect(fits(2, MAX / 2));
+    cr_expect_not(fits(2, MAX / 2 + 1));
+    add(1, 1, MAX - 2);
+    cr_expect(fits(2, 1));
+    cr_expect_not(fits(2, 2));
+    add(1, 1, MAX); /* what waited for a nonce came on top */
+    cr_expect_not(fits(2, 1));
+}
+
+/* It stands for what is about to be made. */
+Test(unposted, what_waits_counts_for_its_lane) {
+    add(1, 1, MAX / 2);
+    cr_expect(unposted_fits(&u, 1, MAX / 2, MAX / 2, MAX));
+    cr_expect_not(unposted_fits(&u, 1, MAX / 2, MAX / 2 + 1, MAX));
+    cr_expect(unposted_fits(&u, 2, 1, MAX, MAX));
+    cr_expect_not(unposted_fits(&u, 2, MAX / 2, MAX + MAX / 2, MAX));
 }
 
 /* As the sequencer makes it; the bytes of its envelopes, framed. */
