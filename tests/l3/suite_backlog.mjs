@@ -89,15 +89,15 @@ export async function run() {
     assert.equal(await metric("node_unposted_refusals_total"), 1);
   });
   await check("so is one whose flood comes all at once", async () => {
-    const wallet = ethers.Wallet.createRandom();
-    const data = ethers.utils.hexConcat([
-      arena.coin.interface.encodeFunctionData("transfer", [wallet.address, 0]), ethers.utils.randomBytes(PADDING)]);
-    const tx = { chainId: CHAIN_ID, type: 2, to: arena.coin.address, data, gasLimit: 300000, maxFeePerGas: 0, maxPriorityFeePerGas: 0 };
+    const call = arena.coin.interface.encodeFunctionData("transfer", [w.owner.address, 0]);
+    const data = ethers.utils.hexConcat([call, ethers.utils.randomBytes(PADDING)]);
+    const fees = { maxFeePerGas: 0, maxPriorityFeePerGas: 0 };
+    const tx = { chainId: CHAIN_ID, type: 2, nonce: 0, to: arena.coin.address, data, gasLimit: 300000, ...fees };
     const before = await unposted();
     setBound(HIGH);
     seq.child.kill("SIGHUP");
     await until("the higher bound", async () => !(await send(arena)).error);
-    const raws = await Promise.all(Array.from({ length: 200 }, (_, nonce) => wallet.signTransaction({ ...tx, nonce })));
+    const raws = await Promise.all(Array.from({ length: 200 }, () => new ethers.Wallet(ethers.utils.randomBytes(32)).signTransaction(tx)));
     const calls = raws.map((raw, id) => ({ jsonrpc: "2.0", id, method: "eth_sendRawTransaction", params: [raw] }));
     const reply = await fetch(seq.url, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(calls) });
     const codes = new Set((await reply.json()).map((r) => r.error?.code));
