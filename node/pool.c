@@ -12,6 +12,10 @@ struct sender {
     struct pool_tx *first, *last;
     size_t gapped;
 };
+struct mark {
+    addr20 sender;
+    uint8_t nonce[8];
+};
 
 enum err pool_tx_new(struct pool_tx **out, bytes envelope, struct err_ctx *ec) {
     struct pool_tx *t = calloc(1, sizeof(*t));
@@ -54,6 +58,7 @@ void pool_init(struct pool *p, struct pool_limits limits) {
     struct map_seed seed = map_seed_random(); /* hashes and addresses are outsiders' choice */
     map_init(&p->by_hash, sizeof(hash32), sizeof(struct pool_tx *), POOL_ENTRIES_MAX, seed);
     map_init(&p->by_sender, sizeof(addr20), sizeof(struct sender), POOL_ENTRIES_MAX, seed);
+    map_init(&p->marks, sizeof(struct mark), sizeof(struct pool_tx *), POOL_ENTRIES_MAX, seed);
     lanes_init(&p->ready, seed);
     map_init(&p->sponsored, sizeof(uint64_t), sizeof(size_t), POOL_ENTRIES_MAX, seed);
 }
@@ -71,6 +76,7 @@ void pool_clear(struct pool *p) {
         pool_tx_free(*(struct pool_tx **)value);
     map_clear(&p->by_hash);
     map_clear(&p->by_sender);
+    map_clear(&p->marks);
     map_clear(&p->sponsored);
     lanes_clear(&p->ready);
     pthread_mutex_destroy(&p->lock);
@@ -132,6 +138,20 @@ static void leave_state(struct pool *p, struct pool_tx *t, uint64_t gas) {
     t->state = POOL_NEW;
 }
 
+static struct mark mark_of(const addr20 *sender, uint64_t nonce) {
+    struct mark m = {.sender = *sender};
+    be64_store(m.nonce, nonce);
+    return m;
+}
+
+/* The last one of a sender that waits for no nonce, or NULL. Those that do come after it. */
+static struct pool_tx *last_in_turn(const struct sender *s) {
+    struct pool_tx *t = s->last;
+    while (t != NULL && t->state == POOL_GAPPED)
+        t = t->prev_of_sender;
+    return t;
+}
+
 /* Into the sender's list after `prev` (NULL: first), and the index. */
 static void link_tx(struct pool *p, struct pool_tx *t, struct pool_tx *prev) {
     void *value;
@@ -143,6 +163,9 @@ static void link_tx(struct pool *p, struct pool_tx *t, struct pool_tx *prev) {
     *(next != NULL ? &next->prev_of_sender : &s->last) = t;
     *(prev != NULL ? &prev->next_of_sender : &s->first) = t;
     CHECK(map_put(&p->by_hash, t->tx.hash.b, &t) == ERR_OK);
+    struct mark m = mark_of(&t->tx.sender, t->tx.nonce);
+    if (t->tx.nonce % POOL_MARK_EVERY == 0)
+        CHECK(map_put(&p->marks, &m, &t) == ERR_OK);
     t->counted = pool_tx_bytes(t);
     p->memory += t->counted;
 }
@@ -158,6 +181,10 @@ static void unlink_tx(struct pool *p, struct pool_tx *t) {
         map_del(&p->by_sender, t->tx.sender.b);
     t->prev_of_sender = t->next_of_sender = NULL;
     map_del(&p->by_hash, t->tx.hash.b);
+    struct mark m = mark_of(&t->tx.sender, t->tx.nonce);
+    struct pool_tx **marked = t->tx.nonce % POOL_MARK_EVERY == 0 ? map_get(&p->marks, &m) : NULL;
+    if (marked != NULL && *marked == t) /* not what has replaced it */
+        map_del(&p->marks, &m);
 }
 
 /* --- adding -------------------------------------------------------------------------------- */
@@ -169,27 +196,35 @@ struct place {
     size_t gapped;        /* of the sender */
 };
 
+/* From where to look backwards for a nonce: those in turn follow each other, so that it is at most
+ * POOL_MARK_EVERY further on, or among the last ones. */
+static struct pool_tx *near_nonce(const struct pool *p, const struct sender *s,
+                                  const addr20 *sender, uint64_t nonce) {
+    uint64_t over = nonce % POOL_MARK_EVERY;
+    if (nonce < s->last->tx.nonce && s->last->tx.nonce - nonce > POOL_MARK_EVERY) {
+        struct mark m = mark_of(sender, over == 0 ? nonce : nonce - over + POOL_MARK_EVERY);
+        struct pool_tx *const *marked = map_get(&p->marks, &m);
+        if (marked != NULL)
+            return *marked;
+    }
+    return s->last;
+}
+
 static struct place find_place(struct pool *p, const addr20 *sender, uint64_t nonce,
                                uint64_t state_nonce) {
     struct place at = {.expected = state_nonce};
     const struct sender *s = sender_of(p, sender);
     if (s == NULL)
         return at;
-    if (s->gapped == 0 && s->last->tx.nonce < nonce) { /* the usual case: one more at the end */
-        at.prev = s->last;
-        if (s->last->state == POOL_READY)
-            at.expected = s->last->tx.nonce + 1;
-        return at;
-    }
-    for (struct pool_tx *t = s->first; t != NULL; t = t->next_of_sender) {
-        if (t->state == POOL_READY && t->tx.nonce == at.expected)
-            at.expected++;
-        at.gapped += t->state == POOL_GAPPED;
-        if (t->tx.nonce < nonce)
-            at.prev = t;
-        else if (t->tx.nonce == nonce && t->state != POOL_EXECUTED)
+    const struct pool_tx *turn = last_in_turn(s);
+    if (turn != NULL && turn->state == POOL_READY && turn->tx.nonce >= state_nonce)
+        at.expected = turn->tx.nonce + 1;
+    at.gapped = s->gapped;
+    struct pool_tx *t = near_nonce(p, s, sender, nonce);
+    for (; t != NULL && t->tx.nonce >= nonce; t = t->prev_of_sender)
+        if (t->tx.nonce == nonce && t->state != POOL_EXECUTED)
             at.same = t;
-    }
+    at.prev = t;
     return at;
 }
 
@@ -504,9 +539,10 @@ uint64_t pool_floor(struct pool *p) {
 uint64_t pool_pending_nonce(struct pool *p, const addr20 *sender) {
     uint64_t nonce = 0;
     pthread_mutex_lock(&p->lock);
-    for (const struct pool_tx *t = first_of(p, sender); t != NULL; t = t->next_of_sender)
-        if (t->state != POOL_GAPPED)
-            nonce = t->tx.nonce + 1; /* those have no gap, and come before all that wait */
+    const struct sender *s = sender_of(p, sender);
+    const struct pool_tx *t = s != NULL ? last_in_turn(s) : NULL;
+    if (t != NULL)
+        nonce = t->tx.nonce + 1; /* those in turn have no gap */
     pthread_mutex_unlock(&p->lock);
     return nonce;
 }

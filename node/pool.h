@@ -39,6 +39,7 @@ enum {
     POOL_SPONSORED_PER_SENDER = 16,
     POOL_REPLACEMENTS_MAX = 16, /* at one nonce while it waits: each is a record that nobody pays */
     POOL_LIFETIME_MS = 3 * 3600 * 1000,
+    POOL_MARK_EVERY = 64, /* nonces: so far a sender's many are looked through for one */
 };
 
 enum pool_state { POOL_NEW, POOL_READY, POOL_GAPPED, POOL_EXECUTED };
@@ -85,7 +86,8 @@ struct pool {
     pthread_mutex_t lock;
     struct pool_limits limits;
     struct map by_hash;   /* hash -> struct pool_tx * */
-    struct map by_sender; /* address -> first struct pool_tx * */
+    struct map by_sender; /* address -> its transactions, in nonce order */
+    struct map marks;     /* sender 20 | nonce u64, one of POOL_MARK_EVERY -> struct pool_tx * */
     struct map sponsored; /* universe -> how many GAPPED ones it would pay for */
     struct lanes ready;
     size_t gapped_count, gapped_bytes; /* bytes of envelopes */

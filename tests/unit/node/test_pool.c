@@ -290,6 +290,30 @@ Test(pool, bytes_of_ready_ones) {
     pool_clear(&p);
 }
 
+/* Looking for one nonce among many of a sender, some of them behind a gap, takes the same for each:
+ * else a few requests would hold the lock, and the sequencer, for as long as they please. */
+Test(pool, one_of_many_is_found_at_once, .timeout = 20) {
+    enum { MANY = 12000, TIMES = 300000 };
+    struct pool p;
+    init(&p);
+    for (uint64_t i = 0; i < MANY; i++)
+        cr_assert_eq(add(&p, make(1, i, 100), 0), POOL_ADDED_READY);
+    cr_assert_eq(add(&p, make(1, 2 * MANY, 100), 0), POOL_ADDED_GAPPED);
+    struct pool_tx *middle = make(1, MANY / 2, 101), *gap = make(1, 3 * MANY, 10),
+                   *first = make(1, 0, 101);
+    gap->flags = SUBMIT_NO_QUEUE;
+    for (int i = 0; i < TIMES; i++) {
+        cr_assert_eq(add(&p, i % 2 == 0 ? middle : first, 0), POOL_UNDERPRICED);
+        cr_assert_eq(add(&p, gap, 0), POOL_GAP_REFUSED);
+        cr_assert_eq(expected, MANY);
+        cr_assert_eq(pool_pending_nonce(&p, &first->tx.sender), MANY);
+    }
+    pool_tx_free(middle);
+    pool_tx_free(first);
+    pool_tx_free(gap);
+    pool_clear(&p);
+}
+
 /* What is executed and waits for the disk counts for its lane. */
 Test(pool, lanes_have_their_memory, .timeout = 60) {
     static uint8_t data[80000];
@@ -438,7 +462,8 @@ static void walk_check(const struct walk *w) {
     const struct pool *p = &w->pool;
     const void *key;
     void *value;
-    size_t ready = 0, len = 0, memory = 0, gapped = 0, held = 0, lanes_held = 0, lanes_ready = 0;
+    size_t ready = 0, len = 0, memory = 0, gapped = 0, held = 0, lanes_held = 0, lanes_ready = 0,
+           marks = 0;
     for (size_t it = 0; map_next(&p->by_hash, &it, &key, &value);) {
         const struct pool_tx *t = *(struct pool_tx **)value, *prev = t->prev_of_sender;
         memory += t->counted;
@@ -449,7 +474,20 @@ static void walk_check(const struct walk *w) {
         cr_assert_eq(t->lane != NULL, t->state == POOL_READY || t->state == POOL_EXECUTED);
         if (t->state == POOL_READY && prev != NULL && prev->state == POOL_READY)
             cr_assert_eq(t->lane, prev->lane, "one sender in two lanes");
+        if (prev != NULL) {
+            cr_assert_gt(t->tx.nonce, prev->tx.nonce);
+            cr_assert(t->state == POOL_GAPPED || prev->state != POOL_GAPPED);
+        }
+        if (t->tx.nonce % POOL_MARK_EVERY == 0) {
+            uint8_t mark[28];
+            memcpy(mark, t->tx.sender.b, 20);
+            be64_store(mark + 20, t->tx.nonce);
+            struct pool_tx *const *marked = map_get(&p->marks, mark);
+            cr_assert(marked != NULL && *marked == t);
+            marks++;
+        }
     }
+    cr_assert_eq(p->marks.count, marks);
     cr_assert_eq(p->memory, memory);
     cr_assert_eq(p->gapped_count, gapped);
     cr_assert_eq(p->ready.count, ready);
