@@ -198,7 +198,7 @@ Test(store_checkpoint, spare_memory_is_told) {
     static const uint8_t value[STORE_VALUE_MAX_BYTES] = {1};
     struct store *s = fixture_store_open(false);
     struct store_stats st;
-    char key[16];
+    char key[32];
     for (int round = 0; round < 3; round++) {
         fixture_block_begin(s);
         for (int i = 0; i < 4000; i++) {
