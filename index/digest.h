@@ -19,8 +19,7 @@ struct index_digest {
     hash32 block_hash;
     bool covered[TABLE_COUNT];
     uint64_t rows[TABLE_COUNT]; /* that were counted in */
-    /* keccak over the rows in order of keys, each as length u32 BE | key | length u32 BE | value.
-     */
+    /* keccak over the rows in order of keys: length u32 BE | key | length u32 BE | value of each */
     hash32 tables[TABLE_COUNT];
     hash32 all; /* keccak over name | 0 | digest of each covered table, in order of tables.def */
 };

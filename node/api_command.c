@@ -291,15 +291,16 @@ static enum err base_url(struct buf *out, const struct run *r, struct err_ctx *e
     if (strstr(url, "://") == NULL) {
         if (!is_loopback(url))
             FAIL(ec, ERR_CONFIG,
-                 "--url: a host that is not this machine needs https:// before it, or http:// "
-                 "where all on the way may read the API key");
+                 "the node's URL: a host that is not this machine needs https:// before it, or "
+                 "http:// where all on the way may read the API key");
         buf_append_str(out, "http://");
     }
     buf_append(out, url, len);
     buf_append_byte(out, 0);
     if (out->overflow || !http_client_url_ok((const char *)out->ptr) ||
         strpbrk(url, "?#@ ") != NULL)
-        FAIL(ec, ERR_CONFIG, "--url: want http://HOST:PORT or https://HOST:PORT");
+        FAIL(ec, ERR_CONFIG,
+             "the node's URL: want http://HOST:PORT or https://HOST:PORT, [::1] in brackets");
     out->len--;
     return ERR_OK;
 }

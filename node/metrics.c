@@ -35,12 +35,14 @@ static void update_memory(struct sequencer *s) {
     struct store_stats st;
     struct metric_gauge *g = node_memory_bytes;
     int64_t rest = (int64_t)memory_anonymous();
+    size_t rows = store_delta_bytes(l->store);
     if (store_stat(l->store, &st) == ERR_OK) {
-        metric_set(&g[MEMORY_ROWS], (int64_t)(store_delta_bytes(l->store) + st.spare_bytes));
+        rows += st.spare_bytes;
         metric_set(&g[MEMORY_PAGES],
                    (int64_t)(st.checkpoint_pages_most * STORE_CHECKPOINT_PAGE_BYTES));
         metric_set(&g[MEMORY_HISTORY], (int64_t)(st.history_waiting * STORE_HISTORY_ROW_BYTES));
     }
+    metric_set(&g[MEMORY_ROWS], (int64_t)rows);
     metric_set(&g[MEMORY_POOL], (int64_t)pool_bytes(s->o.pool));
     metric_set(&g[MEMORY_INGRESS], (int64_t)atomic_load(&s->ingress_all.bytes));
     for (size_t p = 0; p < MEMORY_REST; p++)

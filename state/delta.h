@@ -21,7 +21,8 @@ enum {
     DELTA_LEVELS = 14,  /* with one node in four going up a level: good for 4^14 nodes */
     DELTA_FINGERS = 64, /* places of recent insertions, one per table */
 };
-/* Memory that one delta has at most (CHECKed): the checkpoint bounds it long before. */
+/* Memory of a delta's slabs, about, above which it takes no more (CHECKed): the checkpoint bounds
+ * it long before. */
 #define DELTA_MAX_BYTES (16ULL << 30)
 
 struct delta_version {

@@ -164,7 +164,7 @@ uint64_t store_first_block(const struct store *s);
 size_t store_dirty_rows(struct store *s);
 /* Memory of all rows in RAM, those of views that still read what a checkpoint moved apart. What
  * such rows leave for those to come (`spare_bytes`) is taken before any other: both together are
- * never more than rows had at once. */
+ * never more than rows had at once, but for the lists of their keys (8 to 32 bytes a row). */
 size_t store_delta_bytes(struct store *s);
 /* A piece: as many rows of whole blocks as one transaction can take, as far as is known before it.
  * True: the oldest is full and durable, *out_block is its last block. False otherwise, and always

@@ -216,8 +216,8 @@ async function connections(node) {
   return Number(/^callipter_rpc_connections (\d+)$/m.exec(await (await fetch(`${node.url}/metrics`)).text())[1]);
 }
 
-/** Waits until nobody is connected but who asks. */
-const fewConnections = (node) => until("connections to end", async () => (await connections(node)) <= 3);
+/** Waits until nobody is connected but who asks: less long than the node gives a request that does not come. */
+const fewConnections = (node) => until("connections to end", async () => (await connections(node)) <= 3, DEADLINE_MS - 4000);
 
 /** Round trips of one call after the other on one connection, in milliseconds, sorted. */
 async function latencies(node, count, pauseMs = 0) {

@@ -221,7 +221,7 @@ export async function run() {
     assert.equal(await attempt({ gas: 20000n }), "IntrinsicGasTooLowError");
   });
 
-  await check("viem: stops cleanly within a second", async () => {
+  await check("viem: stops cleanly and at once", async () => {
     const end = await node.stop();
     assert.equal(end.code, 0);
     assert.ok(end.isPrompt, `${end.ms} ms`);

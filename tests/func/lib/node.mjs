@@ -8,6 +8,7 @@ export const BINARY = process.env.CALLIPTER ?? "build/callipter";
 export const READY_MS = 60000; // a machine may be busy
 const STOP_MS = 1000; // what a stop may take; on a machine that is slow as its own start shows, STARTS starts
 const STARTS = 5;
+const STOP_MOST_MS = 4000; // below what a WebSocket that does not close is given
 
 const atExit = [];
 process.on("exit", () => atExit.reverse().forEach((fn) => fn())); // a node ends before its folder goes
@@ -96,7 +97,7 @@ export class Node {
     this.child.kill(signal);
     const end = await this.exited;
     const ms = performance.now() - begun;
-    return { ...end, ms, isPrompt: ms < Math.max(STOP_MS, STARTS * (this.startMs ?? 0)) };
+    return { ...end, ms, isPrompt: ms < Math.min(STOP_MOST_MS, Math.max(STOP_MS, STARTS * (this.startMs ?? 0))) };
   }
 }
 
