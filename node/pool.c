@@ -119,6 +119,7 @@ static void gapped_enter(struct pool *p, struct pool_tx *t) {
     sender_of(p, &t->tx.sender)->gapped++;
     p->gapped_count++;
     p->gapped_bytes += t->tx.raw.len;
+    p->gapped_memory += t->counted;
 }
 
 static void gapped_leave(struct pool *p, struct pool_tx *t) {
@@ -127,6 +128,7 @@ static void gapped_leave(struct pool *p, struct pool_tx *t) {
     sender_of(p, &t->tx.sender)->gapped--;
     p->gapped_count--;
     p->gapped_bytes -= t->tx.raw.len;
+    p->gapped_memory -= t->counted;
 }
 
 /* `gas`: what it costs its lane if it was READY. */
@@ -210,21 +212,27 @@ static struct pool_tx *near_nonce(const struct pool *p, const struct sender *s,
     return s->last;
 }
 
-static struct place find_place(struct pool *p, const addr20 *sender, uint64_t nonce,
-                               uint64_t state_nonce) {
-    struct place at = {.expected = state_nonce};
-    const struct sender *s = sender_of(p, sender);
-    if (s == NULL)
-        return at;
-    const struct pool_tx *turn = last_in_turn(s);
-    if (turn != NULL && turn->state == POOL_READY && turn->tx.nonce >= state_nonce)
-        at.expected = turn->tx.nonce + 1;
-    at.gapped = s->gapped;
+/* Without what is expected. */
+static struct place find_nonce(const struct pool *p, const struct sender *s, const addr20 *sender,
+                               uint64_t nonce) {
+    struct place at = {.gapped = s->gapped};
     struct pool_tx *t = near_nonce(p, s, sender, nonce);
     for (; t != NULL && t->tx.nonce >= nonce; t = t->prev_of_sender)
         if (t->tx.nonce == nonce && t->state != POOL_EXECUTED)
             at.same = t;
     at.prev = t;
+    return at;
+}
+
+static struct place find_place(const struct pool *p, const addr20 *sender, uint64_t nonce,
+                               uint64_t state_nonce) {
+    const struct sender *s = sender_of(p, sender);
+    if (s == NULL)
+        return (struct place){.expected = state_nonce};
+    const struct pool_tx *turn = last_in_turn(s);
+    struct place at = find_nonce(p, s, sender, nonce);
+    bool follows = turn != NULL && turn->state == POOL_READY && turn->tx.nonce >= state_nonce;
+    at.expected = follows ? turn->tx.nonce + 1 : state_nonce;
     return at;
 }
 
@@ -238,9 +246,15 @@ static bool pays_more(const struct tx *t, const struct tx *than) {
     return u256_mul_overflow(&offered, &t->max_fee, &hundred) || u256_cmp(&offered, &scaled) >= 0;
 }
 
+/* What is taken of POOL_MEMORY_MAX. Those that wait count half of it at the most: beyond that are
+ * only those of an earlier run, which must not keep everybody out. */
+static size_t memory_taken(const struct pool *p) {
+    size_t most = POOL_MEMORY_MAX / 2;
+    return p->memory - (p->gapped_memory > most ? p->gapped_memory - most : 0);
+}
+
 /* Whether a lane (NULL: a new one) may have one more READY one like `t`, `old` (or NULL) being
- * gone.
- */
+ * gone. */
 static bool ready_fits(const struct pool *p, const struct lane *lane, const struct pool_tx *t,
                        const struct pool_tx *old) {
     static const struct lane none;
@@ -252,7 +266,7 @@ static bool ready_fits(const struct pool *p, const struct lane *lane, const stru
     return lanes_share_fits(own->count - count, all->count - count, 1, max) &&
            lanes_share_fits(own->bytes - len, all->bytes - len, t->tx.raw.len,
                             POOL_READY_BYTES_MAX) &&
-           lanes_share_fits(own->memory - memory, p->memory - memory, pool_tx_bytes(t),
+           lanes_share_fits(own->memory - memory, memory_taken(p) - memory, pool_tx_bytes(t),
                             POOL_MEMORY_MAX);
 }
 
@@ -378,7 +392,10 @@ void pool_readmit(struct pool *p, struct pool_tx *t) {
         if ((*known)->record_seq < t->record_seq)
             (*known)->record_seq = t->record_seq;
     } else {
-        struct place at = find_place(p, &t->tx.sender, t->tx.nonce, 0);
+        const struct sender *s = sender_of(p, &t->tx.sender);
+        struct place at = {0};
+        if (s != NULL)
+            at = find_nonce(p, s, &t->tx.sender, t->tx.nonce);
         gone = at.same;
         if (gone != NULL) {
             bool more = gone->replacements < POOL_REPLACEMENTS_MAX;

@@ -32,7 +32,8 @@ enum {
     POOL_READY_BYTES_MAX = 32 << 20,
     POOL_GAPPED_BYTES_MAX = 16 << 20,
     POOL_MEMORY_MAX = 48 << 20, /* of all, EXECUTED ones that wait for the disk included; half of it
-                                   when another GAPPED one comes */
+                                   when another GAPPED one comes, and GAPPED ones count no more
+                                   when another READY one does */
     POOL_REPLACE_PERCENT = 10,
     /* GAPPED ones that only a universe's policy lets in cost their senders nothing: */
     POOL_SPONSORED_PER_UNIVERSE = 256,
@@ -91,7 +92,7 @@ struct pool {
     struct map sponsored; /* universe -> how many GAPPED ones it would pay for */
     struct lanes ready;
     size_t gapped_count, gapped_bytes; /* bytes of envelopes */
-    size_t memory;                     /* of all */
+    size_t memory, gapped_memory;      /* of all; of GAPPED ones */
 };
 void pool_init(struct pool *p, struct pool_limits limits);
 /* Limits from now on; what is in the pool stays. Any thread. */

@@ -30,16 +30,22 @@ static enum err sort(struct readmission *r) {
     return ERR_OK;
 }
 
+/* When so much doubles, or all is nearly full; not again when there was little to drop. */
+static size_t sort_next_at(size_t left) {
+    size_t last = READMIT_BYTES_MAX - POOL_MEMORY_MAX;
+    if (2 * left < POOL_MEMORY_MAX)
+        return POOL_MEMORY_MAX;
+    return 2 * left < last ? 2 * left : left < last - POOL_MEMORY_MAX ? last : SIZE_MAX;
+}
+
 enum err readmit_record(void *ctx, bytes envelope, const addr20 *sender, uint64_t seq) {
     struct readmission *r = ctx;
     struct pool_tx *t = NULL;
-    size_t most = r->sort_at != 0 ? r->sort_at : POOL_MEMORY_MAX;
-    if (pool_bytes(r->pool) >= most) {
+    if (pool_bytes(r->pool) >= (r->sort_at != 0 ? r->sort_at : POOL_MEMORY_MAX)) {
         enum err e = sort(r);
         if (e != ERR_OK)
             return e;
-        size_t left = pool_bytes(r->pool);
-        r->sort_at = 2 * left > POOL_MEMORY_MAX ? 2 * left : POOL_MEMORY_MAX;
+        r->sort_at = sort_next_at(pool_bytes(r->pool));
     }
     enum err e = pool_tx_new(&t, envelope, NULL);
     if (e != ERR_OK)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* At a start: the log's POOL records into the pool, as they are replayed. Who was told that its
- * transaction waits does not lose it: no limit of admission holds here, and what is beyond them
- * keeps newcomers out until it is less.
+ * transaction waits does not lose it: no limit of admission holds here. What waits beyond them
+ * keeps others from waiting until it is less, not those whose turn it is.
  *
  * Records are not taken back, so that some are of transactions that wait no longer. What is in a
  * block has a nonce that is gone. Of several at a sender's nonce the newest waited last, whatever
@@ -11,7 +11,8 @@
  *
  * How much that may be: of the records since the pool's floor (SEQUENCER_POOL_RECORD_AGE) one a
  * sender and nonce. Above POOL_MEMORY_MAX those whose nonces are gone are looked for as the
- * log is read; READMIT_BYTES_MAX is what a start takes on at all. */
+ * log is read, again each time that it is twice as much, and when it comes near READMIT_BYTES_MAX,
+ * which is what a start takes on at all. */
 #ifndef NODE_READMIT_H
 #define NODE_READMIT_H
 

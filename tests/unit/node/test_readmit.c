@@ -72,6 +72,30 @@ Test(readmit, limits_do_not_hold, .timeout = 60) {
     fixture_free(f);
 }
 
+/* More waits than the pool may hold: who is next in turn comes in, who would wait does not. */
+Test(readmit, what_waits_keeps_nobody_out, .timeout = 120) {
+    struct fixture *f =
+        fixture_new((struct pool_limits){.gapped_max = 1 << 20, .gapped_per_sender = 1 << 20});
+    for (uint64_t i = 0; pool_bytes(&f->pool) <= POOL_MEMORY_MAX + (1 << 20); i++)
+        (void)record(f, 0, 1 + i, 10);
+    cr_assert_eq(readmit_end(&f->r), ERR_OK);
+    cr_expect_eq(f->pool.gapped_memory, pool_bytes(&f->pool));
+    cr_expect_eq(f->pool.gapped_count, f->seq);
+    for (uint64_t nonce = 0; nonce < 3; nonce += 2) {
+        struct pool_tx *t = NULL, *replaced;
+        uint64_t expected;
+        bytes raw = node_chain_transfer(&f->chain, 2, 1, nonce, 10)->raw;
+        cr_assert_eq(pool_tx_new(&t, raw, NULL), ERR_OK);
+        t->tx.sender = f->chain.addrs[2];
+        t->tx.has_sender = true;
+        enum pool_verdict v = pool_add(&f->pool, t, 0, &expected, &replaced);
+        cr_expect_eq(v, nonce == 0 ? POOL_ADDED_READY : POOL_GAPPED_FULL);
+        if (v != POOL_ADDED_READY)
+            pool_tx_free(t);
+    }
+    fixture_free(f);
+}
+
 /* One was replaced; one was refused, and a cheaper one came after it; more replaced each other than
  * may. */
 Test(readmit, the_newest_of_a_nonce_stands, .timeout = 60) {
