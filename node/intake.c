@@ -190,12 +190,16 @@ static bool check_backlog(struct sequencer *s, struct pool_tx *t) {
     size_t more = t->tx.raw.len + UNPOSTED_FRAME_BYTES, all;
     if (s->o.settle == NULL)
         return true;
+    (void)pool_ready_bytes(s->o.pool, 0, &all);
+    if (s->unposted.bytes + all + more <= max) /* whatever its lane is (unposted_fits) */
+        return true;
     find_universe(s, t);
     size_t own = pool_ready_bytes(s->o.pool, t->universe, &all);
     if (unposted_fits(&s->unposted, t->universe, own + more, all + more, max) ||
         pool_has(s->o.pool, &t->tx.hash)) /* which it will be told */
         return true;
     metric_add(&node_unposted_refusals, 1);
+    atomic_store_explicit(&s->backlog_refused, true, memory_order_relaxed);
     if (t->universe == 0)
         submit_refuse(t, RPC_LIMIT_EXCEEDED,
                       "too many bytes are waiting for the parent chain, try again in 1000ms");
@@ -256,7 +260,8 @@ static void admit(struct sequencer *s, struct pool_tx *t) {
 
 /* Whether it is worth recovering its sender. Where its lane is not known it is asked of the state
  * only when lane 0, of which it would be else, is full: a flood to fresh addresses is refused by
- * its lane then, as others are, and costs nothing while there is room. */
+ * its lane then, as others are. While there is room here and below the bound of check_backlog the
+ * state is asked for those alone whose senders and nonces are good. */
 static bool fits(struct sequencer *s, struct pool_tx *t) {
     t->has_universe = t->has_universe || lane_map_get(&s->universes, &t->tx.to, &t->universe);
     if (pool_has_room(s->o.pool, t))

@@ -245,6 +245,7 @@ static void take_sending(struct outbox *o, struct sending *s) {
 /* --- signing ------------------------------------------------------------------------------- */
 static bool sign(struct outbox *o, struct entry *e) {
     uint8_t key[32];
+    hash32 before = e->hash;
     struct tx tx = {.type = TX_DYNAMIC_FEE,
                     .has_chain_id = true,
                     .chain_id = o->o.chain_id,
@@ -262,6 +263,7 @@ static bool sign(struct outbox *o, struct entry *e) {
         buf_append(&e->envelope, tx.raw.ptr, tx.raw.len);
         e->hash = tx.hash;
         e->nonce = tx.nonce;
+        e->is_kept = e->has_id && e->tries > 0 && hash32_eq(&before, &e->hash);
     }
     arena_reset(&o->arena);
     ok = ok && !e->envelope.overflow;
@@ -329,7 +331,7 @@ static void start_batch(struct outbox *o) {
         } else {
             o->batch[o->batch_count++] = e;
             len += e->envelope.len + e->call.meta.len;
-            remember = remember || e->has_id;
+            remember = remember || (e->has_id && !e->is_kept);
         }
     }
     if (o->batch_count == 0)
@@ -354,11 +356,12 @@ static bool is_retryable(const struct submit_result *r) {
 }
 
 /* One of an earlier run has nobody who could ask for it again: while there is no room for it, as
- * when the parent is away, it stays. */
+ * when the parent is away, or for the one before it, it stays. */
 static bool may_try_again(const struct outbox *o, const struct entry *e,
                           const struct submit_result *r) {
+    bool no_room = r->code == RPC_LIMIT_EXCEEDED || r->has_expected_nonce;
     return !o->ending && is_retryable(r) &&
-           (e->tries < OUTBOX_TRIES_MAX || (e->sending == NULL && r->code == RPC_LIMIT_EXCEEDED));
+           (e->tries < OUTBOX_TRIES_MAX || (e->sending == NULL && no_room));
 }
 
 static uint64_t retry_ms(const struct entry *e) {
@@ -366,6 +369,17 @@ static uint64_t retry_ms(const struct entry *e) {
     if (e->tries >= OUTBOX_TRIES_MAX)
         return RETRY_LATE_MS;
     return ms < RETRY_MAX_MS ? ms : RETRY_MAX_MS;
+}
+
+/* All of an account wait for the one that waits longest: it is the oldest, and nonces go in turn.
+ * Who waits so long behind another is told after fewer tries, in 40 s at most. */
+static void put_off(struct outbox *o, struct entry *e, bool no_room) {
+    struct outbox_account *a = e->account;
+    uint64_t until = o->now_ns + retry_ms(e) * NS_PER_MS;
+    if (a->not_before_ns > o->now_ns + (uint64_t)RETRY_MAX_MS * NS_PER_MS)
+        e->tries += RETRY_LATE_MS / RETRY_MAX_MS - 1;
+    else if ((no_room || e->tries >= OUTBOX_TRIES_MAX) && until > a->not_before_ns)
+        a->not_before_ns = until;
 }
 
 static void take_answer(struct outbox *o, struct entry *e, const struct submit_result *r) {
@@ -379,8 +393,7 @@ static void take_answer(struct outbox *o, struct entry *e, const struct submit_r
         stall(a);
         e->tries++;
         if (may_try_again(o, e, r)) {
-            if (r->code == RPC_LIMIT_EXCEEDED)
-                a->not_before_ns = o->now_ns + retry_ms(e) * NS_PER_MS;
+            put_off(o, e, r->code == RPC_LIMIT_EXCEEDED);
             outbox_wait(o, e);
         } else {
             struct node_sent sent = {

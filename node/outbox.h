@@ -12,7 +12,8 @@
  * then whoever asked is told.
  *
  * After a crash everything in KV_OPEN that is not in the chain is signed and sent again, before new
- * requests of the same accounts, and for as long as there is no room for it.
+ * requests of the same accounts, and for as long as there is no room for it: every ten seconds at
+ * last, and so what is asked for behind it. What is signed as before is not written again.
  *
  * Limits: OUTBOX_WAITING_MAX calls under way; requests are remembered for OUTBOX_KEEP_MS at least,
  * OUTBOX_REQUESTS_MAX of them: above it new ones with an idempotency key are refused. */

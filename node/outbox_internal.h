@@ -55,6 +55,7 @@ struct entry {
     hash32 hash;
     uint64_t nonce;
     unsigned tries;
+    bool is_kept; /* its rows have this very envelope: signatures are deterministic (RFC 6979) */
 };
 
 struct answer {

@@ -76,7 +76,7 @@ static size_t batch_ops(struct outbox *o, struct kv_op *ops, struct arena *a) {
     uint8_t key[TIME_BYTES];
     for (size_t i = 0; i < o->batch_count; i++) {
         const struct entry *e = o->batch[i];
-        if (!e->has_id)
+        if (!e->has_id || e->is_kept)
             continue;
         bytes part = copy_key(a, part_key(key, &e->id, e->part));
         const struct node_send *s = e->sending != NULL ? e->sending->send : NULL;

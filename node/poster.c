@@ -141,7 +141,8 @@ static bool is_due(struct poster *p) {
     if (!p->matters)
         return headroom_permille() < POSTER_REPORTS_PERMILLE;
     return now_ms() >= p->since_ms + p->o.max_age_ms || atomic_load(&p->flush) ||
-           headroom_permille() < POSTER_PRESSURE_PERMILLE;
+           headroom_permille() < POSTER_PRESSURE_PERMILLE ||
+           sequencer_backlog_refused(p->o.sequencer);
 }
 
 /* --- comparing ------------------------------------------------------------------------------- */

@@ -3,7 +3,8 @@
  *
  *   collect   durable blocks behind the last batch go into a builder
  *   close     when the batch is full, when its oldest message that matters is max_age_ms old, when
- *             the inbox's time bounds come near, or when asked to (poster_flush)
+ *             the inbox's time bounds come near, when admission refuses for --da-backlog-max, or
+ *             when asked to (poster_flush)
  *   compare   the payload is decoded under the bounds that the parent will set and every message
  *             compared with the log; what differs is never posted
  *   intent    the signed transaction becomes an INTENT record, synced

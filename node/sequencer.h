@@ -68,6 +68,9 @@ bool sequencer_stop(struct sequencer *s);
 bool sequencer_failed(struct sequencer *s, struct err_ctx *ec);
 /* The settle's mirror has changed. Any thread. */
 void sequencer_wake(struct sequencer *s);
+/* Whether a submission was refused for da_backlog_max since the newest batch came back: what is
+ * there should be posted, however young, and though it fills no batch. Any thread. */
+bool sequencer_backlog_refused(struct sequencer *s);
 /* Writes an INTENT record and waits until it is synced. Any thread, one at a time; not after
  * sequencer_stop. ERR_CLOSED: the sequencer has stopped or failed. */
 enum err sequencer_write_intent(struct sequencer *s, bytes payload) MUST_USE;

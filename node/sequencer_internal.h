@@ -70,6 +70,7 @@ struct sequencer {
     struct preparer *preparer;
     struct crew *crew;
     atomic_bool stopping, failed;
+    atomic_bool backlog_refused;
     _Atomic(const struct node_watcher *) watcher; /* NULL: nobody watches */
     atomic_uint unsynced; /* blocks handed to the durable thread and not announced */
 

@@ -19,6 +19,10 @@ void sequencer_wake(struct sequencer *s) {
     ring_kick(&s->ingress);
 }
 
+bool sequencer_backlog_refused(struct sequencer *s) {
+    return atomic_load_explicit(&s->backlog_refused, memory_order_relaxed);
+}
+
 /* --- blocks ---------------------------------------------------------------------------------- */
 enum err sequencer_await_disk(struct sequencer *s) {
     while (atomic_load(&s->unsynced) >= SEQUENCER_BLOCKS_UNSYNCED_MAX) {

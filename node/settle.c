@@ -264,6 +264,7 @@ static enum err add_row(struct settle *t, struct sequencer *s, const struct mirr
     }
     TRY(batches_add(t->o.batches, s->o.ledger, &row));
     unposted_posted(&s->unposted, last_block);
+    atomic_store_explicit(&s->backlog_refused, false, memory_order_relaxed);
     return ERR_OK;
 }
 
@@ -298,7 +299,7 @@ enum err settle_recount(struct settle *t, struct sequencer *s, struct err_ctx *e
     uint64_t count = batches_count(t->o.batches);
     if (count > 0 && !batches_at(t->o.batches, count - 1, &row))
         FAIL(ec, ERR_CORRUPT, "the row of batch %" PRIu64 " cannot be read", count - 1);
-    return unposted_recount(&s->unposted, s->o.ledger, row.last_block, ec);
+    return unposted_recount(&s->unposted, s->o.ledger, row.last_block, &s->stopping, ec);
 }
 
 /* After the mirror was cut: rows of batches that the parent does not have any more go. */

@@ -78,7 +78,7 @@ static struct unposted_part *part_of(const struct unposted *u, const struct unpo
 enum err unposted_add(struct unposted *u, uint64_t block, uint64_t universe, size_t size) {
     uint32_t key = lane_key(universe);
     void *value;
-    CHECK(size > 0 && size <= MESSAGE_STORED_DATA_MAX_BYTES);
+    CHECK(size > 0 && size <= MESSAGE_STORED_DATA_MAX_BYTES + UNPOSTED_FRAME_BYTES);
     TRY(make_room(u));
     TRY(map_ensure(&u->lanes, &key, &value, NULL));
     struct unposted_lane *lane = value;
@@ -173,10 +173,12 @@ static enum err recount_block(struct recount *r, struct err_ctx *ec) {
     struct message m;
     arena_reset(r->arena);
     TRY(index_load_message(&m, r->arena, &src, r->l->newest, r->block, ec));
-    return message_is_sequenced(&m) ? message_each_l2(m.data, NULL, recount_tx, r) : ERR_OK;
+    if (!message_is_sequenced(&m) || m.data.len > MESSAGE_DATA_MAX_BYTES) /* an empty block */
+        return ERR_OK;
+    return message_each_l2(m.data, NULL, recount_tx, r);
 }
 
-enum err unposted_recount(struct unposted *u, struct ledger *l, uint64_t posted,
+enum err unposted_recount(struct unposted *u, struct ledger *l, uint64_t posted, atomic_bool *stop,
                           struct err_ctx *ec) {
     struct arena a;
     struct recount r = {.u = u, .l = l, .arena = &a};
@@ -184,9 +186,13 @@ enum err unposted_recount(struct unposted *u, struct ledger *l, uint64_t posted,
     unposted_undo(u, 0);
     arena_init(&a, ARENA_CHUNK, ARENA_MAX);
     for (r.block = posted + 1; e == ERR_OK && r.block <= l->head.number; r.block++)
-        e = recount_block(&r, ec);
+        e = atomic_load(stop) ? ERR_CLOSED : recount_block(&r, ec);
     arena_clear(&a);
     tell(u);
+    if (e == ERR_CLOSED)
+        return e;
+    if (e == ERR_NOT_FOUND) /* to callers that is a batch which the mirror has no more */
+        e = ERR_CORRUPT;
     if (e != ERR_OK)
         FAIL(ec, e, "block %" PRIu64 ", which is in no batch yet, cannot be read", r.block - 1);
     return ERR_OK;

@@ -7,10 +7,17 @@
  * Bytes are what a batch holds of a transaction before compression: its envelope and what frames it
  * in its message (UNPOSTED_FRAME_BYTES). That is known when its block is made and the same when it
  * is read from the log again; what compression makes of it depends on its neighbours, and is less.
- * Deposits and other delayed messages count nothing: the parent has them.
+ * Deposits and other delayed messages count nothing: the parent has them. A transaction that its
+ * block left out (a batch of somebody else's may have brought it) counts after unposted_recount
+ * alone, which reads messages.
  *
- * Memory: 16 bytes per block and lane, in a ring that grows twofold. No signed transaction counts
- * less than 80 bytes, so that is at most two fifths of the bytes counted. Those are at most twice
+ * Here a transaction counts for the universe of its `to`. What is READY counts for the lane where
+ * it waits, which is that of its sender's others (node/pool.h): a sender can move its bytes from
+ * one share to another, never out of the sum.
+ *
+ * Memory: 16 bytes per block and lane, in a ring that grows twofold, and 30 to 50 a lane. No signed
+ * transaction counts less than 80 bytes, so the ring is at most two fifths of the bytes counted,
+ * three while it grows. Both are in the part `rest` (node/memory.def). The bytes are at most twice
  * the bound, and what was admitted without regard to it: what waited for a nonce
  * (POOL_GAPPED_BYTES_MAX), the open block, blocks that are made again.
  *
@@ -22,6 +29,8 @@
 #include "base/map.h"
 #include "node/lane_map.h"
 #include "node/ledger.h"
+
+#include <stdatomic.h>
 
 enum {
     UNPOSTED_FRAME_BYTES = 9, /* length u64 | 04 */
@@ -61,8 +70,9 @@ bool unposted_fits(const struct unposted *u, uint64_t universe, uint64_t own, ui
 enum err unposted_add_block(struct unposted *u, struct ledger *l, struct lane_map *universes,
                             const struct derived_block *b) MUST_USE;
 /* Counts anew: the blocks of the chain above `posted`, as the log has them, under the universes of
- * the head's state. A second or two for 64 MiB of small transactions. ERR_NOMEM, ERR_CORRUPT. */
-enum err unposted_recount(struct unposted *u, struct ledger *l, uint64_t posted,
+ * the head's state. A second or two for 64 MiB of small transactions, so up to sixteen at the
+ * largest bound. ERR_NOMEM, ERR_CORRUPT, ERR_CLOSED: `*stop`, not all is counted. */
+enum err unposted_recount(struct unposted *u, struct ledger *l, uint64_t posted, atomic_bool *stop,
                           struct err_ctx *ec) MUST_USE;
 
 #endif

@@ -27,7 +27,7 @@ export async function run() {
   const inbox = new ethers.Contract(w.at.inbox, inboxAbi, w.owner);
   const config = path.join(w.dir, "node.conf");
   const setBound = (bytes) => writeFileSync(config, `da-backlog-max = ${bytes}\n`);
-  const start = () => w.sequencer(["--config", config]);
+  const start = (more = []) => w.sequencer(["--config", config, ...more]);
   setBound(BOUND);
   let seq = await start();
   const metric = async (name) => {
@@ -43,12 +43,12 @@ export async function run() {
   };
   /** A padded transfer of nothing that `u` pays for, or with u = null the owner's own: {size} in a batch, or {error}. */
   const players = new Map();
-  const send = async (u, padding = PADDING) => {
+  const send = async (u, padding = PADDING, pad = ethers.utils.randomBytes) => {
     if (!players.has(u)) players.set(u, u ? ethers.Wallet.createRandom() : w.owner);
     const wallet = players.get(u);
     const nonce = await seq.provider.getTransactionCount(wallet.address);
     const call = u?.coin.interface.encodeFunctionData("transfer", [wallet.address, 0]) ?? "0x";
-    const data = ethers.utils.hexConcat([call, ethers.utils.randomBytes(padding)]);
+    const data = ethers.utils.hexConcat([call, pad(padding)]);
     const fees = { maxFeePerGas: u ? 0 : ethers.utils.parseUnits("1", "gwei"), maxPriorityFeePerGas: 0 };
     const to = u?.coin.address ?? wallet.address;
     const raw = await wallet.signTransaction({ chainId: CHAIN_ID, type: 2, nonce, to, data, gasLimit: 300000, ...fees });
@@ -56,9 +56,9 @@ export async function run() {
     return { error, size: ethers.utils.hexDataLength(raw) + FRAME };
   };
   /** Until it is refused: what was taken of it. */
-  const flood = async (u) => {
+  const flood = async (u, pad) => {
     for (let sum = 0; ; ) {
-      const { error, size } = await send(u);
+      const { error, size } = await send(u, PADDING, pad);
       if (error) {
         assert.equal(error.code, BUSY, error.message);
         const whose = u ? `bytes of universe ${u.id}` : "bytes";
@@ -129,6 +129,17 @@ export async function run() {
     await w.parent.rpc("anvil_setBalance", [w.poster.address, ethers.utils.hexValue(ether("100"))]);
     await posted();
     for (const u of [arena, garden, null]) await served(u);
+  });
+  await check("what is refused is reason to post, though it is young and fills no batch", async () => {
+    await posted();
+    assert.equal((await seq.stop()).code, 0);
+    setBound(BOUND);
+    seq = await start(["--batch-max-age", "3600"]);
+    const sum = await flood(null, (n) => new Uint8Array(n));
+    assert.ok(sum > BOUND - PADDING - 500 && sum <= BOUND, `${sum} bytes were taken`);
+    await posted();
+    await served(null);
+    assert.ok((await unposted()) > 0);
   });
   await check("it stops", async () => assert.equal((await seq.stop()).code, 0));
 }

@@ -109,7 +109,7 @@ export class World {
 
   sequencer(args = [], name = "sequencer", how = {}) {
     return L3Node.start([...this.common(name), "--poster-key", this.posterKey, "--delayed-finality", "latest",
-      "--batch-max-age", "1", ...args], how);
+      ...(args.includes("--batch-max-age") ? [] : ["--batch-max-age", "1"]), ...args], how);
   }
 
   newValidator(args = [], name = "validator", how = {}) {

@@ -114,6 +114,36 @@ Test(intake, a_full_lane_takes_no_fresh_addresses) {
     fixture_free(f);
 }
 
+/* Of an address that is not known the state is asked only when somebody may have to be refused;
+ * that somebody was is told to who posts. */
+Test(intake, below_the_bound_of_the_backlog_no_state_is_asked) {
+    struct fixture *f = fixture_new();
+    struct settle_options so = {.role = SETTLE_SEQUENCER};
+    struct tx fresh = *node_chain_transfer(&f->chain, 2, 1, 0, 10);
+    uint64_t universe;
+    unposted_init(&f->s.unposted, (struct map_seed){1, 2});
+    f->s.o.settle = settle_new(&so);
+    cr_assert_not_null(f->s.o.settle);
+    atomic_store(&f->s.da_backlog_max, 1000);
+    fresh.to = (addr20){{0xaa}};
+    fresh.max_priority_fee = u256_add(&fresh.max_fee, &fresh.max_fee); /* refused later */
+    cr_assert_eq(tx_sign(&fresh, &f->chain.arena, f->chain.keys[2]), ERR_OK);
+    submit(f, &fresh, 0);
+    cr_assert_eq(intake_run(&f->s), 1);
+    cr_expect_eq(f->answers[0].code, -32000, "%s", f->answers[0].text);
+    cr_expect_not(lane_map_get(&f->s.universes, &fresh.to, &universe));
+    cr_expect_not(sequencer_backlog_refused(&f->s));
+    cr_assert_eq(unposted_add(&f->s.unposted, 1, 0, 1000), ERR_OK);
+    submit(f, &fresh, 1);
+    cr_assert_eq(intake_run(&f->s), 1);
+    expect_refused(f, 1, "too many bytes are waiting for the parent chain");
+    cr_expect(lane_map_get(&f->s.universes, &fresh.to, &universe));
+    cr_expect(sequencer_backlog_refused(&f->s));
+    unposted_clear(&f->s.unposted);
+    settle_free(f->s.o.settle);
+    fixture_free(f);
+}
+
 /* Universes 1 and 255 count in the same share. */
 Test(intake, who_waits_in_the_ring) {
     struct fixture *f = fixture_new();

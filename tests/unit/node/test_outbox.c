@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { SENDS = 120, LOST_MAX = 8, WAIT_MS = 20000 };
+enum { SENDS = 120, LOST_MAX = 8, WAIT_MS = 20000, LATE_TRIES_MAX = 5 };
 #define WEI_PER_ETHER UINT64_C(1000000000000000000)
 
 struct fixture {
@@ -29,6 +29,7 @@ struct fixture {
     atomic_bool lossy; /* submissions are lost */
     atomic_bool full;  /* they are refused for want of room */
     atomic_uint refused;
+    atomic_uint rows;    /* of KV_SENT that were written */
     struct clock *clock; /* of the next start */
     struct {
         submit_done_fn done;
@@ -69,6 +70,9 @@ static uint64_t pending_nonce(void *ctx, const addr20 *a) {
 static void kv_write(void *ctx, const struct kv_op *ops, size_t count, kv_done_fn done,
                      void *done_ctx, uint64_t token) {
     struct fixture *f = ctx;
+    for (size_t i = 0; i < count; i++)
+        if (ops[i].space == KV_SENT && !ops[i].del)
+            atomic_fetch_add(&f->rows, 1);
     f->real.kv_write(f->real.ctx, ops, count, done, done_ctx, token);
 }
 static bool kv_get_value(void *ctx, enum kv_space space, bytes key, struct buf *out) {
@@ -282,7 +286,9 @@ static uint64_t fast_ms(struct clock *c) {
     return clock_realtime_ms(clock_posix());
 }
 
-/* No room: who asks is told after OUTBOX_TRIES_MAX tries; what is left of an earlier run stays. */
+/* No room: who asks is told after OUTBOX_TRIES_MAX tries; what is left of an earlier run stays. It
+ * is tried seldom then, whoever else asks, who is told after fewer tries; what is signed as before
+ * is not written. */
 Test(outbox, no_room, .timeout = 60) {
     static struct clock fast = {.realtime_ms = fast_ms, .monotonic_ns = fast_ns};
     struct fixture *f = fixture_new();
@@ -310,14 +316,24 @@ Test(outbox, no_room, .timeout = 60) {
     atomic_store(&f->lossy, false);
     atomic_store(&f->full, true);
     atomic_store(&f->refused, 0);
+    atomic_store(&f->rows, 0);
     start_outbox(f);
     for (int ms = 0; ms < WAIT_MS && atomic_load(&f->refused) <= OUTBOX_TRIES_MAX; ms++)
         usleep(1000);
     cr_expect_gt(atomic_load(&f->refused), OUTBOX_TRIES_MAX);
+    cr_expect_eq(atomic_load(&f->rows), 0);
+    atomic_store(&f->refused, 0);
+    struct asked *behind = ask(f, 1, 4, 100, 3);
+    wait_for(behind);
+    cr_expect_eq(behind->results[0].code, RPC_LIMIT_EXCEEDED);
+    cr_expect_leq(atomic_load(&f->refused), 2 * LATE_TRIES_MAX);
+    cr_expect_eq(atomic_load(&f->rows), 1, "the new one's");
     atomic_store(&f->full, false);
     for (int ms = 0; ms < WAIT_MS && grown(f, 4, &before) == 0; ms++)
         usleep(1000);
     cr_expect_eq(grown(f, 4, &before), 10);
+    cr_expect_eq(atomic_load(&f->rows), 1);
+    free(behind);
     free(first);
     free(lost);
     fixture_free(f);

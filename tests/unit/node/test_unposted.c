@@ -9,6 +9,7 @@
 #include "tests/lib/rng.h"
 
 #include <criterion/criterion.h>
+#include <stdlib.h>
 
 enum { MAX = 1000000, STEPS = 20000, LANES = 5, BLOCKS = 64 };
 
@@ -214,6 +215,7 @@ static size_t block(struct node_chain *c, struct lane_map *universes, uint64_t n
 Test(unposted, a_start_counts_from_the_log) {
     static struct node_chain c;
     static struct lane_map universes;
+    atomic_bool stop = false;
     struct err_ctx ec = {.text = ""};
     node_chain_init(&c);
     lane_map_init(&universes);
@@ -221,16 +223,64 @@ Test(unposted, a_start_counts_from_the_log) {
            last = block(&c, &universes, 9, 2);
     cr_expect_eq(unposted_of(&u, 0), first + rest + last);
     add(4, 3, 12345);
-    cr_assert_eq(unposted_recount(&u, &c.ledger, 1, &ec), ERR_OK, "%s", ec.text);
+    cr_assert_eq(unposted_recount(&u, &c.ledger, 1, &stop, &ec), ERR_OK, "%s", ec.text);
     cr_expect_eq(u.bytes, rest + last, "what was counted before is forgotten");
     unposted_posted(&u, 2);
     cr_expect_eq(unposted_of(&u, 0), last);
-    cr_assert_eq(unposted_recount(&u, &c.ledger, 3, &ec), ERR_OK, "%s", ec.text);
+    cr_assert_eq(unposted_recount(&u, &c.ledger, 3, &stop, &ec), ERR_OK, "%s", ec.text);
     cr_expect_eq(u.bytes, 0);
     cr_assert_eq(wal_sync(c.ledger.log, NULL, &ec), ERR_OK);
     cr_assert_eq(node_chain_reopen(&c, &ec), ERR_OK, "%s", ec.text);
     cr_assert_eq(node_chain_recover(&c, NULL, NULL, &ec), ERR_OK, "%s", ec.text);
-    cr_assert_eq(unposted_recount(&u, &c.ledger, 0, &ec), ERR_OK, "%s", ec.text);
+    cr_assert_eq(unposted_recount(&u, &c.ledger, 0, &stop, &ec), ERR_OK, "%s", ec.text);
     cr_expect_eq(unposted_of(&u, 0), first + rest + last);
+    c.ledger.head.number++; /* a block that is not there */
+    cr_expect_eq(unposted_recount(&u, &c.ledger, 0, &stop, &ec), ERR_CORRUPT);
+    c.ledger.head.number--;
+    stop = true;
+    cr_expect_eq(unposted_recount(&u, &c.ledger, 0, &stop, &ec), ERR_CLOSED);
+    node_chain_clear(&c);
+}
+
+/* A batch of the parent may hold a message that only others would make. */
+static void derive(struct node_chain *c, size_t data_len) {
+    struct ledger *l = &c->ledger;
+    struct err_ctx ec = {.text = ""};
+    struct derived_block b;
+    struct log_record rec;
+    struct tx tx = *node_chain_transfer(c, 0, 1, 0, 10);
+    uint8_t *data = calloc(1, data_len), *m = malloc(data_len + 1024);
+    cr_assert(data != NULL && m != NULL);
+    struct arena a;
+    arena_init(&a, 1 << 20, 64 << 20);
+    tx.data = bytes_of(data, data_len);
+    cr_assert_eq(tx_sign(&tx, &a, c->keys[0]), ERR_OK);
+    m[0] = L2_SIGNED_TX;
+    memcpy(m + 1, tx.raw.ptr, tx.raw.len);
+    struct message message = {.kind = MESSAGE_L2,
+                              .timestamp = 1700000000,
+                              .l1_block = 1,
+                              .delayed_read = 1,
+                              .data = bytes_of(m, 1 + tx.raw.len)};
+    cr_assert_eq(chain_derive_block(&b, l->chain, &l->arena, &l->head, &message, &ec), ERR_OK);
+    cr_assert_eq(ledger_append(l, &b, &rec, &ec), ERR_OK);
+    cr_assert_eq(ledger_apply(l, &b, &rec, &ec), ERR_OK);
+    cr_assert_eq(b.tx_count, 0);
+    arena_reset(&l->arena);
+    arena_clear(&a);
+    free(data);
+    free(m);
+}
+
+Test(unposted, a_message_over_the_size_counts_nothing) {
+    static struct node_chain c;
+    struct err_ctx ec = {.text = ""};
+    atomic_bool stop = false;
+    node_chain_init(&c);
+    derive(&c, MESSAGE_DATA_MAX_BYTES);
+    derive(&c, MESSAGE_STORED_DATA_MAX_BYTES - 200);
+    cr_assert_eq(unposted_recount(&u, &c.ledger, 0, &stop, &ec), ERR_OK, "%s", ec.text);
+    cr_expect_eq(u.bytes, 0);
+    add(3, 0, MESSAGE_STORED_DATA_MAX_BYTES + UNPOSTED_FRAME_BYTES);
     node_chain_clear(&c);
 }
