@@ -200,14 +200,7 @@ static bool check_backlog(struct sequencer *s, struct pool_tx *t) {
         return true;
     metric_add(&node_unposted_refusals, 1);
     atomic_store_explicit(&s->backlog_refused, true, memory_order_relaxed);
-    if (t->universe == 0)
-        submit_refuse(t, RPC_LIMIT_EXCEEDED,
-                      "too many bytes are waiting for the parent chain, try again in 1000ms");
-    else
-        submit_refuse(t, RPC_LIMIT_EXCEEDED,
-                      "too many bytes of universe %" PRIu64
-                      " are waiting for the parent chain, try again in 1000ms",
-                      t->universe);
+    submit_refuse_waiting(t, "bytes", " for the parent chain", 1000);
     return false;
 }
 

@@ -133,7 +133,11 @@ void submit_refuse(struct pool_tx *t, int code, const char *fmt, ...)
 /* What a verdict needs no state for, nor the sender: TX_OK, or why the transaction can never be
  * valid. */
 enum tx_verdict submit_form_verdict(const struct tx *tx) MUST_USE;
-/* Says that its lane is full: of t->universe. */
+/* Says that too many of `what` wait ("" or " for ..."), in the lane of t->universe, and when to
+ * come again. */
+void submit_refuse_waiting(struct pool_tx *t, const char *what, const char *for_what,
+                           unsigned retry_ms);
+/* Says that its lane is full. */
 void submit_refuse_full(struct pool_tx *t);
 /* Takes up to `max` submissions out of the ring. Sequencer's thread, and after its end. */
 size_t submit_take(struct sequencer *s, struct pool_tx **out, size_t max);

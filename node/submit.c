@@ -96,15 +96,19 @@ enum tx_verdict submit_form_verdict(const struct tx *tx) {
     return TX_OK;
 }
 
-void submit_refuse_full(struct pool_tx *t) {
+void submit_refuse_waiting(struct pool_tx *t, const char *what, const char *for_what,
+                           unsigned retry_ms) {
     if (t->universe == 0)
-        submit_refuse(t, RPC_LIMIT_EXCEEDED,
-                      "too many transactions are waiting, try again in 100ms");
+        submit_refuse(t, RPC_LIMIT_EXCEEDED, "too many %s are waiting%s, try again in %ums", what,
+                      for_what, retry_ms);
     else
         submit_refuse(t, RPC_LIMIT_EXCEEDED,
-                      "too many transactions of universe %" PRIu64
-                      " are waiting, try again in 100ms",
-                      t->universe);
+                      "too many %s of universe %" PRIu64 " are waiting%s, try again in %ums", what,
+                      t->universe, for_what, retry_ms);
+}
+
+void submit_refuse_full(struct pool_tx *t) {
+    submit_refuse_waiting(t, "transactions", "", 100);
 }
 
 static uint8_t share_of(uint64_t universe) {
