@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Durable transactions per second over JSON-RPC: this node twice, with both ways of recovering
  * senders, on a million accounts, and the peer in memory on two thousand; in turns, each on the
- * same core, the load on the other. The clock runs from the first byte sent until every transaction
- * is in a block: here that is its acknowledgement, which is durable; the peer, in its fastest
- * setting, mines when told to, and the time of that counts. Afterwards every receipt and every
- * balance is looked at, and the gas that both used is printed side by side: the work is equal. */
+ * same core, the load on the other; each run begins on the same chain. The clock runs from the
+ * first byte sent until every transaction is in a block: here that is its acknowledgement, which
+ * is durable; the peer, in its fastest setting, mines when told to, and the time of that counts.
+ * Afterwards every receipt and every balance is looked at, and the gas that both used is printed
+ * side by side: the work is equal. */
 #include "node/bench_contender.h"
 
 #include "base/check.h"
@@ -26,8 +27,7 @@ enum {
     BODY_MAX = 1 << 20,
     NAME_MAX_BYTES = 160,
 };
-/* Five runs leave a million and a half of items beside the million of accounts, and each
- * transaction changes others: the default would keep neither tries nor rows in memory. */
+/* A run leaves a third of a million of items beside the million of accounts. */
 #define CACHE_MIB "2048"
 enum { LIBRARY, VECTORISED, OURS, CONTENDERS }; /* at OURS the peer, while it is measured */
 
@@ -237,16 +237,6 @@ static bool wanted(const struct durable *d, size_t w) {
     return only == NULL || strstr(bench_work_name(works[w]), only) != NULL;
 }
 
-static enum err measure(struct durable *d, struct err_ctx *ec) {
-    for (size_t run = 0; run < d->r->runs; run++)
-        for (size_t w = 0; w < ARRAY_LEN(works); w++)
-            for (size_t t = 0; wanted(d, w) && t < TRANSPORTS; t++)
-                TRY(round_of(d, w, t, ec));
-    for (size_t i = 0; i < OURS; i++)
-        TRY(bench_chain_check_balances(&d->c[i].chain, &d->c[i].client, ec));
-    return ERR_OK;
-}
-
 /* contender: OURS for a figure that both of ours have alike. */
 static void add(struct durable *d, size_t w, size_t contender, const char *what, const char *unit,
                 bool smaller, const struct bench_series *s) {
@@ -312,6 +302,28 @@ static void say(const struct durable *d) {
         bench_note(d->r, "peer", text);
 }
 
+/* One run, on nodes with the same chain as every other run has; they are stopped by the caller. */
+static enum err run(struct durable *d, bool first, struct err_ctx *ec) {
+    TRY(set_up(d, ec));
+    if (first)
+        say(d);
+    for (size_t w = 0; w < ARRAY_LEN(works); w++)
+        for (size_t t = 0; wanted(d, w) && t < TRANSPORTS; t++)
+            TRY(round_of(d, w, t, ec));
+    for (size_t i = 0; i < OURS; i++)
+        TRY(bench_chain_check_balances(&d->c[i].chain, &d->c[i].client, ec));
+    return ERR_OK;
+}
+
+static enum err measure(struct durable *d, struct err_ctx *ec) {
+    for (size_t i = 0; i < d->r->runs; i++) {
+        for (size_t c = 0; c < OURS; c++)
+            bench_contender_stop(&d->c[c]);
+        TRY(run(d, i == 0, ec));
+    }
+    return ERR_OK;
+}
+
 enum err bench_durable(struct bench_report *r, struct err_ctx *ec) {
     struct durable *d = calloc(1, sizeof *d);
     CHECK(d != NULL);
@@ -319,11 +331,7 @@ enum err bench_durable(struct bench_report *r, struct err_ctx *ec) {
     d->count = r->count != 0 ? r->count : r->both_cores ? COUNT_BOTH : COUNT_DEFAULT;
     for (size_t i = 0; i < CONTENDERS; i++)
         bench_contender_init(&d->c[i]);
-    enum err e = set_up(d, ec);
-    if (e == ERR_OK)
-        say(d);
-    if (e == ERR_OK)
-        e = measure(d, ec);
+    enum err e = measure(d, ec);
     if (e == ERR_OK)
         report(d);
     for (size_t w = 0; e == ERR_OK && w < ARRAY_LEN(works); w++)
