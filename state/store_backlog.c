@@ -29,10 +29,6 @@ uint64_t backlog_tick(const struct backlog_key *k) {
     return tick_of_block(block_of(k));
 }
 
-bool backlog_same_row(const struct backlog_key *a, const struct backlog_key *b) {
-    return a->table == b->table && memcmp(a->key, b->key, key_len(a) - 8) == 0;
-}
-
 static int order(const void *a, const void *b) {
     return memcmp(a, b, sizeof(struct backlog_key));
 }

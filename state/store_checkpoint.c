@@ -18,17 +18,19 @@
 enum {
     ROW_HEAD_BYTES = 10,    /* LMDB's, its place in the page included */
     HALF_PAGE_BYTES = 2048, /* what a page holds at least when LMDB has split it */
+    SHORT_ROW_BYTES = 1024, /* of such ones appended a page holds three quarters or more */
     REST_ROWS = 16,         /* after as many `rest` is called */
-    FIT_MARGIN = 4,         /* a fourth of the pages is left free when blocks are chosen */
+    FIT_MARGIN = 8,         /* an eighth of the pages is left free when blocks are chosen */
 };
 
-/* Pages that the rows put so far change at most: each row a leaf, and a branch above it, as many as
- * the tables have, and what is new in half-full pages. */
+/* Pages that the rows put so far change at most: the leaves that they lie on, each with a branch
+ * above it, as many as the tables have, and what is new in half-full pages. */
 struct move_pages {
-    uint64_t max;              /* 0: any number */
-    uint64_t before;           /* of tables that are done */
-    uint64_t leaves, branches; /* of the current table when it was entered */
-    uint64_t places, bytes;    /* of its rows: where they may touch another page; what they take */
+    uint64_t max;      /* 0: any number */
+    uint64_t before;   /* of tables that are done */
+    uint64_t branches; /* of the current table when it was entered */
+    uint64_t leaves;   /* of it that were as in the file until a row came there */
+    uint64_t bytes;    /* that its rows take beyond what they had */
 };
 
 struct move {
@@ -51,27 +53,48 @@ static uint64_t least(uint64_t a, uint64_t b) {
 }
 
 static uint64_t pages_changed(const struct move_pages *p) {
-    return p->before + least(p->places, p->leaves) + least(p->places, p->branches) +
-           p->bytes / HALF_PAGE_BYTES;
+    return p->before + p->leaves + least(p->leaves, p->branches) + p->bytes / HALF_PAGE_BYTES;
 }
 
 static int pages_enter(struct move *m, enum table_id table) {
     MDB_stat st;
     m->pages.before = pages_changed(&m->pages) + 2; /* a new leaf and the branch above */
-    m->pages.places = m->pages.bytes = 0;
+    m->pages.leaves = m->pages.bytes = 0;
     int rc = mdb_stat(m->txn, m->store->dbi[table], &st);
-    if (rc != 0)
-        return rc;
-    m->pages.leaves = st.ms_leaf_pages;
-    m->pages.branches = st.ms_branch_pages;
-    return 0;
+    if (rc == 0)
+        m->pages.branches = st.ms_branch_pages;
+    return rc;
 }
 
-/* A row is put or removed; `near`: it goes beside the one before. False: that is too much. */
-static bool pages_count(struct move_pages *p, size_t len, bool near) {
-    p->places += near ? 0 : 1;
-    p->bytes += len;
-    return p->max == 0 || pages_changed(p) <= p->max;
+static bool pages_too_many(const struct move_pages *p) {
+    return p->max != 0 && pages_changed(p) > p->max;
+}
+
+/* Counts the leaf that has this row unless it is changed already: LMDB gives rows of changed pages
+ * out of its copies, all others out of the file. Where a key that is new would lie behind the last
+ * of a leaf, that is the first row of the next leaf: then one too many may be counted. */
+static void pages_count_leaf(struct move *m, const MDB_val *row) {
+    const struct store *s = m->store;
+    uintptr_t at = (uintptr_t)row->mv_data, map = (uintptr_t)s->map;
+    if (s->map == NULL || (at >= map && at - map < s->map_len))
+        m->pages.leaves++;
+}
+
+/* Before a row of `len` bytes, head included, goes there. *held: the table has this very key, and
+ * the cursor is at it. */
+static int pages_count_put(struct move *m, const MDB_val *key, size_t len, bool *held) {
+    MDB_val k = *key, v;
+    int rc = mdb_cursor_get(m->cursor, &k, &v, MDB_SET_RANGE);
+    *held = rc == 0 && bytes_cmp(bytes_of_mdb(k), bytes_of_mdb(*key)) == 0;
+    if (rc == MDB_NOTFOUND)
+        m->pages.leaves++;
+    else if (rc == 0)
+        pages_count_leaf(m, &k);
+    else
+        return rc;
+    size_t had = *held ? ROW_HEAD_BYTES + k.mv_size + v.mv_size : 0;
+    m->pages.bytes += len > had ? len - had : 0;
+    return 0;
 }
 
 /* A cursor for the table; RANGE tables grow at their end, where LMDB fills pages wholly if told so.
@@ -86,26 +109,38 @@ static int enter_table(struct move *m, enum table_id table) {
     return rc != 0 ? rc : mdb_cursor_open(m->txn, m->store->dbi[table], &m->cursor);
 }
 
+static int put_anywhere(struct move *m, MDB_val *k, MDB_val *v, size_t len) {
+    bool held;
+    int rc = pages_count_put(m, k, len, &held);
+    return rc != 0 ? rc : mdb_cursor_put(m->cursor, k, v, held ? MDB_CURRENT : 0);
+}
+
 static int put_row(struct move *m, enum table_id table, bytes key, bytes value) {
     MDB_val k = mdb_of(key), v = mdb_of(value);
+    size_t len = ROW_HEAD_BYTES + key.len + value.len;
     if (table_info[table].unwind != TABLE_UNWIND_RANGE)
-        return mdb_cursor_put(m->cursor, &k, &v, 0);
+        return put_anywhere(m, &k, &v, len);
     if (!m->append) {
         MDB_val last, ignored;
         int rc = mdb_cursor_get(m->cursor, &last, &ignored, MDB_LAST);
         if (rc != 0 && rc != MDB_NOTFOUND)
             return rc;
         m->append = rc == MDB_NOTFOUND || bytes_cmp(bytes_of_mdb(last), key) < 0;
+        if (!m->append)
+            return put_anywhere(m, &k, &v, len);
+        m->pages.leaves++;
     }
-    return mdb_cursor_put(m->cursor, &k, &v, m->append ? MDB_APPEND : 0);
+    m->pages.bytes += len <= SHORT_ROW_BYTES ? len - len / 3 : len;
+    return mdb_cursor_put(m->cursor, &k, &v, MDB_APPEND);
 }
 
 static int del_row(struct move *m, bytes key) {
     MDB_val k = mdb_of(key), v;
-    int rc = mdb_cursor_get(m->cursor, &k, &v, MDB_SET);
-    if (rc == 0)
-        rc = mdb_cursor_del(m->cursor, 0);
-    return rc == MDB_NOTFOUND ? 0 : rc;
+    int rc = mdb_cursor_get(m->cursor, &k, &v, MDB_SET_KEY);
+    if (rc != 0)
+        return rc == MDB_NOTFOUND ? 0 : rc;
+    pages_count_leaf(m, &k);
+    return mdb_cursor_del(m->cursor, 0);
 }
 
 /* The smallest key of all deltas; every delta that stands there moves on. *out: its newest version
@@ -157,8 +192,7 @@ static int move_rows(struct move *m, const struct store_set *set) {
             rc = v->absent ? del_row(m, key) : put_row(m, table, key, bytes_of(v->data, v->len));
         if (rc != 0)
             return rc;
-        m->too_much = !pages_count(&m->pages, ROW_HEAD_BYTES + key.len + v->len, m->append) &&
-                      m->to > m->from + 1;
+        m->too_much = m->to > m->from + 1 && pages_too_many(&m->pages);
         if (m->too_much)
             return ECANCELED;
         if (table == TABLE_CSA || table == TABLE_CSS) {
@@ -250,8 +284,7 @@ static int put_history(struct move *m, const struct backlog_run *run, size_t *at
             rc = put_row(m, (enum table_id)key->table, backlog_key_bytes(key), bytes_of(NULL, 0));
         if (rc != 0)
             return rc;
-        room = pages_count(&m->pages, ROW_HEAD_BYTES + backlog_key_bytes(key).len,
-                           *at > 0 && backlog_same_row(key, key - 1));
+        room = !pages_too_many(&m->pages);
         row_done(m);
     }
     return 0;
@@ -327,21 +360,31 @@ static void shed(struct store *s, uint64_t tick) {
 /* The last tick up to `to` of one delta, but at least the first, whose rows are expected to fit. */
 static uint64_t choose_end(struct store *s, const struct store_set *set, uint64_t from,
                            uint64_t to) {
-    uint64_t rows = s->applied_rows + least(s->rows_fit, UINT64_MAX - s->applied_rows);
+    uint64_t fit = s->rows_fit, rows;
     size_t i = 0;
     while (i < set->count && delta_last_tick(set->deltas[i]) <= from)
         i++;
     if (i < set->count && s->pages_max != 0)
         to = least(to, delta_last_tick(set->deltas[i]));
+    /* A delta that is little more than fits goes as a whole: a transaction for what is left of it
+     * would change many pages for few rows. */
+    rows = store_blocks_at(s, to)->rows;
+    if (rows - s->applied_rows <= least(fit, UINT64_MAX / 2) / 8 * 9)
+        return to;
+    rows = s->applied_rows + fit;
     while (to > from + 1 && store_blocks_at(s, to)->rows > rows)
         to--;
     return to;
 }
 
-/* What a transaction of that many rows teaches about how many fit. */
+/* What a transaction of that many rows teaches about how many fit. Of few rows each costs more
+ * pages than of many: such a transaction says only how many fit at least. */
 static void learn_rows_fit(struct store *s, uint64_t rows, uint64_t pages) {
-    if (s->pages_max != 0 && rows > 0)
-        s->rows_fit = rows * (s->pages_max - s->pages_max / FIT_MARGIN) / pages;
+    if (s->pages_max == 0 || rows == 0)
+        return;
+    uint64_t fit = rows * (s->pages_max - s->pages_max / FIT_MARGIN) / pages;
+    if (pages >= s->pages_max / 2 || fit > s->rows_fit)
+        s->rows_fit = fit;
 }
 
 /* Up to `to`, or as far as the pages go. `set`: all deltas with these blocks. */

@@ -242,8 +242,6 @@ size_t backlog_rows(const struct backlog *h);
 void backlog_key_of(struct backlog_key *out, enum table_id table, bytes change);
 bytes backlog_key_bytes(const struct backlog_key *k);
 uint64_t backlog_tick(const struct backlog_key *k);
-/* Whether both are of one row of ACCT or STOR: they lie side by side. */
-bool backlog_same_row(const struct backlog_key *a, const struct backlog_key *b);
 /* `from` and these keys, which are sorted. Results here and below: 0, ENOMEM, LMDB's. */
 int backlog_add(struct backlog **out, const struct backlog *from, struct backlog_key *keys,
                 size_t count);
