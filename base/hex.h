@@ -18,6 +18,12 @@ enum err hex_decode_fixed(uint8_t *out, size_t out_len, const char *s) MUST_USE;
 enum err hex_decode_buf(struct buf *b, const char *s, size_t len) MUST_USE;
 /* Writes 2*len digits, lower case, no prefix, no NUL. */
 void hex_encode(char *out, const void *ptr, size_t len);
+/* Writes a JSON-RPC quantity, 0x and 1 to 16 digits, and returns its length, which
+ * hex_quantity_len tells beforehand; all of `out` is written, what is behind the length is of no
+ * use. */
+enum { HEX_QUANTITY_MAX = 18 };
+size_t hex_quantity(char out[HEX_QUANTITY_MAX], uint64_t v);
+size_t hex_quantity_len(uint64_t v);
 /* Appends 0x and digits. */
 void hex_put(struct buf *b, const void *ptr, size_t len);
 /* Appends a JSON-RPC quantity: 0x and no leading zeros ("0x0" for zero). */

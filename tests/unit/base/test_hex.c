@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Goal: hexadecimal text round-trips and malformed text is refused with the right error.
- * Method: tables of texts, round trips of all byte values and of quantities of every width. */
+ * Method: tables of texts, round trips of all byte values and of quantities of every width; what is
+ * done in groups against a digit at a time, for all lengths, with every wrong character in every
+ * place. */
 #include "base/hex.h"
 
 #include <criterion/criterion.h>
@@ -66,6 +68,51 @@ Test(hex, all_bytes_round_trip) {
     buf_clear(&b);
 }
 
+enum { GROUPS_MAX = 40 }; /* two groups of 16, one of 8 or 4, and what is left */
+
+Test(hex, encodes_every_length) {
+    uint8_t in[GROUPS_MAX];
+    for (size_t i = 0; i < GROUPS_MAX; i++)
+        in[i] = (uint8_t)(i * 37 + 11);
+    for (size_t len = 0; len <= GROUPS_MAX; len++) {
+        char out[2 * GROUPS_MAX + 1], want[2 * GROUPS_MAX + 1];
+        memset(out, '#', sizeof(out));
+        memset(want, '#', sizeof(want));
+        for (size_t i = 0; i < len; i++) {
+            want[2 * i] = "0123456789abcdef"[in[i] >> 4];
+            want[2 * i + 1] = "0123456789abcdef"[in[i] & 15];
+        }
+        hex_encode(out, in, len);
+        cr_expect_eq(memcmp(out, want, sizeof(out)), 0, "%zu bytes", len);
+    }
+}
+
+static bool is_digit(int c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+Test(hex, decodes_in_groups_what_are_digits) {
+    for (size_t len = 2; len <= 2 * GROUPS_MAX; len += 2)
+        for (size_t at = 0; at < len; at++)
+            for (int c = 1; c < 256; c++) {
+                char text[2 * GROUPS_MAX], low = (char)(c >= 'A' && c <= 'F' ? c + 32 : c);
+                uint8_t out[GROUPS_MAX];
+                size_t n = 99;
+                memset(text, '7', len);
+                text[at] = (char)c;
+                if (len > 1 && at == 1 && c == 'x')
+                    continue;
+                enum err e = hex_decode(out, sizeof(out), &n, text, len);
+                cr_assert_eq(e, is_digit(c) ? ERR_OK : ERR_HEX, "%d at %zu of %zu", c, at, len);
+                if (e != ERR_OK)
+                    continue;
+                char back[2 * GROUPS_MAX];
+                text[at] = low;
+                hex_encode(back, out, n);
+                cr_assert(2 * n == len && memcmp(back, text, len) == 0, "%d at %zu", c, at);
+            }
+}
+
 static void expect_quantity(const u256 *v, const char *text) {
     struct buf b;
     buf_init(&b, 66);
@@ -88,6 +135,24 @@ Test(hex, quantities) {
                         "00000000000000000000000000000000");
     v = U256_MAX;
     expect_quantity(&v, "0xffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff");
+    for (unsigned bits = 0; bits < 64; bits++) {
+        uint64_t just = UINT64_C(1) << bits;
+        char want[24], text[HEX_QUANTITY_MAX];
+        snprintf(want, sizeof(want), "0x%llx", (unsigned long long)just);
+        v = u256_from_u64(just);
+        expect_quantity(&v, want);
+        cr_expect_eq(hex_quantity_len(just), strlen(want));
+        cr_expect_eq(hex_quantity(text, just), strlen(want));
+        cr_expect_eq(memcmp(text, want, strlen(want)), 0);
+    }
+    for (unsigned bits = 64; bits < 256; bits++) {
+        u256 one = u256_from_u64(1);
+        char want[80] = "0x";
+        u256 shift = u256_from_u64(bits);
+        v = u256_shl(&shift, &one);
+        snprintf(want, sizeof(want), "0x%c%0*d", "1248"[bits % 4], (int)(bits / 4), 0);
+        expect_quantity(&v, want);
+    }
     struct buf b;
     buf_init(&b, 20);
     hex_put_u64(&b, UINT64_MAX);
