@@ -398,10 +398,14 @@ static void fail_busy(struct rpc_call *c) {
     c->try_later = true;
 }
 
-/* Hands the job to the readers. */
-static void read_batch(struct job *j, bool heavy) {
-    j->work = (struct rpc_work){
-        .calls = j->calls, .count = j->count, .heavy = heavy, .done = on_read_done, .ctx = j};
+/* Hands the job to the readers. `begun`: calls of it wait for that which the node has done. */
+static void read_batch(struct job *j, bool heavy, bool begun) {
+    j->work = (struct rpc_work){.calls = j->calls,
+                                .count = j->count,
+                                .heavy = heavy,
+                                .begun = begun,
+                                .done = on_read_done,
+                                .ctx = j};
     j->reading = true;
     if (rpc_readers_push(j->engine->readers, &j->work))
         return;
@@ -509,7 +513,7 @@ static void start_reads(struct job *j) {
         if (c->method->dev_only || api_route_of(c->method) != NULL)
             break; /* it may end in a submission, after which the next must wait */
     }
-    read_batch(j, heavy);
+    read_batch(j, heavy, false);
 }
 
 static void ask(struct job *j, size_t idx) {
@@ -540,7 +544,7 @@ static void advance(struct job *j) {
     submit_prepared(j);
     if (j->reruns_due > 0) {
         j->reruns_due = 0;
-        read_batch(j, true);
+        read_batch(j, true, true);
     }
     while (!j->reading && j->next < j->count) {
         struct rpc_call *c = &j->calls[j->next];
@@ -566,7 +570,7 @@ static void advance(struct job *j) {
         bool done = read_receipts_here(j);
         j->receipts_due = 0;
         if (!done)
-            read_batch(j, false);
+            read_batch(j, false, false);
         if (j->reading)
             return;
     }

@@ -72,6 +72,7 @@ struct rpc_work {
     struct rpc_call *calls;
     size_t count;
     bool heavy;
+    bool begun; /* goes on with what was taken up before: always has room, and takes none */
     void (*done)(struct rpc_work *w);
     void *ctx;
 };
@@ -80,7 +81,8 @@ struct rpc_readers;
  * behind it. */
 struct rpc_readers *rpc_readers_new(const struct rpc_context *cx, size_t threads, size_t queue_max,
                                     struct err_ctx *ec) MUST_USE;
-/* False: the queue is full. */
+/* False: the queue is full. What has begun is bounded by whoever let it begin; refusing it would be
+ * telling a client to do again what may have been done. */
 bool rpc_readers_push(struct rpc_readers *p, struct rpc_work *w) MUST_USE;
 /* Lets queued work finish, then ends the threads. */
 void rpc_readers_free(struct rpc_readers *p);

@@ -61,7 +61,7 @@ static struct rpc_work *take_work(struct worker *k) {
             break;
         pthread_cond_wait(&p->ready, &p->lock);
     }
-    if (w != NULL)
+    if (w != NULL && !w->begun)
         p->queued--;
     pthread_mutex_unlock(&p->lock);
     return w;
@@ -113,10 +113,11 @@ struct rpc_readers *rpc_readers_new(const struct rpc_context *cx, size_t threads
 
 bool rpc_readers_push(struct rpc_readers *p, struct rpc_work *w) {
     pthread_mutex_lock(&p->lock);
-    bool ok = !p->stopping && p->queued < p->queue_max;
+    bool ok = !p->stopping && (w->begun || p->queued < p->queue_max);
     if (ok) {
         queue_push(w->heavy ? &p->heavy : &p->light, w);
-        p->queued++;
+        if (!w->begun)
+            p->queued++;
         /* Heavy work is not for every worker, so a single wake-up could reach the wrong one. */
         if (w->heavy)
             pthread_cond_broadcast(&p->ready);
