@@ -139,14 +139,21 @@ static bool load_request(struct rpc_call *c, struct api_task *t) {
 }
 
 /* --- what became of parts ------------------------------------------------------------------ */
+static bool has_tombstone(const struct rpc_call *c, const hash32 *tx_hash) {
+    const struct node_parent *parent = c->cx->node->parent;
+    const char *reason;
+    return parent != NULL && parent->tombstone(parent->ctx, tx_hash, &reason);
+}
+
 /* A transaction that is not in the chain though it was: blocks were undone. It is lost once its
- * nonce is another's, or the next one's. */
+ * nonce is another's; or the next one's, and it was left out of the blocks that were made again.
+ * Until then it may come back, beside what would be sent in its place. */
 static bool look_up_lost(struct rpc_call *c, struct api_part *p) {
     struct account a;
     p->state = API_PART_LOST;
     if (!rpc_account(c, rpc_head_number(c), &p->sender, &a))
         return false;
-    if (a.nonce >= p->nonce)
+    if (a.nonce > p->nonce || (a.nonce == p->nonce && has_tombstone(c, &p->hash)))
         return true;
     api_fail(c, API_IN_FLIGHT, "blocks were undone and are being made again: ask again");
     return false;
