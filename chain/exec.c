@@ -289,14 +289,6 @@ static void run_tx(struct exec *x, const struct tx *tx, const struct tx_charge *
     run_message(x, &msg, &tx_ctx);
 }
 
-/* At most what was used: refunds may have eaten into it. */
-static uint64_t donated_gas(struct exec *x, const struct tx_result *r) {
-    if (x->rules->donated_gas == NULL)
-        return 0;
-    uint64_t donated = x->rules->donated_gas(x);
-    return donated < r->gas_used ? donated : r->gas_used;
-}
-
 void tx_execute(struct exec *x, const struct tx *tx, const struct tx_charge *charge,
                 struct arena *a, struct tx_result *out, struct receipt *out_receipt) {
     struct world *w = x->world;
@@ -307,6 +299,7 @@ void tx_execute(struct exec *x, const struct tx *tx, const struct tx_charge *cha
 
     x->tx = tx;
     x->charge = charge;
+    x->floor_gas = intrinsic.floor_gas;
     world_tx_begin(w);
     x->rules->buy_gas(x, tx, charge);
     uint64_t nonce = world_nonce(w, &tx->sender);
@@ -329,13 +322,16 @@ void tx_execute(struct exec *x, const struct tx *tx, const struct tx_charge *cha
         if (x->last.gas_refund > 0)
             refund += (uint64_t)x->last.gas_refund;
     }
+    uint64_t donated = x->rules->donated_gas == NULL ? 0 : x->rules->donated_gas(x);
+    CHECK(donated <= used);
+    used -= donated;
     out->gas_refund = refund < used / REFUND_QUOTIENT ? refund : used / REFUND_QUOTIENT;
     used -= out->gas_refund;
-    out->gas_used = used > intrinsic.floor_gas ? used : intrinsic.floor_gas;
+    uint64_t counted = used > intrinsic.floor_gas ? used : intrinsic.floor_gas;
+    out->gas_used = counted + donated;
     CHECK(out->gas_used <= tx->gas_limit);
     x->rules->settle(x, tx, charge, out->gas_used);
     /* What no check admitted may use more than the block has left. */
-    uint64_t counted = out->gas_used - donated_gas(x, out);
     x->gas_left -= counted < x->gas_left ? counted : x->gas_left;
     x->gas_used += counted;
     uint64_t blob_gas = tx->blob_hash_count * (uint64_t)BLOB_GAS;

@@ -50,7 +50,8 @@ struct tx_rules {
      */
     void (*on_create)(struct exec *x, const addr20 *created, const addr20 *creator);
     /* Part of the running transaction's gas that a later one uses and counts for (L3 profile:
-     * redeems); it counts neither for the block's limit nor as cumulative gas here. NULL: none. */
+     * redeems); it counts neither for the block's limit nor as cumulative gas here, neither for the
+     * floor of calldata nor for what may be refunded. It leaves room for the floor. NULL: none. */
     uint64_t (*donated_gas)(struct exec *x);
     /* SELFDESTRUCT to itself just destroyed a balance (not 0); NULL if nobody counts. */
     void (*on_burn)(struct exec *x, const u256 *amount);
@@ -88,6 +89,7 @@ struct exec {
     /* The transaction in execution and its charge; NULL outside of one. */
     const struct tx *tx;
     const struct tx_charge *charge;
+    uint64_t floor_gas; /* what that transaction pays at least (EIP-7623) */
 };
 
 struct tx_result {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ArbRetryableTx, 0x6e: what accounts may do with tickets (chain/retryable.h). */
 #include "base/arena.h"
+#include "base/saturate.h"
 #include "chain/retryable.h"
 #include "chain/system_call_internal.h"
 
@@ -105,6 +106,18 @@ static hash32 retry_hash(struct call *c, const hash32 *id, const struct retry_te
 }
 
 /* The try runs after this transaction, with all the gas that the caller has left. */
+/* All that is left but for the log, as far as the transaction still pays its floor itself: else
+ * calldata would be sold below it, by a retry that gives the gas back. */
+static int64_t donation(const struct call *c) {
+    const struct exec *x = c->x;
+    int64_t left = c->gas - REDEEM_LOG_GAS;
+    if (x->tx == NULL || left < 0)
+        return left;
+    uint64_t kept = u64_add_sat(x->floor_gas, retryable_donated_gas(x->world));
+    uint64_t most = kept < x->tx->gas_limit ? x->tx->gas_limit - kept : 0;
+    return (uint64_t)left < most ? left : (int64_t)most;
+}
+
 enum evm_status retry_redeem(struct call *c) {
     hash32 id = arg_hash(c, 0);
     u256 key;
@@ -117,7 +130,7 @@ enum evm_status retry_redeem(struct call *c) {
     charge_ticket(c, &key);
     uint64_t tries = call_get_u64(c, SYS_TICKET_TRIES, &key);
     call_set_u64(c, SYS_TICKET_TRIES, &key, tries + 1);
-    int64_t donated = c->gas - REDEEM_LOG_GAS;
+    int64_t donated = donation(c);
     if (donated < REDEEM_GAS_MIN)
         return EVM_REVERT;
     struct retry_schedule s = {.ticket = id,

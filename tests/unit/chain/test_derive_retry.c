@@ -119,6 +119,70 @@ Test(derive_retry, fails_then_is_redeemed) {
     fixture_clear(&f);
 }
 
+/* A ticket that a redeem finds, whose retry fails at once; the gate's contract. */
+static hash32 failing_ticket(struct fixture *f, addr20 *out_gate) {
+    *out_gate = deploy(f, GATE, sizeof GATE);
+    struct derived_block b = submit(f, out_gate, 0, 0, nothing);
+    cr_assert_eq(b.tx_count, 1);
+    return b.txs[0].tx.hash;
+}
+
+/* What is donated neither pays for calldata (EIP-7623): 21000 + 40 * 5027 and 36 of the call ... */
+Test(derive_retry, donated_gas_does_not_fill_the_floor) {
+    struct fixture f;
+    fixture_init(&f, &plain);
+    addr20 gate, at = system_address(SYSTEM_RETRYABLE);
+    hash32 id = failing_ticket(&f, &gate);
+    uint8_t data[36 + 5000];
+    memset(data, 1, sizeof data);
+    be32_store(data, REDEEM);
+    memcpy(data + 4, id.b, 32);
+    struct tx *tx = fixture_tx(&f, 2, &at, 0, bytes_of(data, sizeof data), 300000);
+    u256 before = fixture_balance(&f, &f.addrs[2]);
+    struct derived_block b = block_of(&f, &tx, 1);
+    cr_assert(b.tx_count == 2 && b.txs[0].receipt.success && !b.txs[1].receipt.success);
+    uint64_t floor = tx_intrinsic_gas(tx, EVM_OSAKA).floor_gas;
+    cr_assert(floor > 21000 + 40 * 5000 && b.txs[1].tx.gas_limit == 300000 - floor);
+    cr_expect_eq(b.txs[0].receipt.gas_used, 300000);
+    cr_expect_eq(b.header.gas_used, floor + b.txs[1].receipt.gas_used);
+    u256 after = fixture_balance(&f, &f.addrs[2]), paid = u256_sub(&before, &after);
+    cr_expect_eq(paid.w[0], b.header.gas_used * P);
+    tx = fixture_tx(&f, 2, &at, 0, bytes_of(data, sizeof data), floor + 20999);
+    b = block_of(&f, &tx, 1);
+    cr_expect(b.tx_count == 1 && !b.txs[0].receipt.success, "not enough is left for a retry");
+    fixture_clear(&f);
+}
+
+/* ... nor does it raise what may be refunded (EIP-3529). */
+Test(derive_retry, donated_gas_does_not_raise_the_refund) {
+    struct fixture f;
+    fixture_init(&f, &plain);
+    addr20 gate;
+    hash32 id = failing_ticket(&f, &gate);
+    enum { SLOTS = 5, LIMIT = 2000000 };
+    uint8_t code[100];
+    size_t n = 0;
+    for (uint8_t i = 0; i < SLOTS; i++) { /* each 0, 1, 0: 19,900 to be refunded */
+        const uint8_t once[] = {0x60, 1, 0x60, i, 0x55, 0x5f, 0x60, i, 0x55};
+        memcpy(code + n, once, sizeof once);
+        n += sizeof once;
+    }
+    static const uint8_t redeem[] = {0x63, 0xed, 0xa1, 0x12, 0x2c, 0x60, 0xe0, 0x1b, 0x5f,
+                                     0x52, 0x5f, 0x35, 0x60, 0x04, 0x52, 0x5f, 0x5f, 0x60,
+                                     0x24, 0x5f, 0x5f, 0x60, 0x6e, 0x5a, 0xf1, 0x00};
+    memcpy(code + n, redeem, sizeof redeem);
+    addr20 both = deploy(&f, code, n + sizeof redeem);
+    struct tx *tx = fixture_tx(&f, 1, &both, 0, bytes_of(id.b, 32), LIMIT);
+    struct derived_block b = block_of(&f, &tx, 1);
+    cr_assert(b.tx_count == 2 && b.txs[0].receipt.success);
+    uint64_t left = LIMIT - b.txs[0].receipt.gas_used - b.txs[0].result.gas_refund;
+    uint64_t own = LIMIT - left - b.txs[1].tx.gas_limit;
+    cr_expect_lt(own / 5, SLOTS * UINT64_C(19900), "else this shows nothing");
+    cr_expect_eq(b.txs[0].result.gas_refund, own / 5);
+    cr_expect_eq(b.header.gas_used, own - own / 5 + b.txs[1].receipt.gas_used);
+    fixture_clear(&f);
+}
+
 /* Two redeems of one ticket: the second finds it gone and leaves no receipt; its gas was paid. */
 Test(derive_retry, dropped_when_gone) {
     struct fixture f;

@@ -129,7 +129,8 @@ Test(system_retryable, redeem_refusals) {
     struct evm_result o = call(&r, REDEEM);
     cr_expect(is_error(&o, 0x30c11256)); /* SponsoredRedeem() */
     r.block.run.sponsored = false;
-    struct tx own = {.type = TX_RETRY, .parent = {.ticket = ID, .refund_to = {{3}}}};
+    struct tx own = {
+        .type = TX_RETRY, .gas_limit = 20000000, .parent = {.ticket = ID, .refund_to = {{3}}}};
     r.x.tx = &own;
     o = call(&r, REDEEM);
     cr_expect(o.status == EVM_REVERT && o.output.len == 0);
