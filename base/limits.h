@@ -8,6 +8,9 @@ enum {
     /* One EVM transaction may use 2^24 gas (EIP-7825); a block always has room for two. */
     LIMIT_TX_GAS = 1 << 24,
     LIMIT_BLOCK_GAS_MIN = 2 * LIMIT_TX_GAS,
+    /* What genesis and the owner may set at most: logs of so much gas (some 200 bytes in memory for
+     * each 390 gas of a small one) still fit what a node holds of one block. */
+    LIMIT_BLOCK_GAS_MAX = 1 << 30,
 
     /* Encoded transaction that the sequencer takes; the message that carries it, framing included;
      * and the batch on the parent chain into which any one message must fit, however badly it

@@ -64,7 +64,9 @@ static void run_signed(struct message_run *r, bytes envelope) {
     struct arena_mark start = arena_mark(c->arena);
     struct derived_tx *d = tx_slot(b, c);
     struct arena_mark mark = arena_mark(c->arena);
-    bool is_in = tx_decode(&d->tx, c->arena, envelope, false, NULL) == ERR_OK;
+    enum err e = tx_decode(&d->tx, c->arena, envelope, false, NULL);
+    CHECK(e != ERR_NOMEM); /* another block would be derived */
+    bool is_in = e == ERR_OK;
     if (is_in)
         is_in = senders_take(&r->senders, &d->tx) && run_user_tx(b, c, d);
     else

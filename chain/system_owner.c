@@ -11,7 +11,6 @@ enum {
     OWNERS_MAX = 64,
     PRICE_BITS_MAX = 128, /* of what an owner may set: any product with gas fits */
 };
-#define BLOCK_GAS_LIMIT_MAX (UINT64_C(1) << 40) /* genesis' own bound */
 
 /* OwnerActs(bytes4 indexed method, address indexed owner, bytes data) */
 static const hash32 OWNER_ACTS = {{0x3c, 0x9e, 0x6a, 0x77, 0x27, 0x55, 0x40, 0x73, 0x11, 0xe3, 0xb3,
@@ -134,7 +133,7 @@ enum evm_status owner_set_tolerance(struct call *c) {
 }
 
 enum evm_status owner_set_block_gas_limit(struct call *c) {
-    return set_number(c, SYS_BLOCK_GAS_LIMIT, LIMIT_BLOCK_GAS_MIN, BLOCK_GAS_LIMIT_MAX);
+    return set_number(c, SYS_BLOCK_GAS_LIMIT, LIMIT_BLOCK_GAS_MIN, LIMIT_BLOCK_GAS_MAX);
 }
 
 /* Bytes of parent data per gas, as a fraction. */

@@ -3,7 +3,7 @@
  * each, then the three numbers; all of it reads as if followed by zeros.
  *
  * GMP aborts the process when it cannot allocate, so lengths are bounded before it sees anything:
- * by EIP-7823 from Osaka on, by LEGACY_LEN_MAX before. */
+ * by EIP-7823 from Osaka on, by LEGACY_LEN_MAX and LEGACY_EXP_MAX before. */
 #include "evm/precompile_internal.h"
 
 #include "base/saturate.h"
@@ -16,6 +16,8 @@ enum {
      * block has. Past it the run reports that the node cannot do it, instead of taking the memory.
      */
     LEGACY_LEN_MAX = 1 << 20,
+    /* Of the exponent, whose price grows with its length alone: above 3.5 * 10^8 gas. */
+    LEGACY_EXP_MAX = 1 << 27,
 };
 
 struct lengths {
@@ -105,7 +107,7 @@ enum evm_status precompile_modexp(enum evm_revision rev, struct arena *a, bytes 
         *out = bytes_of(NULL, 0);
         return EVM_SUCCESS;
     }
-    if (l.base > LEGACY_LEN_MAX || l.exp > LEGACY_LEN_MAX || l.mod > LEGACY_LEN_MAX)
+    if (l.base > LEGACY_LEN_MAX || l.exp > LEGACY_EXP_MAX || l.mod > LEGACY_LEN_MAX)
         return EVM_INTERNAL_ERROR;
     bytes result;
     uint8_t *p = precompile_output(a, &result, (size_t)l.mod);

@@ -39,7 +39,7 @@ Test(system_owner, parameters) {
         {0x4d7a060d, SYS_SPEED_LIMIT, 1, UINT64_MAX},
         {0x3fd62a29, SYS_INERTIA, 1, UINT64_MAX},
         {0x198e7157, SYS_TOLERANCE, 0, UINT64_MAX},
-        {0xae105c80, SYS_BLOCK_GAS_LIMIT, LIMIT_BLOCK_GAS_MIN, UINT64_C(1) << 40},
+        {0xae105c80, SYS_BLOCK_GAS_LIMIT, LIMIT_BLOCK_GAS_MIN, LIMIT_BLOCK_GAS_MAX},
     };
     struct call_rig r;
     with_owner(&r);

@@ -116,6 +116,16 @@ Test(precompile_modexp, huge_lengths_before_osaka) {
     cr_expect(gas(EVM_OSAKA, NULL, 0, UINT64_MAX, 0, 0) == UINT64_MAX);
 }
 
+/* EIP-2565 prices a long exponent so low that a block of then could hold it. */
+Test(precompile_modexp, long_exponent_before_osaka) {
+    enum { LEN = (1 << 20) + 1 };
+    cr_expect(gas(EVM_PRAGUE, NULL, 0, LEN, 1, 0) == 8 * (LEN - 32) / 3);
+    struct answer r = modexp(EVM_PRAGUE, NULL, 0, LEN, 1, 0);
+    cr_expect(r.status == EVM_SUCCESS && r.len == 1 && r.out[0] == 0);
+    r = modexp(EVM_PRAGUE, NULL, 0, (1 << 27) + 1, 1, 0);
+    cr_expect(r.status == EVM_INTERNAL_ERROR);
+}
+
 Test(precompile_modexp, prices) {
     uint8_t in[200];
     memset(in, 0xff, sizeof in);
