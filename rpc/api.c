@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "base/hex.h"
 #include "rpc/api_handlers.h"
+#include "rpc/api_keys.h"
 #include "rpc/json_writer.h"
 
 #include <stdarg.h>
@@ -263,6 +264,17 @@ static void fill_slug(const struct rpc_call *c, const struct api_route *r, json_
         (void)json_object_set_new(args, "slug", json_string(slug));
 }
 
+/* A WebSocket or a stream lives longer than the key that opened it may. */
+static void check_key(struct rpc_call *c) {
+    uint64_t id = c->origin->who.key_id;
+    const struct node_commands *node = c->cx->node;
+    if (id == 0)
+        return;
+    enum api_key_verdict v = api_keys_recheck(c->cx->keys, id, node->now(node->ctx) * 1000);
+    if (v != API_KEY_OK)
+        api_fail(c, API_UNAUTHENTICATED, "%s", api_key_verdict_text(v));
+}
+
 static void check_scope(struct rpc_call *c, const struct api_route *r) {
     const struct api_principal *who = &c->origin->who;
     if (r->scope == API_SCOPE_PUBLIC)
@@ -317,6 +329,7 @@ void api_begin(struct rpc_call *c, const struct api_route *r, json_t *args) {
     fill_slug(c, r, args);
     json_decref(c->args);
     c->args = args;
+    check_key(c);
     check_scope(c, r); /* before what is asked is looked at: nobody learns from its errors */
     char why[256];
     if (!rpc_failed(c) && !api_check_args(r, args, why, sizeof(why)))

@@ -75,19 +75,9 @@ static enum api_problem check_key(struct api_origin *out, const struct http_requ
     enum api_key_verdict v = keys == NULL || key.len == 0
                                  ? API_KEY_UNKNOWN
                                  : api_keys_check(keys, key, now_ms, &out->who);
-    switch (v) {
-    case API_KEY_OK:
+    if (v == API_KEY_OK)
         return API_OK;
-    case API_KEY_UNKNOWN:
-        *out_why = "the API key is not known";
-        break;
-    case API_KEY_EXPIRED:
-        *out_why = "the API key has expired";
-        break;
-    case API_KEY_REVOKED:
-        *out_why = "the API key was revoked";
-        break;
-    }
+    *out_why = api_key_verdict_text(v);
     return API_UNAUTHENTICATED;
 }
 

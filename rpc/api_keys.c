@@ -292,6 +292,12 @@ static enum api_key_verdict check_admin(const struct api_keys *k, bytes text,
     return API_KEY_OK;
 }
 
+static enum api_key_verdict verdict_of(const struct api_key *key, uint64_t now_ms) {
+    if (key->revoked_ms != 0)
+        return API_KEY_REVOKED;
+    return is_live(key, now_ms) ? API_KEY_OK : API_KEY_EXPIRED;
+}
+
 enum api_key_verdict api_keys_check(struct api_keys *k, bytes text, uint64_t now_ms,
                                     struct api_principal *out) {
     uint8_t secret[KEYS_SECRET_BYTES], hash[32];
@@ -308,9 +314,7 @@ enum api_key_verdict api_keys_check(struct api_keys *k, bytes text, uint64_t now
     struct api_key **at = map_get(&k->by_id, &id);
     if (at != NULL && (*at)->kind == kind && CRYPTO_memcmp((*at)->hash, hash, 32) == 0) {
         struct api_key *key = *at;
-        v = key->revoked_ms != 0    ? API_KEY_REVOKED
-            : !is_live(key, now_ms) ? API_KEY_EXPIRED
-                                    : API_KEY_OK;
+        v = verdict_of(key, now_ms);
         if (v == API_KEY_OK) {
             key->used_ms = now_ms;
             *out = (struct api_principal){.kind = kind, .key_id = id, .scopes = key->scopes};
@@ -319,6 +323,28 @@ enum api_key_verdict api_keys_check(struct api_keys *k, bytes text, uint64_t now
     }
     pthread_mutex_unlock(&k->lock);
     return v;
+}
+
+enum api_key_verdict api_keys_recheck(struct api_keys *k, uint64_t id, uint64_t now_ms) {
+    enum api_key_verdict v = API_KEY_UNKNOWN;
+    pthread_mutex_lock(&k->lock);
+    struct api_key **at = map_get(&k->by_id, &id);
+    if (at != NULL)
+        v = verdict_of(*at, now_ms);
+    if (v == API_KEY_OK)
+        (*at)->used_ms = now_ms;
+    pthread_mutex_unlock(&k->lock);
+    return v;
+}
+
+const char *api_key_verdict_text(enum api_key_verdict v) {
+    static const char *const texts[] = {
+        [API_KEY_OK] = "",
+        [API_KEY_UNKNOWN] = "the API key is not known",
+        [API_KEY_EXPIRED] = "the API key has expired",
+        [API_KEY_REVOKED] = "the API key was revoked",
+    };
+    return texts[v];
 }
 
 /* --- printing ------------------------------------------------------------------------------ */

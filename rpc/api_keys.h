@@ -38,6 +38,10 @@ enum api_key_verdict { API_KEY_OK, API_KEY_UNKNOWN, API_KEY_EXPIRED, API_KEY_REV
 /* Who shows this text. A wrong secret is UNKNOWN. */
 enum api_key_verdict api_keys_check(struct api_keys *k, bytes text, uint64_t now_ms,
                                     struct api_principal *out);
+/* Whether a key still works that was shown before, as when a connection was opened. */
+enum api_key_verdict api_keys_recheck(struct api_keys *k, uint64_t id, uint64_t now_ms);
+/* A sentence for all but OK. */
+const char *api_key_verdict_text(enum api_key_verdict v);
 
 /* A fresh key with random id and secret; the rest is filled in already. `out_text` gets what is
  * shown once. False: no random bytes. */

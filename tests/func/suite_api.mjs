@@ -296,6 +296,41 @@ async function keys(api) {
   assert.equal(admin.status, 403);
 }
 
+/** What was opened with a key ends with it: calls and events of a WebSocket, a stream over HTTP. */
+async function openConnections(api) {
+  const { sk, slug, items } = await universe(api, "open");
+  const at = { slug, address: items };
+  await api.do("universe_defineClasses", { path: at, key: sk, body: { classes: [{ id: 1, name: "Gem" }] } });
+  const { key, secret } = await api.do("universe_createKey", { path: { slug }, key: sk, body: { kind: "secret" } });
+  const ws = new WebSocket(`${api.node.url.replace("http", "ws")}/u/${slug}`, { headers: { authorization: `Bearer ${secret}` } });
+  await new Promise((resolve, reject) => ((ws.onopen = resolve), (ws.onerror = reject)));
+  const waiting = new Map(), notices = [];
+  let noticed;
+  ws.onmessage = ({ data }) => {
+    const m = JSON.parse(data);
+    if (m.method) notices.push(m.params);
+    else waiting.get(m.id)(m);
+    if (m.params?.error) noticed();
+  };
+  const ended = new Promise((resolve) => (noticed = resolve));
+  const ask = (id, method, params = []) => new Promise((resolve) => (waiting.set(id, resolve), ws.send(JSON.stringify({ jsonrpc: "2.0", id, method, params }))));
+  assert.equal((await ask(1, "universe_whoami")).result.key.id, key.id);
+  assert.ok((await ask(2, "universe_subscribe", [{}])).result);
+  const stream = await fetch(`${api.node.url}/v1/u/${slug}/events`, { headers: { authorization: `Bearer ${secret}`, accept: "text/event-stream" } });
+  const streamed = stream.text(); // its end
+
+  await api.do("universe_revokeKey", { path: { slug, key: key.id }, key: sk });
+  const args = [{ address: items, items: [{ to: address(1), id: 1 }] }];
+  for (const [id, method, params] of [[3, "universe_whoami"], [4, "universe_mint", args], [5, "universe_get"], [6, "universe_createKey", [{ kind: "secret" }]]])
+    assert.deepEqual((await ask(id, method, params)).error?.code, -32041, method);
+  assert.ok((await ask(7, "eth_blockNumber")).result, "what takes no key goes on");
+  for (let i = 1; i < 3; i++) await api.do("universe_mint", { path: at, key: sk, body: { items: [{ to: address(i), id: 1, amount: 7000 + i }] } });
+  await ended;
+  const after = [JSON.stringify(notices), await streamed].filter((text) => text.includes("7002"));
+  assert.deepEqual(after, [], "at most what was asked for before the key ended");
+  ws.close();
+}
+
 /** Every route with every kind of key: who lacks the scope gets 401 or 403 whatever he asks for, and nobody else does. */
 async function matrix(api) {
   const mine = await universe(api, "mine");
@@ -494,6 +529,7 @@ export async function run() {
   await check("api: idempotency keys", () => idempotency(api));
   await check("api: two hundred callers of one account", () => nonces(api));
   await check("api: keys with scopes, rotated and revoked", () => keys(api));
+  await check("api: what a key has opened ends with it", () => openConnections(api));
   await check("api: every route with every kind of key", () => matrix(api));
   await check("api: no secret is repeated", () => canary(devAccounts(node)[0].key));
   await check("api: one universe's hurry is its own", shares);

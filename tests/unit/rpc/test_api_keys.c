@@ -42,10 +42,14 @@ Test(api_keys, checks) {
     cr_expect_eq(api_keys_check(k, text(shown), 9, &who), API_KEY_OK);
     cr_expect_eq(api_keys_live(k, "arena", 9), 1);
     cr_expect_eq(api_keys_check(k, text(shown), 10, &who), API_KEY_EXPIRED);
+    cr_expect_eq(api_keys_recheck(k, key.id, 9), API_KEY_OK);
+    cr_expect_eq(api_keys_recheck(k, key.id, 10), API_KEY_EXPIRED);
+    cr_expect_eq(api_keys_recheck(k, key.id + 1, 9), API_KEY_UNKNOWN);
     cr_expect_eq(api_keys_live(k, "arena", 10), 0);
     key.revoked_ms = 11;
     cr_assert_eq(api_keys_put(k, &key), ERR_OK);
     cr_expect_eq(api_keys_check(k, text(shown), 9, &who), API_KEY_REVOKED);
+    cr_expect_eq(api_keys_recheck(k, key.id, 9), API_KEY_REVOKED);
     wrong[0] = 's';
     wrong[50] = wrong[50] == '1' ? '2' : '1';
     cr_expect_eq(api_keys_check(k, text(wrong), 9, &who), API_KEY_UNKNOWN); /* says no more */
