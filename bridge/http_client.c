@@ -152,6 +152,12 @@ static bool set_request(CURL *e, const char *verb, const char *url, bytes body) 
     return ok && curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, verb) == CURLE_OK;
 }
 
+void http_client_set_timeout(struct http_client *c, uint32_t ms) {
+    CHECK(ms > 0);
+    CURLcode code = curl_easy_setopt(c->easy, CURLOPT_TIMEOUT_MS, (long)ms);
+    CHECK(code == CURLE_OK);
+}
+
 void http_client_ask(struct http_client *c, struct http_reply *out, const char *verb,
                      const char *url, bytes body) {
     memset(out, 0, sizeof *out);

@@ -51,6 +51,8 @@ struct http_reply {
     struct buf body;                 /* cleared by the caller, whatever the outcome */
     char text[HTTP_CLIENT_TEXT_MAX]; /* FAILED, TOO_LARGE: why, printable ASCII */
 };
+/* The limit of the requests from now on, instead of request_timeout_ms; not 0. */
+void http_client_set_timeout(struct http_client *c, uint32_t ms);
 /* One request: `verb` as HTTP spells it; a body with ptr NULL is none. */
 void http_client_ask(struct http_client *c, struct http_reply *out, const char *verb,
                      const char *url, bytes body);

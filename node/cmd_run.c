@@ -8,6 +8,7 @@
 #include "node/commands.h"
 #include "node/config.h"
 #include "node/datadir.h"
+#include "node/forward.h"
 #include "node/headroom.h"
 #include "node/metrics.h"
 #include "node/outbox.h"
@@ -52,6 +53,7 @@ struct run {
     struct sequencer *sequencer;
     struct settlement *settlement; /* NULL: the parent is not followed */
     struct outbox *outbox;
+    struct forward *forward; /* NULL: nothing is handed on */
     struct secrets secrets;
     char public_url[PUBLIC_URL_MAX];
     struct rpc_server *rpc;
@@ -209,6 +211,23 @@ static enum err start_api(struct run *r, struct err_ctx *ec) {
     return ERR_OK;
 }
 
+static enum err start_forward(struct run *r, struct err_ctx *ec) {
+    const struct config *c = &r->config;
+    if (c->forward_urls[0] == '\0')
+        return ERR_OK;
+    struct forward_options fo = {.urls = c->forward_urls,
+                                 .connections = (size_t)c->forward_connections,
+                                 .max = (size_t)c->forward_max,
+                                 .timeout_ms = (uint32_t)c->forward_ms,
+                                 .reply_bytes_max = (size_t)c->http_reply_mib * MIB,
+                                 .clock = clock_posix(),
+                                 .read = sequencer_read_form,
+                                 .read_ctx = r->sequencer};
+    TRY(forward_start(&r->forward, &fo, ec));
+    forward_commands(r->forward, &r->commands);
+    return ERR_OK;
+}
+
 static enum err start_rpc(struct run *r, struct err_ctx *ec) {
     const struct config *c = &r->config;
     struct rpc_options ro = {
@@ -297,6 +316,7 @@ static enum err start(struct run *r, struct err_ctx *ec) {
         TRY(settlement_start(r->settlement, r->sequencer, ec));
     if (strcmp(r->config.role, "validator") != 0) /* which sends nothing */
         TRY(start_api(r, ec));
+    TRY(start_forward(r, ec));
     atomic_store(&r->ledger.may_drop, true);
     TRY(start_rpc(r, ec));
     TRY(set_public_url(r, ec));
@@ -343,6 +363,7 @@ static bool stop(struct run *r) {
     if (r->rpc != NULL)
         rpc_server_drain(r->rpc);
     outbox_stop(r->outbox);
+    forward_stop(r->forward);
     if (r->settlement != NULL && r->sequencer != NULL)
         settlement_stop(r->settlement);
     if (r->sequencer != NULL)
@@ -352,6 +373,7 @@ static bool stop(struct run *r) {
         rpc_server_close(r->rpc);
     }
     outbox_free(r->outbox);
+    forward_free(r->forward);
     sequencer_free(r->sequencer);
     settlement_free(r->settlement);
     secrets_wipe(&r->secrets);

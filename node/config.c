@@ -200,6 +200,9 @@ static enum err check_parent(const struct config *c, struct err_ctx *ec) {
         FAIL(ec, ERR_CONFIG, "--poster-key: a validator posts nothing");
     if (!follows && (c->member_key[0] != '\0' || c->proposer_key[0] != '\0'))
         FAIL(ec, ERR_CONFIG, "--member-key and --proposer-key: --parent-url is needed");
+    if (!validates && c->forward_urls[0] != '\0')
+        FAIL(ec, ERR_CONFIG,
+             "--forward-urls is for --role validator: a sequencer takes them itself");
     TRY(check_finality(c->delayed_finality, "--delayed-finality", ec));
     return check_finality(c->assertion_finality, "--assertion-finality", ec);
 }
@@ -358,6 +361,7 @@ static bool may_hold_key(const char *urls) {
 static bool is_hidden(const struct config *c, size_t idx) {
     return (idx == CONFIG_parent_url && may_hold_key(c->parent_url)) ||
            (idx == CONFIG_member_urls && may_hold_key(c->member_urls)) ||
+           (idx == CONFIG_forward_urls && may_hold_key(c->forward_urls)) ||
            (idx == CONFIG_sequencer_url && may_hold_key(c->sequencer_url));
 }
 

@@ -77,6 +77,10 @@ enum err sequencer_write_intent(struct sequencer *s, bytes payload) MUST_USE;
 /* After sequencer_stop. */
 void sequencer_free(struct sequencer *s);
 
+/* What `submit` checks before anything is asked of the state. The transaction, the caller's, or
+ * NULL: it is refused, *out says why. Any thread. */
+struct pool_tx *sequencer_read_form(void *sequencer, bytes envelope, struct submit_result *out);
+
 /* The commands that are the sequencer's: fills submit, pending_nonce, pooled, kv_..., now and ctx.
  */
 void sequencer_commands(struct sequencer *s, struct node_commands *out);

@@ -198,12 +198,50 @@ static bool check_form(const struct sequencer *s, struct pool_tx *t) {
     return check_fee_cap(s, t);
 }
 
-static void submit(void *ctx, bytes envelope, unsigned flags, submit_done_fn done, void *done_ctx,
-                   uint64_t token) {
-    struct sequencer *s = ctx;
+/* A submission whose form is in order; NULL: refused, and told so. */
+static struct pool_tx *read_form(struct sequencer *s, bytes envelope, submit_done_fn done,
+                                 void *done_ctx, uint64_t token) {
     struct err_ctx ec = {.err = ERR_OK};
     struct submit_result r = {.status = SUBMIT_REFUSED, .code = RPC_SERVER_ERROR};
     struct pool_tx *t = NULL;
+    if (envelope.len > LIMIT_TX_BYTES) {
+        snprintf(r.text, sizeof(r.text), "oversized data: transaction size %zu, limit %d",
+                 envelope.len, LIMIT_TX_BYTES);
+        done(done_ctx, token, &r);
+        return NULL;
+    }
+    enum err e = pool_tx_new(&t, envelope, &ec);
+    if (e != ERR_OK) {
+        refuse_envelope(&r, e, &ec);
+        done(done_ctx, token, &r);
+        return NULL;
+    }
+    t->done = done;
+    t->done_ctx = done_ctx;
+    t->token = token;
+    if (check_form(s, t))
+        return t;
+    pool_tx_free(t);
+    return NULL;
+}
+
+static void keep_result(void *ctx, uint64_t token, const struct submit_result *r) {
+    struct submit_result *out = ctx;
+    (void)token;
+    *out = *r;
+}
+
+struct pool_tx *sequencer_read_form(void *sequencer, bytes envelope, struct submit_result *out) {
+    struct pool_tx *t = read_form(sequencer, envelope, keep_result, out, 0);
+    if (t != NULL)
+        t->done = NULL;
+    return t;
+}
+
+static void submit(void *ctx, bytes envelope, unsigned flags, submit_done_fn done, void *done_ctx,
+                   uint64_t token) {
+    struct sequencer *s = ctx;
+    struct submit_result r = {.status = SUBMIT_REFUSED, .code = RPC_SERVER_ERROR};
     metric_add(&node_submissions, 1);
     if (atomic_load(&s->stopping)) {
         snprintf(r.text, sizeof(r.text), "the node is shutting down");
@@ -216,29 +254,15 @@ static void submit(void *ctx, bytes envelope, unsigned flags, submit_done_fn don
         done(done_ctx, token, &r);
         return;
     }
-    if (envelope.len > LIMIT_TX_BYTES) {
-        snprintf(r.text, sizeof(r.text), "oversized data: transaction size %zu, limit %d",
-                 envelope.len, LIMIT_TX_BYTES);
-        done(done_ctx, token, &r);
+    struct pool_tx *t = read_form(s, envelope, done, done_ctx, token);
+    if (t == NULL)
         return;
-    }
-    enum err e = pool_tx_new(&t, envelope, &ec);
-    if (e != ERR_OK) {
-        refuse_envelope(&r, e, &ec);
-        done(done_ctx, token, &r);
-        return;
-    }
-    t->done = done;
-    t->done_ctx = done_ctx;
-    t->token = token;
     t->flags = flags;
     t->submitted_ns = clock_monotonic_ns(s->o.clock);
-    if (check_form(s, t)) {
-        find_lane(s, t);
-        if (enter(s, t))
-            return;
-        submit_refuse_full(t);
-    }
+    find_lane(s, t);
+    if (enter(s, t))
+        return;
+    submit_refuse_full(t);
     pool_tx_free(t);
 }
 

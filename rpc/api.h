@@ -39,6 +39,7 @@ struct api_origin {
     char slug[API_SLUG_MAX + 1]; /* the URL's universe (/u/<slug>); empty: none */
     char request_id[API_REQUEST_ID_MAX + 1];
     char idempotency_key[API_IDEMPOTENCY_KEY_MAX + 1]; /* empty: none */
+    bool forwarded; /* by another node, which says so in a header */
 };
 
 /* Without any of that. */

@@ -117,6 +117,7 @@ enum api_problem api_http_origin(struct api_origin *out, const struct http_reque
                                  struct api_keys *keys, uint64_t now_ms, bool strict,
                                  const char **out_why) {
     memset(out, 0, sizeof(*out));
+    out->forwarded = q->fields[HTTP_FIELD_FORWARDED].ptr != NULL;
     if (strict || q->fields[HTTP_FIELD_UPGRADE].ptr != NULL)
         take_request_id(out, q); /* answers to plain calls of JSON-RPC do not show it */
     bytes key = trim(q->fields[HTTP_FIELD_IDEMPOTENCY_KEY]);

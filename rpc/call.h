@@ -134,6 +134,7 @@ struct rpc_call {
 
     struct buf envelope; /* to submit, when not empty after the handler */
     unsigned submit_flags;
+    bool forward_due;     /* waits to be handed on with those beside it */
     bool wants_receipt;   /* answer with the receipt instead of the hash */
     uint32_t timeout_ms;  /* of the wait; 0 none */
     uint64_t deadline_ms; /* monotonic */

@@ -11,9 +11,10 @@
 #include "rpc/kv.h"
 
 enum submit_status {
-    SUBMIT_DURABLE, /* in a block that no crash undoes */
-    SUBMIT_QUEUED,  /* its nonce is ahead; kept, and its POOL record is synced */
-    SUBMIT_REFUSED, /* code and text say why */
+    SUBMIT_DURABLE,   /* in a block that no crash undoes */
+    SUBMIT_QUEUED,    /* its nonce is ahead; kept, and its POOL record is synced */
+    SUBMIT_REFUSED,   /* code and text say why */
+    SUBMIT_FORWARDED, /* the node that it was handed on to has answered: `reply` */
 };
 enum {
     SUBMIT_TEXT_MAX = 512,
@@ -32,10 +33,29 @@ struct submit_result {
     /* Refused for want of money: the rule by which no universe paid (static); NULL: not so. */
     const char *sponsor_rule;
     char data[SUBMIT_DATA_MAX]; /* JSON with details of the refusal; empty for none */
+    /* FORWARDED: a JSON-RPC reply, with "result" or with "error" whose code is not 0 and whose
+     * message is a string; who is told owns it. */
+    struct json_t *reply;
 };
 /* Called exactly once per submission, on any thread, possibly before submit returns; must not
  * block. */
 typedef void (*submit_done_fn)(void *ctx, uint64_t token, const struct submit_result *r);
+
+/* Transactions of one body that follow each other, of a node that hands them on: they stay
+ * together and in order. */
+struct forward_tx {
+    bytes envelope;
+    bool wants_receipt;  /* eth_sendRawTransactionSync, */
+    uint32_t timeout_ms; /* whose limit this is */
+    uint64_t token;
+};
+struct forward_txs {
+    const struct forward_tx *txs;
+    size_t count;
+    const char *slug; /* of the universe by whose URL they came; "": none */
+    bool forwarded;   /* a node has handed them on already (RPC_FORWARDED_HEADER) */
+};
+#define RPC_FORWARDED_HEADER "x-callipter-forwarded"
 
 struct dev_account {
     addr20 address;
@@ -129,6 +149,17 @@ struct node_commands {
     /* Takes a transaction's envelope (copied). Thread-safe. */
     void (*submit)(void *ctx, bytes envelope, unsigned flags, submit_done_fn done, void *done_ctx,
                    uint64_t token);
+    /* NULL: this node takes transactions itself. Else it hands them on to who does, and `submit` is
+     * not asked; `forwarder` is the functions' first argument. All of `t` is copied; `done` is
+     * called once for each of them, with FORWARDED or REFUSED. Thread-safe. */
+    void *forwarder;
+    void (*forward)(void *forwarder, const struct forward_txs *t, submit_done_fn done,
+                    void *done_ctx);
+    /* What was handed on, was taken, and may not be in a block here yet: as `pooled`; and the first
+     * nonce from `nonce` on that none of the account's has. Thread-safe. */
+    bool (*forwarded)(void *forwarder, const hash32 *hash, struct buf *out_envelope,
+                      addr20 *out_sender);
+    uint64_t (*forwarded_nonce)(void *forwarder, const addr20 *a, uint64_t nonce);
     /* The nonce after the last of the account's transactions that are next in turn, or in a block
      * that is not durable yet; 0 without any. They leave the pool once the store has them: who asks
      * here first and reads the account then takes the larger nonce, and never sees it step back.

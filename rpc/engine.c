@@ -31,6 +31,7 @@ struct job {
     size_t outstanding;  /* calls in phase WAIT */
     size_t receipts_due; /* calls in phase RECEIPT */
     size_t reruns_due;   /* calls in phase RUN again, whose answer has come */
+    size_t forwards_due; /* calls in phase WAIT that the node has not been given yet */
     bool rest;
     struct api_quota_state quota;
     struct api_origin origin;
@@ -180,6 +181,31 @@ static void submit_refused(struct rpc_engine *e, struct rpc_call *c,
     c->try_later = r->code == RPC_LIMIT_EXCEEDED; /* of a submission: a full queue */
 }
 
+static void put_json(struct buf *out, const json_t *v) {
+    char *text = json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT);
+    CHECK(text != NULL);
+    buf_append_str(out, text);
+    free(text);
+}
+
+/* What another node answered is the answer. */
+static void submit_forwarded(struct rpc_call *c, const json_t *reply) {
+    const json_t *error = json_object_get(reply, "error"), *data = json_object_get(error, "data");
+    if (!json_is_object(error)) {
+        put_json(&c->result, json_object_get(reply, "result"));
+        if (c->result.overflow)
+            rpc_fail(c, RPC_LIMIT_EXCEEDED, "response too large");
+        return;
+    }
+    rpc_fail(c, (int)json_integer_value(json_object_get(error, "code")), "%s",
+             json_string_value(json_object_get(error, "message")));
+    if (data != NULL)
+        put_json(&c->data, data);
+    if (c->data.overflow)
+        buf_reset(&c->data);
+    c->try_later = c->code == RPC_LIMIT_EXCEEDED;
+}
+
 static void on_submit_result(struct rpc_engine *e, uint64_t token, const struct submit_result *r) {
     struct job *j = NULL;
     struct rpc_call *c = call_of(e, token, &j);
@@ -191,6 +217,8 @@ static void on_submit_result(struct rpc_engine *e, uint64_t token, const struct 
     } else {
         if (r->status == SUBMIT_REFUSED)
             submit_refused(e, c, r);
+        else if (r->status == SUBMIT_FORWARDED)
+            submit_forwarded(c, r->reply);
         else
             answer_hash(c, &r->hash);
         end_wait(j, c, RPC_PHASE_DONE);
@@ -227,6 +255,7 @@ static void on_wake(evutil_socket_t fd, short what, void *ctx) {
             on_answer(e, m->token);
         } else {
             on_submit_result(e, m->token, &m->result);
+            json_decref(m->result.reply);
         }
         free(m);
         m = next;
@@ -385,12 +414,42 @@ static void submit(struct job *j, size_t idx) {
     const struct node_commands *node = c->cx->node;
     c->phase = RPC_PHASE_WAIT;
     j->outstanding++;
+    if (node->forward != NULL) { /* forward_due */
+        c->forward_due = true;
+        j->forwards_due++;
+        return;
+    }
     if (c->timeout_ms != 0) {
         c->deadline_ms = rpc_now_ms() + c->timeout_ms;
         j->engine->timed_waits++;
     }
     node->submit(node->ctx, buf_bytes(&c->envelope), c->submit_flags, on_submit_done, j->engine,
                  token_of(j, idx));
+}
+
+/* Hands on together what waits for it, in order. Its time is the business of who answers. */
+static void forward(struct job *j) {
+    const struct node_commands *node = j->engine->o.context->node;
+    struct forward_txs t = {.slug = j->origin.slug, .forwarded = j->origin.forwarded};
+    if (j->forwards_due == 0)
+        return;
+    struct forward_tx *txs = calloc(j->forwards_due, sizeof(*txs));
+    CHECK(txs != NULL);
+    for (size_t i = 0; i < j->next; i++) {
+        struct rpc_call *c = &j->calls[i];
+        if (!c->forward_due)
+            continue;
+        c->forward_due = false;
+        txs[t.count++] = (struct forward_tx){.envelope = buf_bytes(&c->envelope),
+                                             .wants_receipt = c->wants_receipt,
+                                             .timeout_ms = c->timeout_ms,
+                                             .token = token_of(j, i)};
+    }
+    CHECK(t.count == j->forwards_due);
+    j->forwards_due = 0;
+    t.txs = txs;
+    node->forward(node->forwarder, &t, on_submit_done, j->engine);
+    free(txs);
 }
 
 static void fail_busy(struct rpc_call *c) {
@@ -537,15 +596,8 @@ static void submit_prepared(struct job *j) {
     }
 }
 
-/* Starts whatever can run now. Ends the job when nothing is left. */
-static void advance(struct job *j) {
-    if (j->reading)
-        return;
-    submit_prepared(j);
-    if (j->reruns_due > 0) {
-        j->reruns_due = 0;
-        read_batch(j, true, true);
-    }
+/* Starts calls one after the other, as far as they may run now. */
+static void start_calls(struct job *j) {
     while (!j->reading && j->next < j->count) {
         struct rpc_call *c = &j->calls[j->next];
         if (c->method != NULL && c->method->cost == RPC_COST_SUBMIT) {
@@ -564,6 +616,19 @@ static void advance(struct job *j) {
             j->next++;
         }
     }
+}
+
+/* Starts whatever can run now. Ends the job when nothing is left. */
+static void advance(struct job *j) {
+    if (j->reading)
+        return;
+    submit_prepared(j);
+    if (j->reruns_due > 0) {
+        j->reruns_due = 0;
+        read_batch(j, true, true);
+    }
+    start_calls(j);
+    forward(j);
     if (j->reading || j->outstanding > 0)
         return;
     if (j->receipts_due > 0) {
@@ -1017,6 +1082,8 @@ void rpc_engine_free(struct rpc_engine *e) {
             job_free(e->jobs[i]);
     for (struct inbox_item *m = e->first, *next; m != NULL; m = next) {
         next = m->next;
+        if (m->read_done == NULL && !m->is_wake)
+            json_decref(m->result.reply);
         free(m);
     }
     if (e->wake != NULL)

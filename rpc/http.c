@@ -2,6 +2,7 @@
 #include "rpc/http.h"
 
 #include "base/check.h"
+#include "rpc/commands.h"
 
 #include <http_parser.h>
 #include <stdlib.h>
@@ -84,6 +85,7 @@ static const char *const field_names[HTTP_FIELD_COUNT] = {
     [HTTP_FIELD_REQUEST_ID] = "x-request-id",
     [HTTP_FIELD_LAST_EVENT_ID] = "last-event-id",
     [HTTP_FIELD_ACCEPT] = "accept",
+    [HTTP_FIELD_FORWARDED] = RPC_FORWARDED_HEADER,
     [HTTP_FIELD_ACR_PRIVATE] = "access-control-request-private-network",
 };
 

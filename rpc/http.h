@@ -50,6 +50,7 @@ enum http_field {
     HTTP_FIELD_REQUEST_ID,        /* X-Request-Id */
     HTTP_FIELD_LAST_EVENT_ID,
     HTTP_FIELD_ACCEPT,
+    HTTP_FIELD_FORWARDED, /* RPC_FORWARDED_HEADER */
     HTTP_FIELD_COUNT
 };
 

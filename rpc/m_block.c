@@ -162,12 +162,16 @@ static bool find_tx(struct rpc_call *c, const hash32 *hash, struct index_block *
     return rpc_load_tx(c, number, idx, out, out_at);
 }
 
-/* Finds a transaction that waits in the pool; it lives in the call's arena. */
+/* Finds a transaction that waits in the pool, or was handed on to whose pool it is; it lives in the
+ * call's arena. */
 static bool find_pooled(struct rpc_call *c, const hash32 *hash, struct tx *out) {
+    const struct node_commands *node = c->cx->node;
     struct buf envelope;
     addr20 sender;
     buf_init(&envelope, MESSAGE_TX_MAX_BYTES);
-    bool ok = c->cx->node->pooled(c->cx->node->ctx, hash, &envelope, &sender);
+    bool ok =
+        node->pooled(node->ctx, hash, &envelope, &sender) ||
+        (node->forwarded != NULL && node->forwarded(node->forwarder, hash, &envelope, &sender));
     if (ok) {
         bytes copy = arena_copy(rpc_arena(c), buf_bytes(&envelope));
         ok = tx_decode(out, rpc_arena(c), copy, false, NULL) == ERR_OK;

@@ -197,6 +197,8 @@ bool rpc_pending_nonce(struct rpc_call *c, const addr20 *a, uint64_t *out) {
     if (!rpc_renew_head(c) || !rpc_account(c, rpc_head_number(c), a, &account))
         return false;
     *out = pooled > account.nonce ? pooled : account.nonce;
+    if (node->forwarded_nonce != NULL)
+        *out = node->forwarded_nonce(node->forwarder, a, *out);
     return true;
 }
 

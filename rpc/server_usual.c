@@ -15,9 +15,9 @@ enum {
  * answers begin with. */
 static void learn_head(struct conn *c, struct known *k, const struct http_request *q) {
     struct rpc_server *s = c->server;
-    static const enum http_field personal[] = {HTTP_FIELD_AUTHORIZATION, HTTP_FIELD_API_KEY,
-                                               HTTP_FIELD_IDEMPOTENCY_KEY,
-                                               HTTP_FIELD_X_IDEMPOTENCY_KEY, HTTP_FIELD_UPGRADE};
+    static const enum http_field personal[] = {
+        HTTP_FIELD_AUTHORIZATION,     HTTP_FIELD_API_KEY, HTTP_FIELD_IDEMPOTENCY_KEY,
+        HTTP_FIELD_X_IDEMPOTENCY_KEY, HTTP_FIELD_UPGRADE, HTTP_FIELD_FORWARDED};
     k->ok = q->verb == HTTP_VERB_POST && q->keep_alive && server_path_is(q, "/") &&
             rpc_access_host_ok(&s->access, q->fields[HTTP_FIELD_HOST]) &&
             server_content_type_ok(q->fields[HTTP_FIELD_CONTENT_TYPE]);

@@ -56,7 +56,8 @@ export async function run() {
   const seq = await check("a sequencer whose poster is in a keystore, and whose parent needs a password", () => start("sequencer", seqArgs));
   if (!seq) return;
   const token = `/?token=${secrets["key in a query"]}`;
-  const memberArgs = (i) => [...debug, ...w.member(i), "--sequencer-url", withPassword(seq.url, secrets["password in a URL"])];
+  const seqUrl = withPassword(seq.url, secrets["password in a URL"]), away = `http://127.0.0.1:1/v3/${secrets["key in a path"]}`;
+  const memberArgs = (i) => [...debug, ...w.member(i), "--sequencer-url", seqUrl, "--forward-urls", `${away},${seqUrl}`];
   const first = await check("a member, whose log is JSON", () => w.newValidator([...memberArgs(0), "--log-format", "json"], "member"));
   const proposerArgs = [...memberArgs(1), "--proposer-key", w.keyFile(w.proposer), "--member-urls", `${first.url}${token},http://127.0.0.1:1${token}`];
   const proposer = await check("a member that proposes, and one of whose peers is away", () => w.newValidator(proposerArgs, "proposer"));
@@ -78,6 +79,12 @@ export async function run() {
       const block = last && (await seq.rpc("eth_getBlockByHash", [last.args.blockHash, false]));
       return block && Number(block.number) >= Number(blockNumber);
     });
+  });
+  await check("a member hands a transaction on, past an endpoint that is away", async () => {
+    const nonce = await seq.provider.getTransactionCount(w.owner.address), gasPrice = await seq.provider.getGasPrice();
+    const raw = await w.owner.signTransaction({ chainId: seq.chainId, nonce, to: w.user.address, value: 1, gasLimit: 100000, gasPrice });
+    assert.ok(await seq.rpc("eth_getTransactionReceipt", [await proposer.rpc("eth_sendRawTransaction", [raw])]));
+    assert.match(proposer.err, /an endpoint gave no answer/);
   });
   await check("no answer has a secret, with everybody up and with a member and the parent away", async () => {
     for (const [name, node] of Object.entries(nodes)) for (const text of await answers(node, secrets["admin key"])) clean(`an answer of ${name}`, text);

@@ -139,3 +139,18 @@ Test(http_client, stops_when_told, .timeout = 20) {
     http_client_free(c);
     http_answers_stop(&s);
 }
+
+Test(http_client, the_time_of_a_request_may_change, .timeout = 20) {
+    static const char *const never[] = {NULL};
+    static struct http_answers s;
+    struct http_reply reply;
+    http_answers_start(&s, never); /* takes connections and says nothing */
+    struct http_client *c = client(NULL, 10, NULL);
+    http_client_set_timeout(c, 100);
+    http_client_ask(c, &reply, "GET", s.url, bytes_of(NULL, 0));
+    cr_expect_eq(reply.outcome, HTTP_CLIENT_FAILED);
+    cr_expect(reply.maybe_sent);
+    buf_clear(&reply.body);
+    http_client_free(c);
+    http_answers_stop(&s);
+}

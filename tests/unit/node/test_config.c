@@ -80,6 +80,7 @@ Test(config, refusals) {
         {NULL, NULL, NULL, "--chain FILE is needed"},
         {"--chain", "g.json", NULL, "--datadir DIR is needed"},
         {"--dev=maybe", NULL, NULL, "neither true nor false"},
+        {"--dev", "--forward-urls", "http://a", "--forward-urls is for --role validator"},
         {"--dev", "--recover", "nope", "neither vectorised nor libsecp256k1"},
     };
     env_name = NULL;
@@ -206,8 +207,9 @@ Test(config, keys_in_urls_are_not_printed) {
                  {"https://a.example#canary", false},
                  {"canary@a.example", false}};
     for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-        for (int flag = 0; flag < 3; flag++) {
-            static const char *const names[] = {"--parent-url", "--member-urls", "--sequencer-url"};
+        for (int flag = 0; flag < 4; flag++) {
+            static const char *const names[] = {"--parent-url", "--member-urls", "--sequencer-url",
+                                                "--forward-urls"};
             struct config c;
             struct err_ctx ec = {.text = ""};
             char *text = NULL, arg[128];

@@ -175,3 +175,26 @@ Test(intake, who_waits_in_the_ring) {
         pool_tx_free(t[i]);
     fixture_free(f);
 }
+
+/* The same checks for who hands transactions on: what passes has no place here. */
+Test(intake, form_alone) {
+    struct fixture *f = fixture_new();
+    struct submit_result r = {.code = 0};
+    const struct tx *good = node_chain_transfer(&f->chain, 0, 1, 7, 10);
+    struct pool_tx *t = sequencer_read_form(&f->s, good->raw, &r);
+    cr_assert_not_null(t);
+    cr_expect_arr_eq(t->tx.hash.b, good->hash.b, 32);
+    cr_expect_null(t->done);
+    pool_tx_free(t);
+    struct tx bad = *good;
+    bad.chain_id++;
+    cr_assert_eq(tx_sign(&bad, &f->chain.arena, f->chain.keys[0]), ERR_OK);
+    cr_expect_null(sequencer_read_form(&f->s, bad.raw, &r));
+    cr_expect_eq(r.status, SUBMIT_REFUSED);
+    cr_expect_eq(r.code, -32000);
+    cr_expect_not_null(strstr(r.text, "invalid chain id"), "%s", r.text);
+    cr_expect_null(sequencer_read_form(&f->s, bytes_of("\x02", 1), &r));
+    cr_expect_null(strstr(r.text, "chain id"), "%s", r.text);
+    cr_expect_eq(unknown_in_ring(f), 0);
+    fixture_free(f);
+}

@@ -141,6 +141,9 @@ Test(api_http, origins) {
                  API_UNAUTHENTICATED);
     cr_expect_eq(origin_of(k, &o, HTTP_FIELD_IDEMPOTENCY_KEY, " a key ", true), API_OK);
     cr_expect_str_eq(o.idempotency_key, "a key");
+    cr_expect_not(o.forwarded);
+    cr_expect_eq(origin_of(k, &o, HTTP_FIELD_FORWARDED, "", false), API_OK);
+    cr_expect(o.forwarded);
     char big[300];
     memset(big, 'a', 256);
     big[256] = '\0';

@@ -190,6 +190,117 @@ Test(engine, submissions_answer_in_any_order) {
     fixture_clear(&f);
 }
 
+/* --- submissions that the node hands on ----------------------------------------------------- */
+struct handed {
+    struct fixture f;
+    size_t runs, counts[4];
+    char slugs[4][16];
+    bool forwarded[4], receipts[8];
+    uint32_t timeouts[8];
+    uint64_t tokens[8];
+    size_t count;
+    submit_done_fn done;
+    void *done_ctx;
+};
+
+static void on_forward(void *ctx, const struct forward_txs *t, submit_done_fn done,
+                       void *done_ctx) {
+    struct handed *h = ctx;
+    h->counts[h->runs] = t->count;
+    h->forwarded[h->runs] = t->forwarded;
+    snprintf(h->slugs[h->runs++], sizeof(h->slugs[0]), "%s", t->slug);
+    for (size_t i = 0; i < t->count; i++) {
+        cr_assert_eq(t->txs[i].envelope.len, 2);
+        h->receipts[h->count] = t->txs[i].wants_receipt;
+        h->timeouts[h->count] = t->txs[i].timeout_ms;
+        h->tokens[h->count++] = t->txs[i].token;
+    }
+    h->done = done;
+    h->done_ctx = done_ctx;
+}
+
+static void handed_init(struct handed *h) {
+    *h = (struct handed){.runs = 0};
+    fixture_init(&h->f);
+    h->f.node.forwarder = h;
+    h->f.node.forward = on_forward;
+}
+
+static void reply_to(struct handed *h, size_t idx, const char *reply) {
+    struct submit_result r = {.status = SUBMIT_FORWARDED, .reply = json_loads(reply, 0, NULL)};
+    cr_assert_not_null(r.reply);
+    h->done(h->done_ctx, h->tokens[idx], &r);
+}
+
+/* What stands together goes together; answers are printed as they came, whoever waits longest. */
+Test(engine, submissions_are_handed_on_together) {
+    struct handed h;
+    struct buf b;
+    struct api_origin from = api_nobody;
+    handed_init(&h);
+    snprintf(from.slug, sizeof(from.slug), "arena");
+    from.forwarded = true;
+    buf_init(&b, 1 << 20);
+    buf_append_str(&b, "[" SEND("1") ",{\"id\":2,\"method\":\"eth_sendRawTransactionSync\","
+                                     "\"params\":[\"0x0102\",\"0x64\"]},"
+                                     "{\"id\":3,\"method\":\"eth_chainId\"}," SEND("4") "]");
+    rpc_engine_run(h.f.engine, &b, 0, &from, NULL);
+    cr_expect_eq(h.f.submit_count, 0);
+    cr_assert_eq(h.runs, 1);
+    cr_expect_eq(h.counts[0], 2);
+    cr_expect_str_eq(h.slugs[0], "arena");
+    cr_expect(h.forwarded[0]);
+    cr_expect(!h.receipts[0] && h.receipts[1]);
+    cr_expect_eq(h.timeouts[1], 100);
+    for (uint64_t end = rpc_now_ms() + 200; rpc_now_ms() < end;)
+        event_base_loop(h.f.base, EVLOOP_NONBLOCK);
+    cr_expect_null(h.f.replies[0], "its time is the other node's business");
+    reply_to(&h, 1, "{\"result\":{\"b\":1,\"a\":[null]}}");
+    reply_to(&h, 0, "{\"error\":{\"code\":-32003,\"message\":\"\\\"no\\\"\",\"data\":{\"x\":[]}}}");
+    event_base_loop(h.f.base, EVLOOP_NONBLOCK);
+    cr_assert_eq(h.runs, 2);
+    cr_expect_eq(h.counts[1], 1);
+    reply_to(&h, 2, "{\"result\":\"0x1\"}");
+    event_base_loop(h.f.base, EVLOOP_NONBLOCK);
+    cr_assert_not_null(h.f.replies[0]);
+    cr_expect_str_eq(
+        h.f.replies[0],
+        "[{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32003,\"message\":\"\\\"no\\\"\","
+        "\"data\":{\"x\":[]}}},"
+        "{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":{\"b\":1,\"a\":[null]}},"
+        "{\"jsonrpc\":\"2.0\",\"id\":3,\"result\":\"0xa179\"},"
+        "{\"jsonrpc\":\"2.0\",\"id\":4,\"result\":\"0x1\"}]");
+    cr_expect_eq(rpc_engine_pending(h.f.engine), 0);
+    fixture_clear(&h.f);
+}
+
+/* One too long for a reply is an error; one for somebody who is gone is forgotten; a refusal for
+ * want of room is told as one of this node's. */
+Test(engine, answers_of_another_node_have_limits) {
+    struct handed h;
+    char *text = malloc(4096);
+    handed_init(&h);
+    atomic_store(&h.f.cx.reply_bytes_max, 1000);
+    snprintf(text, 4096, "{\"result\":\"%02000d\"}", 0);
+    body(&h.f, 0, SEND("1"));
+    reply_to(&h, 0, text);
+    body(&h.f, 1, SEND("1"));
+    reply_to(&h, 1, "{\"error\":{\"code\":-32005,\"message\":\"full\"}}");
+    event_base_loop(h.f.base, EVLOOP_NONBLOCK);
+    cr_assert_not_null(h.f.replies[0]);
+    cr_expect_str_eq(h.f.replies[0], ERROR("1", "-32005", "response too large"));
+    cr_expect_not(h.f.busy[0]);
+    cr_assert_not_null(h.f.replies[1]);
+    cr_expect_str_eq(h.f.replies[1], ERROR("1", "-32005", "full"));
+    cr_expect(h.f.busy[1]);
+    reply_to(&h, 0, "{\"result\":1}");
+    event_base_loop(h.f.base, EVLOOP_NONBLOCK);
+    body(&h.f, 2, SEND("1"));
+    reply_to(&h, 2, "{\"result\":1}");
+    fixture_clear(&h.f); /* with an answer that nobody took */
+    free(text);
+}
+
 /* 429 is for queues that are full: a client that is told so asks the very same again. */
 Test(engine, only_full_queues_are_busy) {
     struct fixture f;
