@@ -97,10 +97,6 @@ bool ring_push(struct ring *r, const void *item) {
     return true;
 }
 
-bool ring_pop(struct ring *r, void *out_item) {
-    return ring_pop_many(r, out_item, 1) == 1;
-}
-
 size_t ring_pop_many(struct ring *r, void *out_items, size_t max) {
     uint64_t pos = atomic_load_explicit(&r->head, memory_order_relaxed);
     size_t n = 0;

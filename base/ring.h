@@ -46,8 +46,6 @@ void ring_clear(struct ring *r);
 
 /* False when full. */
 bool ring_push(struct ring *r, const void *item) MUST_USE;
-/* False when empty. Consumer only. */
-bool ring_pop(struct ring *r, void *out_item) MUST_USE;
 /* Up to `max` items to an array; how many. Consumer only. */
 size_t ring_pop_many(struct ring *r, void *out_items, size_t max) MUST_USE;
 /* How many items are inside; by the time it is read it may be out of date. Any thread. */

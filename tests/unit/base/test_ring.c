@@ -27,10 +27,10 @@ Test(ring, bounds_and_order) {
             cr_assert_eq(n, 5u);
             for (size_t i = 0; i < n; i++, next_out++)
                 cr_assert(many[i][0] == next_out && many[i][1] == ~next_out && many[i][2] == 7);
-            cr_assert(ring_pop(&r, item));
+            cr_assert_eq(ring_pop_many(&r, item, 1), 1);
             cr_assert_eq(item[0], next_out++);
             if (round % 10 == 9) {
-                while (ring_pop(&r, item))
+                while (ring_pop_many(&r, item, 1) == 1)
                     next_out++;
                 cr_assert_eq(ring_len(&r), 0u);
                 cr_assert_eq(next_in, next_out);
@@ -50,15 +50,15 @@ Test(ring, arming) {
     cr_assert(ring_push(&r, &v)); /* nobody sleeps: no signal */
     cr_expect_eq(poll(&p, 1, 0), 0);
     cr_expect_not(ring_arm(&r));
-    cr_assert(ring_pop(&r, &v));
+    cr_assert_eq(ring_pop_many(&r, &v, 1), 1);
     cr_expect(ring_arm(&r));
     cr_assert(ring_push(&r, &v));
     cr_assert(ring_push(&r, &v));
     cr_expect_eq(poll(&p, 1, 0), 1);
     ring_disarm(&r);
     cr_expect_eq(poll(&p, 1, 0), 0);
-    cr_assert(ring_pop(&r, &v));
-    cr_assert(ring_pop(&r, &v));
+    cr_assert_eq(ring_pop_many(&r, &v, 1), 1);
+    cr_assert_eq(ring_pop_many(&r, &v, 1), 1);
     cr_expect_not(ring_wait(&r, 0));
     ring_kick(&r);
     cr_expect_not(ring_wait(&r, -1)); /* returns at once, though empty */
