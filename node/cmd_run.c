@@ -202,7 +202,8 @@ static enum err start_api(struct run *r, struct err_ctx *ec) {
                                 .node = &r->commands,
                                 .signers = &r->secrets.signers,
                                 .clock = clock_posix(),
-                                .chain_id = r->genesis.config.chain_id};
+                                .chain_id = r->genesis.config.chain_id,
+                                .requests_max = r->config.idempotency_max};
     TRY(outbox_start(&r->outbox, &oo, ec));
     outbox_commands(r->outbox, &r->commands);
     r->commands.public_url = r->public_url;

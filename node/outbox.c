@@ -65,9 +65,10 @@ static void outbox_send(void *outbox, struct node_send *s) {
     n->send = s;
     n->left = s->count;
     pthread_mutex_lock(&o->lock);
-    bool full = o->under_way + s->count > OUTBOX_WAITING_MAX ||
-                (s->created_ms != 0 && o->request_count >= OUTBOX_REQUESTS_MAX);
-    bool refused = o->stopping || full;
+    bool full = o->under_way + s->count > OUTBOX_WAITING_MAX, fresh = s->has_id && !o->stopping;
+    n->counts = fresh && !full && s->created_ms != 0 && outbox_share_take(o, s->universe);
+    bool no_share = fresh && !full && s->created_ms != 0 && !n->counts;
+    bool refused = o->stopping || full || no_share;
     if (!refused) {
         o->under_way += s->count;
         *o->incoming_last = n;
@@ -79,8 +80,10 @@ static void outbox_send(void *outbox, struct node_send *s) {
         return;
     free(n);
     refuse_all(s, RPC_LIMIT_EXCEEDED,
-               full ? "too many requests are waiting, try again in 100ms"
-                    : "the node is shutting down");
+               no_share
+                   ? "too many of the universe's requests with an idempotency key are remembered"
+               : full ? "too many requests are waiting, try again in 100ms"
+                      : "the node is shutting down");
 }
 
 /* --- accounts ------------------------------------------------------------------------------ */
@@ -177,6 +180,8 @@ static void finish_sending(struct outbox *o, struct sending *s) {
     struct node_send *send = s->send;
     pthread_mutex_lock(&o->lock);
     o->under_way -= send->count;
+    if (s->counts && (!s->remembered || outbox_is_void(s)))
+        outbox_share_return(o, send->universe);
     pthread_mutex_unlock(&o->lock);
     free(s);
     send->done(send->done_ctx);
@@ -195,9 +200,10 @@ static void finish(struct outbox *o, struct entry *e, const struct node_sent *se
         outbox_orphan_done(o, &e->id);
     } else {
         s->send->results[e->idx] = *sent;
-        s->refused = s->refused || refused;
+        s->done = s->done || !refused;
+        s->unclean = s->unclean || (refused && e->has_id);
         if (--s->left == 0) {
-            if (s->refused && e->has_id) {
+            if (s->unclean) {
                 s->next = o->cleaning; /* until its rows are gone for good */
                 o->cleaning = s;
             } else {
@@ -294,6 +300,24 @@ static void submit_batch(struct outbox *o) {
     }
 }
 
+static uint64_t retry_ms(const struct entry *e) {
+    uint64_t ms = (uint64_t)e->tries * RETRY_MS;
+    if (e->tries >= OUTBOX_TRIES_MAX)
+        return RETRY_LATE_MS;
+    return ms < RETRY_MAX_MS ? ms : RETRY_MAX_MS;
+}
+
+/* All of an account wait for the one that waits longest: it is the oldest, and nonces go in turn.
+ * Who waits so long behind another is told after fewer tries, in 40 s at most. */
+static void put_off(struct outbox *o, struct entry *e, bool no_room) {
+    struct outbox_account *a = e->account;
+    uint64_t until = o->now_ns + retry_ms(e) * NS_PER_MS;
+    if (a->not_before_ns > o->now_ns + (uint64_t)RETRY_MAX_MS * NS_PER_MS)
+        e->tries += RETRY_LATE_MS / RETRY_MAX_MS - 1;
+    else if ((no_room || e->tries >= OUTBOX_TRIES_MAX) && until > a->not_before_ns)
+        a->not_before_ns = until;
+}
+
 static void fail_batch(struct outbox *o, enum err e) {
     size_t count = o->batch_count;
     o->batch_count = 0;
@@ -301,7 +325,13 @@ static void fail_batch(struct outbox *o, enum err e) {
         struct entry *entry = o->batch[i];
         entry->account->signed_count--;
         stall(entry->account);
-        entry->has_id = false; /* nothing was remembered */
+        if (entry->sending == NULL) { /* of an earlier run: it stays */
+            put_off(o, entry, true);
+            outbox_wait(o, entry);
+            continue;
+        }
+        if (entry->tries == 0)
+            entry->has_id = false; /* nothing was remembered */
         finish_refused(o, entry, RPC_LIMIT_EXCEEDED,
                        e == ERR_CLOSED ? "the node is shutting down"
                                        : "the node's log is behind, try again in 100ms");
@@ -362,24 +392,6 @@ static bool may_try_again(const struct outbox *o, const struct entry *e,
     bool no_room = r->code == RPC_LIMIT_EXCEEDED || r->has_expected_nonce;
     return !o->ending && is_retryable(r) &&
            (e->tries < OUTBOX_TRIES_MAX || (e->sending == NULL && no_room));
-}
-
-static uint64_t retry_ms(const struct entry *e) {
-    uint64_t ms = (uint64_t)e->tries * RETRY_MS;
-    if (e->tries >= OUTBOX_TRIES_MAX)
-        return RETRY_LATE_MS;
-    return ms < RETRY_MAX_MS ? ms : RETRY_MAX_MS;
-}
-
-/* All of an account wait for the one that waits longest: it is the oldest, and nonces go in turn.
- * Who waits so long behind another is told after fewer tries, in 40 s at most. */
-static void put_off(struct outbox *o, struct entry *e, bool no_room) {
-    struct outbox_account *a = e->account;
-    uint64_t until = o->now_ns + retry_ms(e) * NS_PER_MS;
-    if (a->not_before_ns > o->now_ns + (uint64_t)RETRY_MAX_MS * NS_PER_MS)
-        e->tries += RETRY_LATE_MS / RETRY_MAX_MS - 1;
-    else if ((no_room || e->tries >= OUTBOX_TRIES_MAX) && until > a->not_before_ns)
-        a->not_before_ns = until;
 }
 
 static void take_answer(struct outbox *o, struct entry *e, const struct submit_result *r) {
@@ -476,6 +488,8 @@ static void round_of(struct outbox *o) {
     if (ends)
         o->end_ns = o->now_ns + (uint64_t)END_MS * NS_PER_MS;
     take_incoming(o, sends, answers);
+    if (batch.done)
+        outbox_batch_written(o, batch.result == ERR_OK);
     if (batch.done && batch.result == ERR_OK)
         submit_batch(o);
     else if (batch.done)
@@ -490,11 +504,14 @@ static void round_of(struct outbox *o) {
 }
 
 /* A disk that fails answers nothing any more: the end does not wait for it. */
-static bool is_done(const struct outbox *o) {
+static bool is_done(struct outbox *o) {
+    pthread_mutex_lock(&o->lock);
+    bool forgets = o->forgetting > 0;
+    pthread_mutex_unlock(&o->lock);
     if (o->ending && o->now_ns > o->end_ns)
         return true;
     return o->ending && o->in_flight == 0 && o->batch_count == 0 && o->waiting == NULL &&
-           o->cleaning == NULL && !o->clean_busy;
+           o->cleaning == NULL && !o->clean_busy && !forgets;
 }
 
 static void *outbox_main(void *arg) {
@@ -556,6 +573,7 @@ enum err outbox_start(struct outbox **out, const struct outbox_options *options,
     map_init(&o->accounts, OUTBOX_SLUG_BYTES, sizeof(struct outbox_account *), ACCOUNTS_MAX,
              map_seed_random());
     outbox_clean_init(o);
+    map_init(&o->shares, OUTBOX_SLUG_BYTES, sizeof(size_t), ACCOUNTS_MAX, map_seed_random());
     outbox_load_open(o);
     if (pthread_create(&o->thread, NULL, outbox_main, o) != 0) {
         outbox_free(o);
@@ -611,6 +629,7 @@ void outbox_free(struct outbox *o) {
         free(*(struct outbox_account **)value);
     map_clear(&o->accounts);
     map_clear(&o->claims);
+    map_clear(&o->shares);
     outbox_clean_clear(o);
     arena_clear(&o->arena);
     pthread_cond_destroy(&o->cond);

@@ -16,7 +16,9 @@
  * last, and so what is asked for behind it. What is signed as before is not written again.
  *
  * Limits: OUTBOX_WAITING_MAX calls under way; requests are remembered for OUTBOX_KEEP_MS at least,
- * OUTBOX_REQUESTS_MAX of them: above it new ones with an idempotency key are refused. */
+ * requests_max of them. A universe has at most as many of these as are free, so that it may take
+ * half when it is alone and never what the others need: above it its new ones with an idempotency
+ * key are refused. A request of which nothing was done is not remembered. */
 #ifndef NODE_OUTBOX_H
 #define NODE_OUTBOX_H
 
@@ -30,7 +32,6 @@ enum {
     OUTBOX_BATCH_MAX = 256, /* calls in one KV record */
     OUTBOX_BATCH_BYTES_MAX = 4 << 20,
     OUTBOX_TRIES_MAX = 64,
-    OUTBOX_REQUESTS_MAX = 1 << 22,
 };
 #define OUTBOX_KEEP_MS (30 * UINT64_C(86400000))
 
@@ -41,6 +42,7 @@ struct outbox_options {
     const struct signers *signers;    /* borrowed */
     struct clock *clock;
     uint64_t chain_id;
+    size_t requests_max;
 };
 /* After the sequencer has started. */
 enum err outbox_start(struct outbox **out, const struct outbox_options *o,

@@ -23,8 +23,12 @@ enum {
 struct sending {
     struct node_send *send;
     struct sending *next;
-    size_t left;  /* calls without a result */
-    bool refused; /* one of them at least */
+    size_t left;     /* calls without a result */
+    bool counts;     /* it has taken one of the universe's share */
+    bool in_batch;   /* KV_REQUEST and KV_TIME are in the write under way, */
+    bool remembered; /* and now they are there */
+    bool done;       /* one of the calls at least is in the chain */
+    bool unclean;    /* rows of refused calls must go before it is told */
 };
 
 /* One of the accounts that the node signs with. */
@@ -79,8 +83,10 @@ struct outbox {
     struct answer *answers, **answers_last;
     struct kv_wait batch_write, clean_write;
     bool stopping;
-    size_t request_count;
-    size_t under_way; /* calls */
+    struct map shares;    /* universe -> size_t: requests remembered, or about to be */
+    size_t request_count; /* of all */
+    size_t forgetting;    /* writes that forget some */
+    size_t under_way;     /* calls */
 
     pthread_mutex_t claims_lock;
     struct map claims; /* ids */
@@ -99,6 +105,8 @@ struct outbox {
     struct buf clean_writing; /* those in the write under way */
     bool clean_busy, clean_urgent;
     uint64_t clean_since_ns;                 /* when the oldest came */
+    size_t clean_taken;                      /* bytes of clean_writing that are in the write */
+    uint64_t clean_not_before_ns;            /* there was no room for it */
     struct sending *cleaning, *cleaning_now; /* wait for their rows to go */
     struct map orphans;                      /* id -> entries of an earlier run */
     uint64_t forget_ns;                      /* next look for requests that are too old */
@@ -110,22 +118,31 @@ void outbox_wait(struct outbox *o, struct entry *e);
 bool outbox_in_chain(struct outbox *o, const hash32 *tx_hash);
 
 /* --- node/outbox_rows.c ---------------------------------------------------------------------- */
+/* Takes one of the universe's share; false: it has no more. With the lock held. */
+bool outbox_share_take(struct outbox *o, const char *universe);
+/* Gives it back. With the lock held. */
+void outbox_share_return(struct outbox *o, const char *universe);
 /* Writes KV_REQUEST, KV_TIME, KV_SENT and KV_OPEN of the batch; `done` gets token 0. */
 void outbox_write_batch(struct outbox *o, kv_done_fn done);
+/* The write is done. */
+void outbox_batch_written(struct outbox *o, bool ok);
 void outbox_clean_init(struct outbox *o);
 void outbox_clean_clear(struct outbox *o);
 /* The entry's rows are not needed: KV_OPEN's, and KV_SENT's if it was refused. */
 void outbox_clean(struct outbox *o, const struct entry *e, bool refused);
 bool outbox_clean_due(const struct outbox *o);
-/* Deletes what outbox_clean named, if it is due; `done` gets token 1. */
+/* Nothing of what it asked for is done, so that its request need not be remembered. */
+bool outbox_is_void(const struct sending *s);
+/* Deletes what outbox_clean named, and requests that are void, if it is due; `done` gets token 1.
+ */
 void outbox_clean_write(struct outbox *o, kv_done_fn done);
-/* The write is done: `finish` gets who waited for it. */
+/* The write is done: `finish` gets who waited for it. Where there was no room it is made again. */
 void outbox_cleaned(struct outbox *o, enum err e,
                     void (*finish)(struct outbox *o, struct sending *s));
 /* Transactions of an earlier run that are not in the chain, to `waiting`; their ids are claimed. */
 void outbox_load_open(struct outbox *o);
 void outbox_orphan_done(struct outbox *o, const hash32 *id);
-void outbox_count_requests(struct outbox *o);
+void outbox_count_requests(struct outbox *o); /* before anything is written */
 /* Deletes requests that are older than OUTBOX_KEEP_MS, once in a while. */
 void outbox_forget_old(struct outbox *o);
 

@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/log.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 enum {
@@ -18,6 +19,8 @@ enum {
     FORGET_BATCH = 256,
     NS_PER_MS = 1000000,
     TIME_BYTES = 40,
+    TIME_VERSION = 1,
+    TIME_VALUE_BYTES = 1 + OUTBOX_SLUG_BYTES,
     LOAD_ARENA_BYTES = 1 << 20,
 };
 
@@ -32,6 +35,43 @@ static bytes time_key(uint8_t out[TIME_BYTES], uint64_t ms, const hash32 *id) {
     be64_store(out, ms);
     memcpy(out + 8, id->b, 32);
     return bytes_of(out, TIME_BYTES);
+}
+
+/* --- shares -------------------------------------------------------------------------------- */
+static void slug_key(char out[OUTBOX_SLUG_BYTES], const char *universe) {
+    memset(out, 0, OUTBOX_SLUG_BYTES);
+    snprintf(out, OUTBOX_SLUG_BYTES, "%s", universe);
+}
+
+bool outbox_share_take(struct outbox *o, const char *universe) {
+    char key[OUTBOX_SLUG_BYTES];
+    void *value = NULL;
+    slug_key(key, universe);
+    const size_t *has = map_get(&o->shares, key);
+    size_t max = o->o.requests_max, free_now = max > o->request_count ? max - o->request_count : 0;
+    if ((has != NULL ? *has : 0) >= free_now || map_ensure(&o->shares, key, &value, NULL) != ERR_OK)
+        return false;
+    ++*(size_t *)value;
+    o->request_count++;
+    return true;
+}
+
+void outbox_share_return(struct outbox *o, const char *universe) {
+    char key[OUTBOX_SLUG_BYTES];
+    slug_key(key, universe);
+    size_t *has = map_get(&o->shares, key);
+    if (has == NULL) /* its time has passed while it was under way */
+        return;
+    o->request_count--;
+    if (--*has == 0)
+        (void)map_del(&o->shares, key);
+}
+
+/* Whose request a row of KV_TIME is of. */
+static void universe_of_time(char out[OUTBOX_SLUG_BYTES], bytes value) {
+    memset(out, 0, OUTBOX_SLUG_BYTES);
+    if (value.len == TIME_VALUE_BYTES && value.ptr[0] == TIME_VERSION)
+        memcpy(out, value.ptr + 1, OUTBOX_SLUG_BYTES - 1);
 }
 
 /* --- a batch ------------------------------------------------------------------------------- */
@@ -71,29 +111,49 @@ static bytes copy_key(struct arena *a, bytes key) {
     return arena_copy(a, key);
 }
 
+/* What is remembered of the request itself: with its call that is written first. */
+static size_t request_ops(struct kv_op *ops, struct arena *a, struct sending *s) {
+    uint8_t key[TIME_BYTES], value[TIME_VALUE_BYTES] = {TIME_VERSION};
+    const struct node_send *send = s->send;
+    size_t n = 0;
+    if (s->remembered || s->in_batch)
+        return 0;
+    s->in_batch = true;
+    ops[n++] = (struct kv_op){
+        .space = KV_REQUEST, .key = bytes_of(send->id.b, 32), .value = send->request};
+    if (!s->counts)
+        return n;
+    slug_key((char *)value + 1, send->universe);
+    ops[n++] = (struct kv_op){.space = KV_TIME,
+                              .key = copy_key(a, time_key(key, send->created_ms, &send->id)),
+                              .value = arena_copy(a, bytes_of(value, sizeof(value)))};
+    return n;
+}
+
 static size_t batch_ops(struct outbox *o, struct kv_op *ops, struct arena *a) {
     size_t n = 0;
-    uint8_t key[TIME_BYTES];
+    uint8_t key[OUTBOX_PART_BYTES];
     for (size_t i = 0; i < o->batch_count; i++) {
         const struct entry *e = o->batch[i];
         if (!e->has_id || e->is_kept)
             continue;
         bytes part = copy_key(a, part_key(key, &e->id, e->part));
-        const struct node_send *s = e->sending != NULL ? e->sending->send : NULL;
-        if (s != NULL && e->idx == 0 && e->tries == 0)
-            ops[n++] = (struct kv_op){
-                .space = KV_REQUEST, .key = bytes_of(s->id.b, 32), .value = s->request};
-        if (s != NULL && e->idx == 0 && e->tries == 0 && s->created_ms != 0) {
-            ops[n++] = (struct kv_op){.space = KV_TIME,
-                                      .key = copy_key(a, time_key(key, s->created_ms, &e->id))};
-            pthread_mutex_lock(&o->lock);
-            o->request_count++;
-            pthread_mutex_unlock(&o->lock);
-        }
+        if (e->sending != NULL)
+            n += request_ops(ops + n, a, e->sending);
         ops[n++] = (struct kv_op){.space = KV_SENT, .key = part, .value = pack_sent(a, e)};
         ops[n++] = (struct kv_op){.space = KV_OPEN, .key = part, .value = pack_open(a, e)};
     }
     return n;
+}
+
+void outbox_batch_written(struct outbox *o, bool ok) {
+    for (size_t i = 0; i < o->batch_count; i++) {
+        struct sending *s = o->batch[i]->sending;
+        if (s == NULL || !s->in_batch)
+            continue;
+        s->in_batch = false;
+        s->remembered = ok;
+    }
 }
 
 void outbox_write_batch(struct outbox *o, kv_done_fn done) {
@@ -133,36 +193,93 @@ void outbox_clean(struct outbox *o, const struct entry *e, bool refused) {
 
 bool outbox_clean_due(const struct outbox *o) {
     bool old = o->now_ns - o->clean_since_ns > (uint64_t)CLEAN_WAIT_MS * NS_PER_MS;
-    return o->clean.len > 0 && !o->clean_busy &&
-           (o->clean_urgent || o->ending || old || o->clean.len >= CLEAN_BATCH * CLEAN_KEY_BYTES);
+    if (o->clean_busy || (o->now_ns < o->clean_not_before_ns && !o->ending))
+        return false;
+    return o->cleaning != NULL ||
+           (o->clean.len > 0 &&
+            (o->clean_urgent || o->ending || old || o->clean.len >= CLEAN_BATCH * CLEAN_KEY_BYTES));
 }
 
-void outbox_clean_write(struct outbox *o, kv_done_fn done) {
-    if (!outbox_clean_due(o))
-        return;
-    struct kv_op ops[KV_OPS_MAX / 2];
+bool outbox_is_void(const struct sending *s) {
+    return s->counts && s->remembered && !s->done;
+}
+
+/* Rows of calls; how many operations. What does not fit stays for the next time. */
+static size_t clean_calls(struct outbox *o, struct kv_op *ops) {
     size_t n = 0, used = 0;
     struct buf taken = o->clean;
     o->clean = o->clean_writing;
     o->clean_writing = taken;
     buf_reset(&o->clean);
-    for (; used < taken.len && n + 2 <= ARRAY_LEN(ops); used += CLEAN_KEY_BYTES) {
+    for (; used < taken.len && n + 2 <= KV_OPS_MAX; used += CLEAN_KEY_BYTES) {
         bytes key = bytes_of(taken.ptr + used, OUTBOX_PART_BYTES);
         ops[n++] = (struct kv_op){.space = KV_OPEN, .del = true, .key = key};
         if (taken.ptr[used + OUTBOX_PART_BYTES] != 0)
             ops[n++] = (struct kv_op){.space = KV_SENT, .del = true, .key = key};
     }
-    buf_append(&o->clean, taken.ptr + used, taken.len - used); /* the next time */
+    buf_append(&o->clean, taken.ptr + used, taken.len - used);
+    o->clean_taken = used;
+    return n;
+}
+
+/* Who waits for rows that are all gone now, and the requests of theirs that are void. */
+static size_t clean_requests(struct outbox *o, struct kv_op *ops, size_t n,
+                             uint8_t (*times)[TIME_BYTES]) {
+    struct sending **last = &o->cleaning_now;
+    for (size_t i = 0; o->clean.len == 0 && o->cleaning != NULL && n + 2 <= KV_OPS_MAX; i++) {
+        struct sending *s = o->cleaning;
+        o->cleaning = s->next;
+        s->next = NULL;
+        *last = s;
+        last = &s->next;
+        if (!outbox_is_void(s))
+            continue;
+        ops[n++] = (struct kv_op){
+            .space = KV_REQUEST, .del = true, .key = bytes_of(s->send->id.b, OUTBOX_ID_BYTES)};
+        ops[n++] = (struct kv_op){.space = KV_TIME,
+                                  .del = true,
+                                  .key = time_key(times[i], s->send->created_ms, &s->send->id)};
+    }
+    return n;
+}
+
+void outbox_clean_write(struct outbox *o, kv_done_fn done) {
+    if (!outbox_clean_due(o))
+        return;
+    struct kv_op *ops = calloc(KV_OPS_MAX, sizeof(*ops));
+    uint8_t(*times)[TIME_BYTES] = calloc(OUTBOX_WAITING_MAX, TIME_BYTES);
+    CHECK(ops != NULL && times != NULL);
+    size_t n = clean_requests(o, ops, clean_calls(o, ops), times);
     o->clean_urgent = o->clean.len > 0;
     o->clean_busy = true;
-    o->cleaning_now = o->cleaning;
-    o->cleaning = NULL;
-    o->o.node->kv_write(o->o.node->ctx, ops, n, done, o, 1);
+    if (n > 0)
+        o->o.node->kv_write(o->o.node->ctx, ops, n, done, o, 1);
+    else
+        done(o, 1, ERR_OK);
+    free(times);
+    free(ops);
+}
+
+/* Told that it was refused, nobody would expect that its call is sent after the next start. */
+static void clean_again(struct outbox *o) {
+    struct sending **last = &o->cleaning_now;
+    while (*last != NULL)
+        last = &(*last)->next;
+    *last = o->cleaning;
+    o->cleaning = o->cleaning_now;
+    o->cleaning_now = NULL;
+    buf_append(&o->clean, o->clean_writing.ptr, o->clean_taken);
+    CHECK(!o->clean.overflow);
+    o->clean_not_before_ns = o->now_ns + (uint64_t)CLEAN_WAIT_MS * NS_PER_MS;
 }
 
 void outbox_cleaned(struct outbox *o, enum err e,
                     void (*finish)(struct outbox *o, struct sending *s)) {
     o->clean_busy = false;
+    if (e == ERR_BUSY && !o->ending) {
+        clean_again(o);
+        return;
+    }
     if (e != ERR_OK) /* after the next start they are looked at again */
         log_warn("outbox", "rows of finished transactions stay", log_error_code(e));
     struct sending *s = o->cleaning_now;
@@ -280,51 +397,72 @@ void outbox_orphan_done(struct outbox *o, const hash32 *id) {
 
 /* --- age ----------------------------------------------------------------------------------- */
 static bool count_row(void *ctx, bytes key, bytes value) {
+    struct outbox *o = ctx;
+    char universe[OUTBOX_SLUG_BYTES];
+    void *count = NULL;
     (void)key;
-    (void)value;
-    ++*(size_t *)ctx;
+    universe_of_time(universe, value);
+    pthread_mutex_lock(&o->lock);
+    CHECK(map_ensure(&o->shares, universe, &count, NULL) == ERR_OK);
+    ++*(size_t *)count;
+    o->request_count++;
+    pthread_mutex_unlock(&o->lock);
     return true;
 }
 
 void outbox_count_requests(struct outbox *o) {
     static const uint8_t first[TIME_BYTES];
-    size_t n = 0;
-    o->o.node->kv_each(o->o.node->ctx, KV_TIME, bytes_of(first, sizeof(first)), count_row, &n);
-    pthread_mutex_lock(&o->lock);
-    o->request_count += n;
-    pthread_mutex_unlock(&o->lock);
+    o->o.node->kv_each(o->o.node->ctx, KV_TIME, bytes_of(first, sizeof(first)), count_row, o);
 }
 
-struct old_rows {
+/* A request to be forgotten. */
+struct old_row {
     struct outbox *o;
+    uint8_t key[TIME_BYTES];
+    char universe[OUTBOX_SLUG_BYTES];
+};
+struct old_rows {
     uint64_t before_ms;
-    uint8_t keys[FORGET_BATCH][TIME_BYTES];
+    struct old_row *rows[FORGET_BATCH];
+    struct outbox *o;
     size_t count;
 };
 
 static bool take_old(void *ctx, bytes key, bytes value) {
     struct old_rows *r = ctx;
-    (void)value;
     if (r->count == FORGET_BATCH || be64_load(key.ptr) >= r->before_ms)
         return false;
-    memcpy(r->keys[r->count++], key.ptr, TIME_BYTES);
+    struct old_row *row = calloc(1, sizeof(*row));
+    CHECK(row != NULL);
+    row->o = r->o;
+    memcpy(row->key, key.ptr, TIME_BYTES);
+    universe_of_time(row->universe, value);
+    r->rows[r->count++] = row;
     return true;
 }
 
-static void ignore(void *ctx, uint64_t token, enum err e) {
-    (void)ctx;
+/* What could not be forgotten is found again. */
+static void on_forgotten(void *ctx, uint64_t token, enum err e) {
+    struct old_row *row = ctx;
+    struct outbox *o = row->o;
     (void)token;
-    (void)e; /* what stays is found again */
+    pthread_mutex_lock(&o->lock);
+    o->forgetting--;
+    if (e == ERR_OK)
+        outbox_share_return(o, row->universe);
+    pthread_cond_signal(&o->cond);
+    pthread_mutex_unlock(&o->lock);
+    free(row);
 }
 
 /* All rows of one request; parts follow each other. */
-static void forget(struct outbox *o, const uint8_t key[TIME_BYTES]) {
+static void forget(struct outbox *o, struct old_row *row) {
     struct kv_op ops[NODE_SEND_CALLS_MAX * 8 + 2];
     uint8_t parts[NODE_SEND_CALLS_MAX * 8][OUTBOX_PART_BYTES];
     size_t n = 0;
     hash32 id;
-    memcpy(id.b, key + 8, 32);
-    ops[n++] = (struct kv_op){.space = KV_TIME, .del = true, .key = bytes_of(key, TIME_BYTES)};
+    memcpy(id.b, row->key + 8, 32);
+    ops[n++] = (struct kv_op){.space = KV_TIME, .del = true, .key = bytes_of(row->key, TIME_BYTES)};
     ops[n++] = (struct kv_op){.space = KV_REQUEST, .del = true, .key = bytes_of(id.b, 32)};
     for (uint16_t part = 0; part < ARRAY_LEN(parts); part++) {
         bytes k = part_key(parts[part], &id, part);
@@ -332,12 +470,18 @@ static void forget(struct outbox *o, const uint8_t key[TIME_BYTES]) {
             break;
         ops[n++] = (struct kv_op){.space = KV_SENT, .del = true, .key = k};
     }
-    o->o.node->kv_write(o->o.node->ctx, ops, n, ignore, NULL, 0);
+    pthread_mutex_lock(&o->lock);
+    o->forgetting++;
+    pthread_mutex_unlock(&o->lock);
+    o->o.node->kv_write(o->o.node->ctx, ops, n, on_forgotten, row, 0);
 }
 
 void outbox_forget_old(struct outbox *o) {
     static const uint8_t first[TIME_BYTES];
-    if (o->now_ns < o->forget_ns || o->ending)
+    pthread_mutex_lock(&o->lock);
+    bool busy = o->forgetting > 0; /* rows that go are found until then */
+    pthread_mutex_unlock(&o->lock);
+    if (o->now_ns < o->forget_ns || o->ending || busy)
         return;
     o->forget_ns = o->now_ns + (uint64_t)FORGET_EVERY_MS * NS_PER_MS;
     uint64_t now_ms = clock_realtime_ms(o->o.clock);
@@ -347,10 +491,7 @@ void outbox_forget_old(struct outbox *o) {
     r->before_ms = now_ms > OUTBOX_KEEP_MS ? now_ms - OUTBOX_KEEP_MS : 0;
     o->o.node->kv_each(o->o.node->ctx, KV_TIME, bytes_of(first, sizeof(first)), take_old, r);
     for (size_t i = 0; i < r->count; i++)
-        forget(o, r->keys[i]);
-    pthread_mutex_lock(&o->lock);
-    o->request_count -= r->count < o->request_count ? r->count : o->request_count;
-    pthread_mutex_unlock(&o->lock);
+        forget(o, r->rows[i]);
     if (r->count == FORGET_BATCH)
         o->forget_ns = o->now_ns; /* there is more */
     free(r);

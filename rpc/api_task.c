@@ -66,6 +66,7 @@ static struct api_task *task_new(struct rpc_call *c) {
     c->state = t;
     c->state_free = task_free;
     t->created_ms = t->node->now(t->node->ctx) * 1000;
+    snprintf(t->universe, sizeof(t->universe), "%s", api_slug(c));
     t->has_id = c->origin->idempotency_key[0] != '\0';
     if (!t->has_id)
         return t;
@@ -425,6 +426,7 @@ void api_task_send(struct rpc_call *c, const char *slug) {
     pack_request(t, t->part_count);
     t->send = (struct node_send){
         .slug = slug,
+        .universe = t->universe,
         .calls = t->calls,
         .count = t->call_count,
         .has_id = t->has_id,

@@ -46,6 +46,7 @@ struct api_task {
     /* Of rpc/api_task.c: */
     bool has_id, claimed, known;
     hash32 id, body_hash;
+    char universe[API_SLUG_MAX + 1]; /* whose request it is */
     uint64_t created_ms;
     struct arena arena; /* lives as long as the request */
     struct own_call calls[NODE_SEND_CALLS_MAX];

@@ -125,9 +125,10 @@ struct node_sent {
  *
  * With an id the request is remembered before anything is sent: KV_REQUEST gets `request`, KV_SENT
  * a row for each call, and after a crash what is not in the chain is sent again. A call that is
- * refused leaves no row. */
+ * refused leaves no row, and a request of which nothing was done none either. */
 struct node_send {
-    const char *slug; /* the universe whose account signs; "": the operator's */
+    const char *slug;     /* the universe whose account signs; "": the operator's */
+    const char *universe; /* whose request it is: who has too many remembered is refused */
     const struct own_call *calls;
     size_t count;
     bool has_id;

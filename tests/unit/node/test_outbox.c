@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { SENDS = 120, LOST_MAX = 8, WAIT_MS = 20000, LATE_TRIES_MAX = 5 };
+enum { REQUESTS_MAX = 1000, SENDS = 120, LOST_MAX = 8, WAIT_MS = 20000, LATE_TRIES_MAX = 5 };
 #define WEI_PER_ETHER UINT64_C(1000000000000000000)
 
 struct fixture {
@@ -31,6 +31,8 @@ struct fixture {
     atomic_uint refused;
     atomic_uint rows;    /* of KV_SENT that were written */
     struct clock *clock; /* of the next start */
+    size_t requests_max; /* as well */
+    atomic_bool no_kv;   /* what the outbox writes is refused */
     struct {
         submit_done_fn done;
         void *ctx;
@@ -70,6 +72,10 @@ static uint64_t pending_nonce(void *ctx, const addr20 *a) {
 static void kv_write(void *ctx, const struct kv_op *ops, size_t count, kv_done_fn done,
                      void *done_ctx, uint64_t token) {
     struct fixture *f = ctx;
+    if (atomic_load(&f->no_kv)) {
+        done(done_ctx, token, ERR_BUSY);
+        return;
+    }
     for (size_t i = 0; i < count; i++)
         if (ops[i].space == KV_SENT && !ops[i].del)
             atomic_fetch_add(&f->rows, 1);
@@ -90,7 +96,8 @@ static void start_outbox(struct fixture *f) {
                                .node = &f->commands,
                                .signers = &f->signers,
                                .clock = f->clock,
-                               .chain_id = f->chain.genesis.config.chain_id};
+                               .chain_id = f->chain.genesis.config.chain_id,
+                               .requests_max = f->requests_max};
     cr_assert_eq(outbox_start(&f->outbox, &o, &ec), ERR_OK, "%s", ec.text);
     outbox_commands(f->outbox, &f->commands);
 }
@@ -100,6 +107,7 @@ static struct fixture *fixture_new(void) {
     struct err_ctx ec = {.text = ""};
     cr_assert_not_null(f);
     f->clock = clock_posix();
+    f->requests_max = REQUESTS_MAX;
     node_chain_init(&f->chain);
     pool_init(&f->pool, (struct pool_limits){.gapped_max = 100, .gapped_per_sender = 50});
     struct sequencer_options o = {.ledger = &f->chain.ledger,
@@ -156,6 +164,7 @@ static struct asked *ask(struct fixture *f, size_t count, size_t to, uint64_t we
                                         .max_fee = u256_from_u64(10 * UINT64_C(1000000000)),
                                         .meta = bytes_of("m", 1)};
     a->send = (struct node_send){.slug = "",
+                                 .universe = "",
                                  .calls = a->calls,
                                  .count = count,
                                  .has_id = name != 0,
@@ -373,6 +382,111 @@ Test(outbox, forgets, .timeout = 60) {
     cr_expect(has_row(f, KV_REQUEST, 9, 0));
     free(old);
     free(young);
+    fixture_free(f);
+}
+
+/* Asks under a name for a universe; whether there was a share of what is remembered. */
+static bool takes(struct fixture *f, const char *universe, uint64_t name, bool good) {
+    struct asked *a = calloc(1, sizeof(*a));
+    cr_assert_not_null(a);
+    a->calls[0] = (struct own_call){.to = f->chain.addrs[4],
+                                    .gas = good ? 21000 : 20999, /* too little */
+                                    .max_fee = u256_from_u64(10 * UINT64_C(1000000000))};
+    a->send = (struct node_send){.slug = "",
+                                 .universe = universe,
+                                 .calls = a->calls,
+                                 .count = 1,
+                                 .has_id = true,
+                                 .created_ms = clock_realtime_ms(clock_posix()),
+                                 .request = bytes_of("request", 7),
+                                 .results = a->results,
+                                 .done = on_done,
+                                 .done_ctx = a};
+    be64_store(a->send.id.b, name);
+    f->commands.send(f->commands.outbox, &a->send);
+    wait_for(a);
+    bool full = strstr(a->results[0].text, "idempotency key") != NULL;
+    if (!full)
+        cr_expect_eq(a->results[0].status == SUBMIT_DURABLE, good, "%s", a->results[0].text);
+    free(a);
+    return !full;
+}
+
+static bool count_row(void *ctx, bytes key, bytes value) {
+    (void)key;
+    (void)value;
+    ++*(size_t *)ctx;
+    return true;
+}
+
+static size_t rows_of(struct fixture *f, enum kv_space space) {
+    static const uint8_t first[64];
+    size_t n = 0;
+    f->real.kv_each(f->real.ctx, space, bytes_of(first, kv_key_len((uint8_t)space)), count_row, &n);
+    return n;
+}
+
+/* What is remembered is shared: whoever fills it leaves as much as he has to the others, also after
+ * a restart. Requests that come to nothing take nothing. */
+Test(outbox, shares, .timeout = 60) {
+    struct fixture *f = fixture_new();
+    outbox_stop(f->outbox);
+    outbox_free(f->outbox);
+    f->requests_max = 8;
+    start_outbox(f);
+    for (uint64_t i = 0; i < 20; i++)
+        cr_expect(takes(f, "empty", 100 + i, false));
+    cr_expect_eq(rows_of(f, KV_REQUEST) + rows_of(f, KV_TIME) + rows_of(f, KV_SENT), 0);
+    for (int round = 0; round < 2; round++) {
+        for (uint64_t i = 0; i < 6; i++)
+            cr_expect_eq(takes(f, "greedy", 10 + i, true), round == 0 && i < 4);
+        for (uint64_t i = 0; i < 3; i++)
+            cr_expect_eq(takes(f, "modest", 20 + i, true), round == 0 && i < 2);
+        cr_expect_eq(rows_of(f, KV_TIME), 6);
+        outbox_stop(f->outbox);
+        outbox_free(f->outbox);
+        start_outbox(f);
+        struct asked *a = ask(f, 1, 4, 1, 0); /* rows are counted before anything is done */
+        wait_for(a);
+        free(a);
+    }
+    cr_expect(takes(f, "newcomer", 31, true));
+    fixture_free(f);
+}
+
+/* What could not be written is not counted; what could not be taken away is taken away later, and
+ * told only then. */
+Test(outbox, no_room_for_rows, .timeout = 60) {
+    struct fixture *f = fixture_new();
+    outbox_stop(f->outbox);
+    outbox_free(f->outbox);
+    f->requests_max = 2;
+    start_outbox(f);
+    atomic_store(&f->no_kv, true);
+    for (uint64_t i = 0; i < 4; i++) {
+        struct asked *a = ask(f, 1, 4, 1, 10 + i);
+        wait_for(a);
+        cr_expect_eq(a->results[0].status, SUBMIT_REFUSED);
+        cr_expect_not_null(strstr(a->results[0].text, "log is behind"), "%s", a->results[0].text);
+        free(a);
+    }
+    atomic_store(&f->no_kv, false);
+    atomic_store(&f->lossy, true);
+    struct asked *a = ask(f, 1, 4, 1, 20);
+    for (int ms = 0; ms < WAIT_MS && f->lost_count == 0; ms++)
+        usleep(1000);
+    cr_assert_eq(f->lost_count, 1);
+    atomic_store(&f->no_kv, true);
+    const struct submit_result r = {.status = SUBMIT_REFUSED, .code = RPC_SERVER_ERROR};
+    f->lost[0].done(f->lost[0].ctx, f->lost[0].token, &r);
+    usleep(50000);
+    cr_expect_not(atomic_load(&a->done));
+    atomic_store(&f->no_kv, false);
+    wait_for(a);
+    cr_expect_eq(rows_of(f, KV_OPEN) + rows_of(f, KV_SENT) + rows_of(f, KV_TIME), 0);
+    atomic_store(&f->lossy, false);
+    cr_expect(takes(f, "", 21, true));
+    free(a);
     fixture_free(f);
 }
 
