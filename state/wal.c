@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 void wal_path(const struct wal *l, uint32_t segment, char out[WAL_PATH_MAX]) {
     int n = snprintf(out, WAL_PATH_MAX, "%s/%s-%08u.seg", l->dir, l->prefix, segment);
@@ -153,7 +154,8 @@ static enum err segment_make(struct wal *l, const struct wal_segment *s) {
     if (s->number == 0 && written > WAL_FIRST_FILL)
         written = WAL_FIRST_FILL;
     TRY(spare_fill(l, s->bytes, written));
-    uint8_t header[LOG_SEGMENT_HEADER_BYTES];
+    uint8_t header[WAL_BLOCK_BYTES] = {0};
+    _Static_assert(sizeof header <= LOG_SEGMENT_MIN_BYTES, "a segment has room for it");
     wal_encode_segment(header, s);
     TRY(d->pwrite(d, l->spare, header, sizeof header, 0));
     TRY(d->sync(d, l->spare));
@@ -202,6 +204,21 @@ static enum err rotate(struct wal *l, uint64_t need) {
     return e;
 }
 
+/* Writes l->record there, and zeros after it to the end of the block, which are there already. The
+ * system may have dropped what a segment was filled with long ago: a part of a block would have to
+ * be read first, behind all that is being written (measured: 3 to 30 reads a second at 5,000
+ * transactions, each a wait of whoever makes blocks). */
+static enum err write_record(struct wal *l, uint32_t at) {
+    uint64_t end = at + (uint64_t)l->record.len, most = l->current.bytes;
+    uint64_t whole = (end + WAL_BLOCK_BYTES - 1) / WAL_BLOCK_BYTES * WAL_BLOCK_BYTES;
+    size_t rest = (size_t)((whole < most ? whole : most) - end);
+    uint8_t *zeros = buf_extend(&l->record, rest);
+    if (zeros == NULL)
+        return ERR_NOMEM;
+    memset(zeros, 0, rest);
+    return l->disk->pwrite(l->disk, l->file, l->record.ptr, l->record.len, at);
+}
+
 static enum err append(struct wal *l, struct log_record *r) {
     uint64_t need = wal_record_bytes(r->payload.len);
     const struct wal_segment *s = &l->current;
@@ -212,7 +229,7 @@ static enum err append(struct wal *l, struct log_record *r) {
     r->pos = (struct log_pos){s->number, at};
     wal_encode(&l->record, s, r, wal_synced_seq(l), &l->chain, &r->chain);
     CHECK(l->record.len == need);
-    TRY(l->disk->pwrite(l->disk, l->file, l->record.ptr, l->record.len, at));
+    TRY(write_record(l, at));
     l->chain = r->chain;
     l->epoch = r->epoch;
     atomic_store_explicit(&l->end, at + (uint32_t)need, memory_order_release);

@@ -17,6 +17,7 @@ enum {
     WAL_FIRST_FILL = 8 << 20, /* of the first segment, at creation */
     WAL_SPARE_STEP = 1 << 20, /* the next segment is zero-filled this much at a time */
     WAL_SPARE_SPREAD = 4,     /* a step per so many parts of what is left for one */
+    WAL_BLOCK_BYTES = 4096,   /* of files in memory; what one is that is written in part is read */
 };
 
 struct wal_segment {
