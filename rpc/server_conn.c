@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 void server_note_unsent(struct conn *c) {
-    size_t now = evbuffer_get_length(rpc_wire_output(&c->wire));
+    size_t now = rpc_wire_unsent(&c->wire);
     c->server->unsent += now - c->unsent;
     c->unsent = now;
 }

@@ -123,9 +123,10 @@ void server_send_round(struct conn *c, bytes more, bytes last) {
 
 /* Writes the replies whose turn it is. */
 void server_write_replies(struct conn *c) {
-    struct evbuffer *out = rpc_wire_output(&c->wire);
     bool close_after = false;
     server_send_round(c, bytes_of(NULL, 0), bytes_of(NULL, 0));
+    bool any = (c->used > 0 && c->slots[c->first].ready) || c->continue_due;
+    struct evbuffer *out = any ? rpc_wire_output(&c->wire) : NULL;
     while (c->used > 0 && c->slots[c->first].ready && !close_after) {
         struct slot *s = &c->slots[c->first];
         close_after = s->close_after;

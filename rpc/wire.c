@@ -23,12 +23,99 @@ static void unlink_due(struct rpc_wire *w) {
     w->next = NULL;
 }
 
-struct evbuffer *rpc_wire_output(struct rpc_wire *w) {
+static struct evbuffer *output(const struct rpc_wire *w) {
     return bufferevent_get_output(w->bev);
 }
 
+/* Sends what the socket takes; the rest goes into the output, which is empty. */
+static void send_now(struct rpc_wire *w, const bytes *parts, size_t count) {
+    struct iovec iov[RPC_WIRE_PARTS_MAX];
+    size_t len = 0;
+    for (size_t i = 0; i < count; i++) {
+        iov[i] =
+            (struct iovec){.iov_base = (void *)(uintptr_t)parts[i].ptr, .iov_len = parts[i].len};
+        len += parts[i].len;
+    }
+    struct msghdr m = {.msg_iov = iov, .msg_iovlen = count};
+    ssize_t n = sendmsg(bufferevent_getfd(w->bev), &m, MSG_NOSIGNAL);
+    size_t sent = n > 0 ? (size_t)n : 0;
+    if (sent == len)
+        return;
+    for (size_t i = 0; i < count; i++) {
+        size_t gone = sent < parts[i].len ? sent : parts[i].len;
+        evbuffer_add(output(w), parts[i].ptr + gone, parts[i].len - gone);
+        sent -= gone;
+    }
+    bufferevent_enable(w->bev, EV_WRITE);
+}
+
+/* --- held answers -------------------------------------------------------------------------- */
+static void send_held(struct rpc_wire *w) {
+    if (w->held_len == 0)
+        return;
+    bytes part = bytes_of(w->hub->held.ptr + w->held_at, w->held_len);
+    w->held_len = 0;
+    send_now(w, &part, 1);
+}
+
+static void send_all_held(struct rpc_wire_hub *h) {
+    for (size_t i = 0; i < h->hold_count; i++)
+        if (h->holds[i] != NULL)
+            send_held(h->holds[i]);
+    h->hold_count = 0;
+    buf_reset(&h->held);
+}
+
+static void forget_held(struct rpc_wire *w) {
+    struct rpc_wire_hub *h = w->hub;
+    for (size_t i = 0; i < h->hold_count; i++)
+        if (h->holds[i] == w)
+            h->holds[i] = NULL;
+    w->held_len = 0;
+}
+
+/* To be seen to by on_flush. */
+static void queue_flush(struct rpc_wire *w) {
+    struct rpc_wire_hub *h = w->hub;
+    if (w->prev != NULL)
+        return;
+    if (h->first == NULL)
+        event_active(h->flush, EV_TIMEOUT, 0);
+    w->next = h->first;
+    if (w->next != NULL)
+        w->next->prev = &w->next;
+    w->prev = &h->first;
+    h->first = w;
+}
+
+/* False: it is not to be held. */
+static bool hold(struct rpc_wire *w, const bytes *parts, size_t count, size_t len) {
+    struct rpc_wire_hub *h = w->hub;
+    if (h->busy != w || len > RPC_WIRE_HELD_ONE_BYTES)
+        return false;
+    if (h->hold_count == RPC_WIRE_HELD_MAX)
+        send_all_held(h);
+    w->held_at = h->held.len;
+    w->held_len = len;
+    for (size_t i = 0; i < count; i++)
+        buf_append(&h->held, parts[i].ptr, parts[i].len);
+    CHECK(!h->held.overflow);
+    h->holds[h->hold_count++] = w;
+    queue_flush(w);
+    return true;
+}
+
+size_t rpc_wire_unsent(const struct rpc_wire *w) {
+    return w->held_len + evbuffer_get_length(output(w));
+}
+
+struct evbuffer *rpc_wire_output(struct rpc_wire *w) {
+    send_held(w);
+    return output(w);
+}
+
 void rpc_wire_flush(struct rpc_wire *w) {
-    struct evbuffer *out = rpc_wire_output(w);
+    struct evbuffer *out = output(w);
     /* While the bufferevent waits for the socket it writes by itself. */
     if (w->readable == NULL || evbuffer_get_length(out) == 0 ||
         (bufferevent_get_enabled(w->bev) & EV_WRITE) != 0)
@@ -42,16 +129,8 @@ void rpc_wire_flush(struct rpc_wire *w) {
 }
 
 void rpc_wire_flush_later(struct rpc_wire *w) {
-    struct rpc_wire_hub *h = w->hub;
-    if (w->prev != NULL || w->readable == NULL || evbuffer_get_length(rpc_wire_output(w)) == 0)
-        return;
-    if (h->first == NULL)
-        event_active(h->flush, EV_TIMEOUT, 0);
-    w->next = h->first;
-    if (w->next != NULL)
-        w->next->prev = &w->next;
-    w->prev = &h->first;
-    h->first = w;
+    if (w->readable != NULL && evbuffer_get_length(output(w)) > 0)
+        queue_flush(w);
 }
 
 static void on_flush(evutil_socket_t fd, short what, void *ctx) {
@@ -59,6 +138,7 @@ static void on_flush(evutil_socket_t fd, short what, void *ctx) {
     struct rpc_wire *all = h->first;
     (void)fd;
     (void)what;
+    send_all_held(h);
     /* Whom on_written has flushed again comes in the next turn. */
     h->first = NULL;
     if (all != NULL)
@@ -67,33 +147,24 @@ static void on_flush(evutil_socket_t fd, short what, void *ctx) {
         struct rpc_wire *w = all;
         unlink_due(w);
         rpc_wire_flush(w);
-        if (evbuffer_get_length(rpc_wire_output(w)) == 0)
+        if (evbuffer_get_length(output(w)) == 0)
             w->events->on_written(w->ctx);
     }
 }
 
 void rpc_wire_send(struct rpc_wire *w, const bytes *parts, size_t count) {
-    struct evbuffer *out = rpc_wire_output(w);
-    struct iovec iov[RPC_WIRE_PARTS_MAX];
-    size_t sent = 0, len = 0;
+    size_t len = 0;
     CHECK(count <= RPC_WIRE_PARTS_MAX);
-    for (size_t i = 0; i < count; i++) {
-        iov[i] =
-            (struct iovec){.iov_base = (void *)(uintptr_t)parts[i].ptr, .iov_len = parts[i].len};
+    for (size_t i = 0; i < count; i++)
         len += parts[i].len;
-    }
-    if (w->readable != NULL && evbuffer_get_length(out) == 0) {
-        struct msghdr m = {.msg_iov = iov, .msg_iovlen = count};
-        ssize_t n = sendmsg(bufferevent_getfd(w->bev), &m, MSG_NOSIGNAL);
-        sent = n > 0 ? (size_t)n : 0;
-    }
-    if (sent == len)
+    send_held(w);
+    if (w->readable != NULL && evbuffer_get_length(output(w)) == 0) {
+        if (!hold(w, parts, count, len))
+            send_now(w, parts, count);
         return;
-    for (size_t i = 0; i < count; i++) {
-        size_t gone = sent < parts[i].len ? sent : parts[i].len;
-        evbuffer_add(out, parts[i].ptr + gone, parts[i].len - gone);
-        sent -= gone;
     }
+    for (size_t i = 0; i < count; i++)
+        evbuffer_add(output(w), parts[i].ptr, parts[i].len);
     if (w->readable != NULL)
         bufferevent_enable(w->bev, EV_WRITE);
 }
@@ -215,6 +286,7 @@ static void on_bev_event(struct bufferevent *bev, short what, void *ctx) {
 bool rpc_wire_hub_init(struct rpc_wire_hub *h, struct event_base *base) {
     *h = (struct rpc_wire_hub){.base = base, .in = malloc(RPC_WIRE_READ_BYTES)};
     h->flush = event_new(base, -1, 0, on_flush, h);
+    buf_init(&h->held, RPC_WIRE_HELD_BYTES);
     return h->in != NULL && h->flush != NULL;
 }
 
@@ -223,6 +295,7 @@ void rpc_wire_hub_clear(struct rpc_wire_hub *h) {
     if (h->flush != NULL)
         event_free(h->flush);
     free(h->in);
+    buf_clear(&h->held);
     *h = (struct rpc_wire_hub){0};
 }
 
@@ -246,6 +319,8 @@ bool rpc_wire_open(struct rpc_wire *w, struct rpc_wire_hub *h, struct buffereven
 
 struct bufferevent *rpc_wire_release(struct rpc_wire *w) {
     struct bufferevent *bev = w->bev;
+    send_held(w);
+    forget_held(w);
     unlink_due(w);
     if (w->hub->busy == w)
         w->hub->busy = NULL;

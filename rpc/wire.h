@@ -4,6 +4,10 @@
  * change of the poll set and no second wake-up per answer. What the socket does not take at once
  * waits in the output of a libevent bufferevent, which also carries TLS.
  *
+ * Sending to a client that sleeps wakes it, which costs more than the answer when that is short.
+ * So short answers of one round are held and sent one right after the other: the clients that the
+ * first wakes find the others' there.
+ *
  * Limits: one read of RPC_WIRE_READ_BYTES per wake-up; what of it the receiver does not consume is
  * kept, and nothing is read while it is there, as long as the receiver turns reading off. What
  * waits in the output is for the receiver to bound. Everything runs on the loop's thread. */
@@ -16,7 +20,12 @@
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 
-enum { RPC_WIRE_READ_BYTES = 64 << 10 };
+enum {
+    RPC_WIRE_READ_BYTES = 64 << 10,
+    RPC_WIRE_HELD_MAX = 8,             /* answers that are held at a time */
+    RPC_WIRE_HELD_ONE_BYTES = 8 << 10, /* a longer one is not held: copying it costs more */
+    RPC_WIRE_HELD_BYTES = RPC_WIRE_HELD_MAX * RPC_WIRE_HELD_ONE_BYTES,
+};
 
 struct rpc_wire;
 /* What all connections share. */
@@ -26,6 +35,9 @@ struct rpc_wire_hub {
     struct rpc_wire *busy;  /* its on_input runs */
     struct rpc_wire *first; /* to be flushed in this round */
     struct event *flush;
+    struct buf held; /* short answers, until there are enough of them or the round ends */
+    struct rpc_wire *holds[RPC_WIRE_HELD_MAX]; /* whose they are; NULL: closed meanwhile */
+    size_t hold_count;
 };
 struct rpc_wire_events {
     void (*on_input)(void *ctx);          /* there is more input */
@@ -35,9 +47,10 @@ struct rpc_wire_events {
 struct rpc_wire {
     struct rpc_wire_hub *hub;
     struct bufferevent *bev;
-    struct event *readable; /* NULL: TLS */
-    struct buf rest;        /* plain: read, not consumed */
-    bytes window;           /* plain: the input, in the shared buffer or in `rest` */
+    struct event *readable;   /* NULL: TLS */
+    struct buf rest;          /* plain: read, not consumed */
+    bytes window;             /* plain: the input, in the shared buffer or in `rest` */
+    size_t held_at, held_len; /* its answers in the hub's `held`; held_len 0: none */
     bool reading;
     struct rpc_wire *next, **prev; /* among those to be flushed; prev NULL: not among them */
     const struct rpc_wire_events *events;
@@ -63,10 +76,13 @@ bytes rpc_wire_input(struct rpc_wire *w);
 void rpc_wire_consume(struct rpc_wire *w, size_t len);
 void rpc_wire_drop_input(struct rpc_wire *w);
 
+/* Bytes that wait: held, or in the output. */
+size_t rpc_wire_unsent(const struct rpc_wire *w);
 /* Where answers are appended. Needs a flush. */
 struct evbuffer *rpc_wire_output(struct rpc_wire *w);
-/* Sends bytes, in up to RPC_WIRE_PARTS_MAX pieces, at once when the output is empty, and appends
- * what is left of them to it. */
+/* Sends bytes, in up to RPC_WIRE_PARTS_MAX pieces, when the output is empty, and appends what is
+ * left of them to it. At once, or, inside on_input and when they are few, with others' at the
+ * latest when the events of this round have been seen to; on_written comes after that. */
 enum { RPC_WIRE_PARTS_MAX = 4 };
 void rpc_wire_send(struct rpc_wire *w, const bytes *parts, size_t count);
 /* Writes the output as far as the socket takes it: now, without on_written; or when the events of

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Goal: bytes arrive whole and in order however slowly the other side reads, what is not consumed
- * stays, and a connection may end within its own event. */
+ * stays, a connection may end within its own event, and answers that are held for others' leave in
+ * the same round. */
 #include "rpc/wire.h"
 
 #include <criterion/criterion.h>
@@ -20,7 +21,8 @@ struct fixture {
     struct buf seen; /* consumed */
     size_t take_max; /* consumed at each event */
     size_t inputs, written;
-    bool echo, close_on_input, gone, eof;
+    bool echo, twice, append, close_on_input, gone, eof;
+    size_t unsent; /* after the echo */
 };
 
 /* In pieces, one of them empty. */
@@ -40,6 +42,13 @@ static void on_input(void *ctx) {
     buf_append(&f->seen, in.ptr, n);
     if (f->echo)
         send_pieces(&f->wire, bytes_of(in.ptr, n));
+    if (f->twice)
+        send_pieces(&f->wire, bytes_of(in.ptr, n));
+    f->unsent = rpc_wire_unsent(&f->wire);
+    if (f->append) {
+        evbuffer_add(rpc_wire_output(&f->wire), "!", 1);
+        rpc_wire_flush_later(&f->wire);
+    }
     if (f->close_on_input) {
         rpc_wire_close(&f->wire);
         return;
@@ -62,17 +71,21 @@ static void on_gone(void *ctx, bool eof) {
 
 static const struct rpc_wire_events events = {on_input, on_written, on_gone};
 
-static void fixture_open(struct fixture *f) {
+static void open_wire(struct fixture *f, struct rpc_wire_hub *hub) {
     int ends[2];
-    *f = (struct fixture){.take_max = SIZE_MAX};
     buf_init(&f->seen, SIZE_MAX / 2);
     cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
     f->far = ends[1];
+    struct bufferevent *bev = bufferevent_socket_new(hub->base, ends[0], BEV_OPT_CLOSE_ON_FREE);
+    cr_assert(rpc_wire_open(&f->wire, hub, bev, &events, f));
+    rpc_wire_read(&f->wire, true);
+}
+
+static void fixture_open(struct fixture *f) {
+    *f = (struct fixture){.take_max = SIZE_MAX};
     f->base = event_base_new();
     cr_assert(rpc_wire_hub_init(&f->hub, f->base));
-    struct bufferevent *bev = bufferevent_socket_new(f->base, ends[0], BEV_OPT_CLOSE_ON_FREE);
-    cr_assert(rpc_wire_open(&f->wire, &f->hub, bev, &events, f));
-    rpc_wire_read(&f->wire, true);
+    open_wire(f, &f->hub);
 }
 
 static void fixture_close(struct fixture *f) {
@@ -103,8 +116,54 @@ Test(wire, answers_in_the_same_event) {
     cr_expect_eq(far_read(&f, back, sizeof(back)), 5);
     cr_expect_arr_eq(back, "hello", 5);
     cr_expect_eq(f.inputs, 1);
-    cr_expect_eq(f.written, 0); /* it was sent in whole */
+    cr_expect_eq(f.unsent, 5); /* held until the round's end */
+    cr_expect_eq(f.written, 1);
+    cr_expect_eq(rpc_wire_unsent(&f.wire), 0);
     fixture_close(&f);
+}
+
+/* More connections than answers can be held; among them long answers, two in one event, bytes that
+ * go through the output, and connections that end after their answer. */
+Test(wire, held_answers_leave_in_their_round) {
+    enum { COUNT = 3 * RPC_WIRE_HELD_MAX + 1, LEN = RPC_WIRE_HELD_ONE_BYTES };
+    struct fixture *f = calloc(COUNT, sizeof(*f));
+    uint8_t *data = malloc(LEN + 1), *back = malloc(2 * LEN + 4);
+    fixture_open(&f[0]);
+    for (size_t i = 0; i < COUNT; i++) {
+        size_t len = i % 5 == 0 ? LEN + 1 : i % 5 == 1 ? LEN : i + 1;
+        if (i > 0) {
+            f[i] = (struct fixture){.take_max = SIZE_MAX};
+            open_wire(&f[i], &f[0].hub);
+        }
+        f[i].echo = true;
+        f[i].twice = i % 2 == 1;
+        f[i].append = i % 3 == 1 && i % 7 != 3; /* closing drops the output */
+        f[i].close_on_input = i % 7 == 3;
+        memset(data, (int)i + 1, len);
+        cr_assert_eq(write(f[i].far, data, len), (ssize_t)len);
+    }
+    turn(&f[0]);
+    for (size_t i = 0; i < COUNT; i++) {
+        size_t len = i % 5 == 0 ? LEN + 1 : i % 5 == 1 ? LEN : i + 1;
+        size_t want = f[i].twice ? 2 * len : len, got = far_read(&f[i], back, 2 * LEN + 4);
+        cr_expect_eq(got, want + f[i].append, "connection %zu: %zu bytes", i, got);
+        for (size_t k = 0; k < want && k < got; k++)
+            cr_assert_eq(back[k], i + 1, "connection %zu at %zu", i, k);
+        cr_expect(!f[i].append || back[want] == '!');
+        bool is_held = !f[i].close_on_input && len <= LEN;
+        cr_expect(!is_held || f[i].unsent == len, "connection %zu: %zu", i, f[i].unsent);
+        cr_expect(!is_held || f[i].written == 1, "connection %zu", i);
+        if (i > 0 && f[i].wire.bev != NULL)
+            rpc_wire_close(&f[i].wire);
+        if (i > 0)
+            close(f[i].far);
+        buf_clear(&f[i].seen);
+    }
+    turn(&f[0]);
+    fixture_close(&f[0]);
+    free(f);
+    free(data);
+    free(back);
 }
 
 Test(wire, keeps_what_is_not_consumed) {
