@@ -68,7 +68,9 @@ void targets_answered(struct targets *t, size_t idx) {
     pthread_mutex_lock(&t->lock);
     struct target *at = &t->at[idx];
     metric_move(&node_forward_breakers_open, at->open ? -1 : 0);
-    *at = (struct target){.url = at->url};
+    at->failures = 0;
+    at->open = at->probed = false;
+    at->pause_ms = 0;
     pthread_mutex_unlock(&t->lock);
 }
 

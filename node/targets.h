@@ -20,7 +20,7 @@ enum {
 };
 
 struct target {
-    const char *url; /* without a slash at the end */
+    const char *url; /* without a slash at the end; constant, read without the lock */
     unsigned failures;
     bool open, probed; /* the breaker; a request tries it out */
     uint64_t pause_ms, open_until_ms;
