@@ -240,3 +240,17 @@ enum err index_events(struct index_cursor *out_last, bool *out_more, struct aren
     arena_reset_to(a, s.mark);
     return e;
 }
+
+uint64_t index_last_event(struct store_view *v, uint64_t universe) {
+    static const struct index_cursor end = {
+        .block = UINT64_MAX, .tx_idx = UINT32_MAX, .log_idx = UINT32_MAX};
+    uint8_t last[ROW_EVENT_KEY_BYTES];
+    bytes key, value;
+    row_event_key(last, universe, &end);
+    struct store_cursor *c = store_cursor_open(v, TABLE_UEVT);
+    bool found = c != NULL && store_cursor_seek_le(c, bytes_of(last, sizeof(last)), &key, &value) &&
+                 key.len == sizeof(last) && be64_load(key.ptr) == universe;
+    uint64_t block = found ? be64_load(key.ptr + 8) : 0;
+    store_cursor_close(c);
+    return block;
+}

@@ -167,5 +167,7 @@ struct index_event_query {
  * before the event in question. `a` is scratch, reset to its mark for each block. */
 enum err index_events(struct index_cursor *out_last, bool *out_more, struct arena *a,
                       const struct index_event_query *q, struct err_ctx *ec) MUST_USE;
+/* The block of the universe's newest event; 0: it has none (block 0 has no logs). */
+uint64_t index_last_event(struct store_view *v, uint64_t universe);
 
 #endif

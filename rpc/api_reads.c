@@ -348,5 +348,5 @@ void api_events(struct rpc_call *c) {
         api_waiters_closed(c->cx->waiters))
         return;
     buf_reset(&c->result);
-    api_wait_ask(c, rpc_head_number(c), until);
+    api_wait_ask(c, p.u.id, rpc_head_number(c), until);
 }

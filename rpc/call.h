@@ -97,7 +97,8 @@ enum rpc_phase {
 
 /* A call that waits for something else than a transaction: its handler leaves `ask`, which the loop
  * calls once; when the answer is in the call's state, rpc_wake_up (any thread, once) has the
- * handler run again, on a reader. The call stays where it is meanwhile. */
+ * handler run again, on a reader. The call stays where it is meanwhile. Or `ask` sets the call's
+ * error, which ends it: then nobody wakes it up. */
 struct rpc_wake {
     void *engine;
     uint64_t token;
@@ -147,9 +148,10 @@ struct rpc_call {
     int problem;   /* enum api_problem of the error */
     bool replayed; /* the request had been done before */
     rpc_ask_fn ask;
-    void *ask_ctx;                     /* of `ask` */
-    uint64_t wait_seen, wait_until_ms; /* rpc/api_wait.h */
-    void *state;                       /* of the handler, between its runs; freed by state_free */
+    void *ask_ctx; /* of `ask` */
+    bool waits;    /* `ask` is rpc/api_wait.h's: */
+    uint64_t wait_universe, wait_seen, wait_until_ms;
+    void *state; /* of the handler, between its runs; freed by state_free */
     void (*state_free)(void *state);
 };
 

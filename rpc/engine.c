@@ -32,6 +32,7 @@ struct job {
     size_t receipts_due; /* calls in phase RECEIPT */
     size_t reruns_due;   /* calls in phase RUN again, whose answer has come */
     size_t forwards_due; /* calls in phase WAIT that the node has not been given yet */
+    bool counted;        /* against jobs_max */
     bool rest;
     struct api_quota_state quota;
     struct api_origin origin;
@@ -63,6 +64,8 @@ struct rpc_engine {
     uint32_t *generations;
     uint32_t *free_slots;
     size_t free_count, pending;
+    size_t counted;     /* of `pending` */
+    size_t slots_used;  /* above it none ever was */
     size_t timed_waits; /* calls in WAIT that have a deadline */
     int wake_fd;
     struct event *wake, *tick;
@@ -70,7 +73,13 @@ struct rpc_engine {
     struct inbox_item *first, **last;
 };
 
-enum { TICK_MS = 50, SCAN_CALLS = 16, TOKEN_CALL_BITS = 16, TOKEN_SLOT_BITS = 16 };
+enum {
+    TICK_MS = 50,
+    SCAN_CALLS = 16,
+    TOKEN_CALL_BITS = 16,
+    TOKEN_SLOT_BITS = 16,
+    SLOTS = 1 << TOKEN_SLOT_BITS
+};
 
 /* Token of a submission: generation | slot | call. */
 static uint64_t token_of(const struct job *j, size_t call) {
@@ -126,7 +135,6 @@ static struct rpc_call *call_of(struct rpc_engine *e, uint64_t token, struct job
     size_t idx = token & ((1u << TOKEN_CALL_BITS) - 1);
     size_t slot = (token >> TOKEN_CALL_BITS) & ((1u << TOKEN_SLOT_BITS) - 1);
     uint32_t generation = (uint32_t)(token >> (TOKEN_CALL_BITS + TOKEN_SLOT_BITS));
-    CHECK(slot < e->o.jobs_max);
     struct job *j = e->jobs[slot];
     if (j == NULL || j->generation != generation)
         return NULL;
@@ -287,7 +295,7 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx) {
     if (e->timed_waits == 0)
         return;
     uint64_t now = rpc_now_ms();
-    for (size_t i = 0; i < e->o.jobs_max; i++)
+    for (size_t i = 0; i < e->slots_used; i++)
         if (e->jobs[i] != NULL && e->jobs[i]->outstanding > 0)
             time_out(e, e->jobs[i], now);
 }
@@ -356,8 +364,20 @@ static void write_replies(struct buf *out, const struct job *j) {
     }
 }
 
+static bool has_room(const struct rpc_engine *e) {
+    return e->counted < e->o.jobs_max && e->free_count > 0;
+}
+
+/* The job's place is another's from here. */
+static void give_place(struct job *j) {
+    if (j->counted)
+        j->engine->counted--;
+    j->counted = false;
+}
+
 static void job_free(struct job *j) {
     struct rpc_engine *e = j->engine;
+    give_place(j);
     for (size_t i = 0; i < j->count; i++)
         rpc_call_clear(&j->calls[i]);
     free(j->calls);
@@ -462,7 +482,7 @@ static void read_batch(struct job *j, bool heavy, bool begun) {
     j->work = (struct rpc_work){.calls = j->calls,
                                 .count = j->count,
                                 .heavy = heavy,
-                                .begun = begun,
+                                .begun = begun || !j->counted,
                                 .done = on_read_done,
                                 .ctx = j};
     j->reading = true;
@@ -582,6 +602,11 @@ static void ask(struct job *j, size_t idx) {
     c->phase = RPC_PHASE_WAIT;
     j->outstanding++;
     fn(c, (struct rpc_wake){.engine = j->engine, .token = token_of(j, idx)});
+    if (rpc_failed(c))
+        end_wait(j, c, RPC_PHASE_DONE);
+    else if (c->waits && j->rest)
+        give_place(j); /* counted by rpc/api_wait.h; a REST call that reads keeps no body */
+    c->waits = false;
 }
 
 /* Submissions and questions that calls run by a reader have left. */
@@ -749,7 +774,7 @@ static void read_request(struct rpc_call *c, json_t *o) {
         c->method = NULL;
 }
 
-/* A job without calls, and room for some. */
+/* A job without calls, and room for some. There must be a slot; it is not counted yet. */
 static struct job *job_open(struct rpc_engine *e, json_t *root, size_t cap, uint64_t tag,
                             const struct api_origin *from) {
     struct job *j = calloc(1, sizeof(*j));
@@ -768,6 +793,18 @@ static struct job *job_open(struct rpc_engine *e, json_t *root, size_t cap, uint
     j->origin = from != NULL ? *from : api_nobody;
     e->jobs[slot] = j;
     e->pending++;
+    e->slots_used = slot >= e->slots_used ? slot + 1 : e->slots_used;
+    return j;
+}
+
+/* The same, counted; there must be room. */
+static struct job *job_open_counted(struct rpc_engine *e, json_t *root, size_t cap, uint64_t tag,
+                                    const struct api_origin *from) {
+    struct job *j = job_open(e, root, cap, tag, from);
+    if (j != NULL) {
+        j->counted = true;
+        e->counted++;
+    }
     return j;
 }
 
@@ -791,7 +828,7 @@ static struct job *job_new(struct rpc_engine *e, json_t *root, uint64_t tag,
                            const struct api_origin *from) {
     bool is_batch = json_is_array(root);
     size_t count = is_batch ? json_array_size(root) : 1;
-    struct job *j = job_open(e, root, count, tag, from);
+    struct job *j = job_open_counted(e, root, count, tag, from);
     if (j == NULL)
         return NULL;
     j->is_batch = is_batch;
@@ -845,10 +882,10 @@ static struct job *job_of_submissions(struct rpc_engine *e, struct buf *body, ui
                                       const struct api_origin *from, const struct rpc_look *look) {
     struct rpc_scan_body b;
     struct rpc_scan s;
-    if (e->free_count == 0 || first_request(&b, &s, body, look) != RPC_SCAN_REQUEST ||
+    if (!has_room(e) || first_request(&b, &s, body, look) != RPC_SCAN_REQUEST ||
         submission(e, &s) == NULL)
         return NULL;
-    struct job *j = job_open(e, NULL, b.is_batch ? SCAN_CALLS : 1, tag, from);
+    struct job *j = job_open_counted(e, NULL, b.is_batch ? SCAN_CALLS : 1, tag, from);
     if (j == NULL)
         return NULL;
     j->is_batch = b.is_batch;
@@ -912,7 +949,7 @@ void rpc_engine_run(struct rpc_engine *e, struct buf *body, uint64_t tag,
     } else if (batch && json_array_size(root) > RPC_BATCH_MAX) {
         json_t *id = json_object_get(json_array_get(root, 0), "id");
         refuse(e, tag, id_ok(id) ? id : NULL, true, RPC_INVALID_REQUEST, "batch too large");
-    } else if (e->free_count == 0 || (j = job_new(e, root, tag, from)) == NULL) {
+    } else if (!has_room(e) || (j = job_new(e, root, tag, from)) == NULL) {
         json_t *id = batch ? NULL : json_object_get(root, "id");
         refuse(e, tag, id_ok(id) ? id : NULL, false, RPC_LIMIT_EXCEEDED,
                "too many requests are waiting, try again in 100ms");
@@ -992,19 +1029,40 @@ static json_t *rest_args(const struct api_route *r, json_t *path, bytes query,
     return args;
 }
 
+static void refuse_rest(struct rpc_engine *e, uint64_t tag, const struct api_origin *from) {
+    static const char busy[] = "too many requests are waiting, try again in 100ms";
+    struct rpc_reply reply = {.busy = true, .status = api_problem_status(API_LIMIT)};
+    buf_init(&reply.body, e->o.context->reply_bytes_max);
+    api_problem_print(&reply.body, API_LIMIT, busy, sizeof(busy) - 1, NULL, from->request_id,
+                      bytes_of(NULL, 0));
+    e->reply(e->reply_ctx, tag, &reply);
+}
+
+void rpc_engine_page(struct rpc_engine *e, const struct api_route *r, json_t *args, uint64_t tag,
+                     const struct api_origin *from) {
+    struct job *j = e->free_count > 0 ? job_open(e, NULL, 1, tag, from) : NULL;
+    if (j == NULL) {
+        json_decref(args);
+        refuse_rest(e, tag, from);
+        return;
+    }
+    struct rpc_call *c = add_call(j);
+    j->rest = true;
+    api_begin(c, r, args);
+    rpc_metric_call(c->method);
+    if (rpc_failed(c))
+        c->method = NULL;
+    advance(j);
+}
+
 void rpc_engine_rest(struct rpc_engine *e, const struct api_route *r, json_t *path, bytes query,
                      struct buf *body, uint64_t tag, const struct api_origin *from) {
     const char *text = NULL;
-    struct job *j = e->free_count > 0 ? job_open(e, NULL, 1, tag, from) : NULL;
+    struct job *j = has_room(e) ? job_open_counted(e, NULL, 1, tag, from) : NULL;
     if (j == NULL) {
-        static const char busy[] = "too many requests are waiting, try again in 100ms";
-        struct rpc_reply reply = {.busy = true, .status = api_problem_status(API_LIMIT)};
-        buf_init(&reply.body, e->o.context->reply_bytes_max);
-        api_problem_print(&reply.body, API_LIMIT, busy, sizeof(busy) - 1, NULL, from->request_id,
-                          bytes_of(NULL, 0));
         buf_clear(body);
         json_decref(path);
-        e->reply(e->reply_ctx, tag, &reply);
+        refuse_rest(e, tag, from);
         return;
     }
     struct rpc_call *c = add_call(j);
@@ -1054,9 +1112,9 @@ struct rpc_engine *rpc_engine_new(const struct rpc_engine_options *o, rpc_reply_
     e->last = &e->first;
     pthread_mutex_init(&e->lock, NULL);
     rpc_call_init(&e->quick, o->context);
-    e->jobs = calloc(o->jobs_max, sizeof(struct job *));
-    e->generations = calloc(o->jobs_max, sizeof(uint32_t));
-    e->free_slots = calloc(o->jobs_max, sizeof(uint32_t));
+    e->jobs = calloc(SLOTS, sizeof(struct job *));
+    e->generations = calloc(SLOTS, sizeof(uint32_t));
+    e->free_slots = calloc(SLOTS, sizeof(uint32_t));
     bool ok = e->jobs != NULL && e->generations != NULL && e->free_slots != NULL &&
               start_events(e, ec) == ERR_OK;
     e->here = rpc_reader_new(o->context, RPC_READERS_LOG_BYTES);
@@ -1066,8 +1124,8 @@ struct rpc_engine *rpc_engine_new(const struct rpc_engine_options *o, rpc_reply_
         rpc_engine_free(e);
         return NULL;
     }
-    for (size_t i = 0; i < o->jobs_max; i++)
-        e->free_slots[e->free_count++] = (uint32_t)(o->jobs_max - 1 - i);
+    for (size_t i = 0; i < SLOTS; i++)
+        e->free_slots[e->free_count++] = (uint32_t)(SLOTS - 1 - i);
     return e;
 }
 
@@ -1077,7 +1135,7 @@ void rpc_engine_free(struct rpc_engine *e) {
     rpc_readers_free(e->readers);
     rpc_reader_free(e->here);
     rpc_call_clear(&e->quick);
-    for (size_t i = 0; e->jobs != NULL && i < e->o.jobs_max; i++)
+    for (size_t i = 0; e->jobs != NULL && i < e->slots_used; i++)
         if (e->jobs[i] != NULL)
             job_free(e->jobs[i]);
     for (struct inbox_item *m = e->first, *next; m != NULL; m = next) {

@@ -12,7 +12,9 @@
  * a call has a microsecond more for each KiB.
  *
  * Limits: RPC_BATCH_MAX calls in a batch, RPC_JSON_DEPTH_MAX nested levels, jobs_max bodies in
- * work, and the total size of a reply. Repeated keys in an object make a request invalid, since
+ * work, and the total size of a reply. REST calls that wait for events give their place among
+ * those bodies up, and the pages of streams take none: rpc/api_wait.h and the connections bound
+ * them. Repeated keys in an object make a request invalid, since
  * readers differ on which one counts. */
 #ifndef RPC_ENGINE_H
 #define RPC_ENGINE_H
@@ -47,7 +49,7 @@ struct rpc_engine_options {
     const struct rpc_context *context; /* borrowed */
     size_t readers;                    /* threads, >= 1 */
     size_t read_queue_max;             /* batches of calls that wait for a reader */
-    size_t jobs_max;                   /* <= 65536 */
+    size_t jobs_max;                   /* < 65536 */
 };
 struct rpc_reply {
     struct buf body; /* handed over; empty when there is nothing to say (notifications) */
@@ -94,6 +96,11 @@ void rpc_engine_run(struct rpc_engine *e, struct buf *body, uint64_t tag,
  * has the others. */
 void rpc_engine_rest(struct rpc_engine *e, const struct api_route *r, json_t *path, bytes query,
                      struct buf *body, uint64_t tag, const struct api_origin *from);
+/* The next page of a stream that was begun by one of those: asked for by the server itself, when
+ * the client has taken the last, so it is neither refused for want of room nor comes out of the
+ * universe's share. `args` is taken over. */
+void rpc_engine_page(struct rpc_engine *e, const struct api_route *r, json_t *args, uint64_t tag,
+                     const struct api_origin *from);
 /* Bodies that have not been answered. */
 size_t rpc_engine_pending(const struct rpc_engine *e);
 /* Ends the readers. Submissions must have been answered or be answered never: late answers would

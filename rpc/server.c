@@ -123,7 +123,7 @@ static enum err start_engine(struct rpc_server *s, const struct rpc_options *o,
                              struct err_ctx *ec) {
     if (o->commands->kv_write != NULL && o->commands->api_pepper != NULL) {
         s->keys = api_keys_new(o->commands);
-        s->waiters = s->live.waiters = api_waiters_new();
+        s->waiters = s->live.waiters = api_waiters_new(o->store);
         s->quota = api_quota_new(o->policy.universe_rate);
         if (s->keys == NULL || s->quota == NULL || s->waiters == NULL)
             FAIL(ec, ERR_NOMEM, "out of memory for API keys");

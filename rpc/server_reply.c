@@ -178,13 +178,18 @@ void server_on_body(void *ctx, uint64_t tag, struct buf *body, bool gzip) {
 /* --- streams ------------------------------------------------------------------------------- */
 /* Asks for the stream's next page, once the client has taken the last. */
 void server_stream_ask(struct conn *c) {
+    struct rpc_engine *e = c->server->engine;
+    struct api_stream *s = &c->stream;
     struct buf none;
-    if (!c->stream.ready || c->unsent > 0)
+    uint64_t tag = server_tag_of(c, c->first);
+    if (!s->ready || c->unsent > 0)
         return;
-    c->stream.ready = false;
+    s->ready = false;
     buf_init(&none, 0);
-    rpc_engine_rest(c->server->engine, c->stream.route, api_stream_args(&c->stream),
-                    bytes_of(NULL, 0), &none, server_tag_of(c, c->first), &c->stream.origin);
+    if (s->begun)
+        rpc_engine_page(e, s->route, api_stream_args(s), tag, &s->origin);
+    else
+        rpc_engine_rest(e, s->route, api_stream_args(s), bytes_of(NULL, 0), &none, tag, &s->origin);
 }
 
 /* A page is there. What is no success before the first page is an ordinary answer; after it the

@@ -551,7 +551,6 @@ static void follow_reply(struct conn *c, struct follow *f, struct rpc_reply *rep
 
 /* Asks for further pages once all that was said before is out. */
 static void follows_ask(struct conn *c) {
-    struct buf none;
     bool full = evbuffer_get_length(output_of(c)) > 0 || c->closing || c->broken || c->drained;
     if (c->follows == NULL || c->in_work > 0 || full)
         return;
@@ -561,9 +560,8 @@ static void follows_ask(struct conn *c) {
             continue;
         f->stream.ready = false;
         f->busy = true;
-        buf_init(&none, 0);
-        rpc_engine_rest(c->hub->o.engine, f->stream.route, api_stream_args(&f->stream),
-                        bytes_of(NULL, 0), &none, tag_of(c, FOLLOW_SLOT + i), &f->stream.origin);
+        rpc_engine_page(c->hub->o.engine, f->stream.route, api_stream_args(&f->stream),
+                        tag_of(c, FOLLOW_SLOT + i), &f->stream.origin);
     }
 }
 

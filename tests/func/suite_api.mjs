@@ -3,12 +3,13 @@
 import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import net from "node:net";
 import path from "node:path";
 import { createPublicClient, createWalletClient, http } from "viem";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
 import WebSocket from "ws";
 import { Api, adminKey, operations, request } from "./lib/api.mjs";
-import { BINARY, Node, devAccounts, tempDir } from "./lib/node.mjs";
+import { BINARY, Node, READY_MS, devAccounts, tempDir } from "./lib/node.mjs";
 import { assert, check } from "./lib/suite.mjs";
 import { chainOf } from "./lib/viem.mjs";
 
@@ -496,6 +497,66 @@ async function shares() {
   await node.stop();
 }
 
+/** Thousands follow one universe, over both transports: others are served as before, and each is told of each event, and of it alone. */
+async function followers() {
+  const SOCKETS = 260, OF_ONE = 16, STREAMS = 1100;
+  const all = SOCKETS * OF_ONE + STREAMS;
+  const node = await Node.start(undefined, ["--http-connections", "2000"]);
+  const api = await Api.of(node);
+  const { slug, sk, pk, items } = await universe(api, "crowd");
+  const elsewhere = await universe(api, "calm");
+  for (const u of [{ slug, items, sk }, elsewhere]) await api.do("universe_defineClasses", { path: { slug: u.slug, address: u.items }, key: u.sk, body: { classes: [{ id: 1, name: "Gem" }] } });
+  const after = (await api.do("universe_events", { path: { slug }, key: pk, query: { limit: 1000 } })).next;
+  const told = { sockets: 0, streams: 0, other: [] };
+  let changed = () => {}, begun = 0;
+  const until = async (what, holds) => {
+    for (const end = Date.now() + READY_MS; !holds(); ) {
+      assert.ok(Date.now() < end, `${what}: ${begun} of ${all} began, ${JSON.stringify({ ...told, other: told.other.slice(0, 2) })}`);
+      await new Promise((resolve) => ((changed = resolve), setTimeout(resolve, 100)));
+    }
+  };
+  const sockets = Array.from({ length: SOCKETS }, () => {
+    const ws = new WebSocket(`${node.url.replace("http", "ws")}/u/${slug}`, { headers: { "x-api-key": pk } });
+    ws.onopen = () => ws.send(JSON.stringify(Array.from({ length: OF_ONE }, (_, id) => ({ jsonrpc: "2.0", id, method: "universe_subscribe", params: [{ after }] }))));
+    ws.onmessage = ({ data }) => {
+      const m = JSON.parse(data);
+      if (Array.isArray(m)) begun += m.filter((r) => r.result).length;
+      else if (m.params.result?.name === "TransferSingle") told.sockets++;
+      else told.other.push(data);
+      changed();
+    };
+    return ws;
+  });
+  const { hostname, port } = new URL(node.url);
+  const streams = Array.from({ length: STREAMS }, () => {
+    const s = net.connect(Number(port), hostname);
+    let text = "";
+    s.on("data", (d) => {
+      if (text === "") begun++;
+      const from = text.length;
+      text += d;
+      if (!text.startsWith("HTTP/1.1 200")) told.other.push(text);
+      told.streams += text.split('"name":"TransferSingle"').length - text.slice(0, from).split('"name":"TransferSingle"').length;
+      changed();
+    });
+    s.on("close", () => told.other.push("a stream has ended"));
+    s.write(`GET /v1/u/${slug}/events?after=${after} HTTP/1.1\r\nHost: ${hostname}\r\nX-Api-Key: ${pk}\r\nAccept: text/event-stream\r\n\r\n`);
+    return s;
+  });
+  await until("followers come", () => begun === all);
+  const mint = (u, key) => api.do("universe_mint", { path: { slug: u.slug, address: u.items }, key, body: { items: [{ to: address(5), id: 1 }] } });
+  await mint(elsewhere, elsewhere.sk);
+  assert.deepEqual([told.sockets, told.streams], [0, 0]);
+  for (let n = 1; n <= 2; n++) {
+    await mint({ slug, items }, sk);
+    await until(`event ${n}`, () => told.sockets + told.streams >= n * all);
+    assert.deepEqual(told, { sockets: n * SOCKETS * OF_ONE, streams: n * STREAMS, other: [] });
+  }
+  for (const s of streams) s.removeAllListeners("close").destroy();
+  for (const ws of sockets) ws.terminate();
+  await node.stop();
+}
+
 async function documents(api) {
   assert.equal(api.doc.openapi, "3.1.0");
   const names = operations(api.doc).map((o) => o.op.operationId);
@@ -533,6 +594,7 @@ export async function run() {
   await check("api: every route with every kind of key", () => matrix(api));
   await check("api: no secret is repeated", () => canary(devAccounts(node)[0].key));
   await check("api: one universe's hurry is its own", shares);
+  await check("api: thousands follow a universe", followers);
   await check("api: keys and requests outlive a stop", async () => {
     const { sk, slug, items } = await universe(api, "stays");
     const path = { slug, address: items };
