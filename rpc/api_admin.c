@@ -68,14 +68,21 @@ struct first_keys {
     struct buf values[2];
     uint8_t ids[2][8];
     char texts[2][API_KEY_TEXT_MAX];
+    struct api_keys *reserved; /* from which room for them is taken */
 };
 
 static void first_keys_free(void *extra) {
     struct first_keys *k = extra;
     OPENSSL_cleanse(k->texts, sizeof(k->texts));
+    if (k->reserved != NULL)
+        api_keys_unreserve(k->reserved, 2);
     for (size_t i = 0; i < 2; i++)
         buf_clear(&k->values[i]);
     free(k);
+}
+
+static void no_room_for_keys(struct rpc_call *c) {
+    api_fail(c, API_LIMIT, "this node has no room for more API keys");
 }
 
 static void make_first_keys(struct rpc_call *c, struct api_task *t) {
@@ -84,6 +91,11 @@ static void make_first_keys(struct rpc_call *c, struct api_task *t) {
     CHECK(k != NULL);
     t->extra = k;
     t->extra_free = first_keys_free;
+    if (!api_keys_reserve(c->cx->keys, 2)) {
+        no_room_for_keys(c);
+        return;
+    }
+    k->reserved = c->cx->keys;
     for (size_t i = 0; i < 2; i++) {
         struct api_key *key = &k->keys[i];
         key->kind = kinds[i];
@@ -218,12 +230,16 @@ void api_universe_create(struct rpc_call *c) {
         if (!api_write_done(c, &k->write))
             return;
         for (size_t i = 0; i < 2; i++)
-            if (api_keys_put(c->cx->keys, &k->keys[i]) != ERR_OK)
-                api_fail(c, API_LIMIT, "this node has no room for more API keys");
-        if (!rpc_failed(c))
-            print_created(c, t);
+            api_keys_put(c->cx->keys, &k->keys[i]);
+        print_created(c, t);
         return;
     }
+    if (t->part_count == 0 && !api_keys_reserve(c->cx->keys, 2)) { /* before anything is sent */
+        no_room_for_keys(c);
+        return;
+    }
+    if (t->part_count == 0)
+        api_keys_unreserve(c->cx->keys, 2);
     if (api_part_of(t, bytes_of("create", 6)) == NULL && api_universe_id(c->cx, api_slug(c)) != 0) {
         api_fail(c, API_CONFLICT, "the slug '%s' is taken", api_slug(c));
         return;

@@ -15,13 +15,17 @@
 
 enum { LIST_MAX = 1024, DAY_MS = 86400000, PACKED_MAX = 256 };
 
-/* Changes of keys under way: a fresh one, and one that changes. */
+/* Changes of keys under way: a fresh one, and one that changes; ended ones that are dropped. Ops
+ * are in this order. */
 struct key_change {
     struct api_write write;
+    struct api_keys *all;
     struct api_key keys[2];
     struct buf values[2];
-    uint8_t ids[2][8];
+    uint8_t ids[API_WRITE_OPS_MAX][8];
     size_t count;
+    size_t reserved;
+    bool ended; /* the key that changes was revoked meanwhile */
     bool has_text;
     char text[API_KEY_TEXT_MAX];
 };
@@ -29,6 +33,7 @@ struct key_change {
 static void change_free(void *state) {
     struct key_change *k = state;
     OPENSSL_cleanse(k->text, sizeof(k->text));
+    api_keys_unreserve(k->all, k->reserved);
     buf_clear(&k->values[0]);
     buf_clear(&k->values[1]);
     free(k);
@@ -37,6 +42,7 @@ static void change_free(void *state) {
 static struct key_change *change_new(struct rpc_call *c) {
     struct key_change *k = calloc(1, sizeof(*k));
     CHECK(k != NULL);
+    k->all = c->cx->keys;
     buf_init(&k->values[0], PACKED_MAX);
     buf_init(&k->values[1], PACKED_MAX);
     c->state = k;
@@ -58,14 +64,30 @@ static uint64_t now_ms(const struct rpc_call *c) {
     return c->cx->node->now(c->cx->node->ctx) * 1000;
 }
 
+/* Ended keys of which there are too many go with the change. */
+static void drop_surplus(struct rpc_call *c, struct key_change *k) {
+    uint64_t ids[API_WRITE_OPS_MAX];
+    size_t n = api_keys_surplus(k->all, k->keys[0].slug, now_ms(c), ids,
+                                API_WRITE_OPS_MAX - k->write.count);
+    for (size_t i = 0; i < n; i++) {
+        uint8_t *id = k->ids[k->write.count];
+        be64_store(id, ids[i]);
+        k->write.ops[k->write.count++] =
+            (struct kv_op){.space = KV_API_KEY, .del = true, .key = bytes_of(id, 8)};
+    }
+}
+
 /* The keys are durable: they work from now on. */
 static bool change_take(struct rpc_call *c, const struct key_change *k) {
-    if (!api_write_done(c, &k->write))
+    if (k->ended)
+        api_fail(c, API_INVALID, "the key has ended already");
+    if (rpc_failed(c) || !api_write_done(c, &k->write))
         return false;
     for (size_t i = 0; i < k->count; i++)
-        if (api_keys_put(c->cx->keys, &k->keys[i]) != ERR_OK)
-            api_fail(c, API_LIMIT, "this node has no room for more API keys");
-    return !rpc_failed(c);
+        api_keys_put(k->all, &k->keys[i]);
+    for (size_t i = k->count; i < k->write.count; i++)
+        api_keys_drop(k->all, be64_load(k->ids[i]));
+    return true;
 }
 
 static void print_new_key(struct rpc_call *c, const struct key_change *k) {
@@ -114,6 +136,22 @@ static bool take_scopes(struct rpc_call *c, struct api_key *key) {
     return true;
 }
 
+/* No key lives longer than the one that asked for it. */
+static void cap_expiry(struct rpc_call *c, struct api_key *key) {
+    struct api_key who = {0};
+    if (c->origin->who.key_id == 0 || !api_keys_get(c->cx->keys, c->origin->who.key_id, &who))
+        return;
+    if (who.expires_ms != 0 && (key->expires_ms == 0 || key->expires_ms > who.expires_ms))
+        key->expires_ms = who.expires_ms;
+}
+
+static bool has_room(struct rpc_call *c, const struct api_key *key) {
+    if (api_keys_live(c->cx->keys, key->slug, now_ms(c)) < KEYS_PER_UNIVERSE_MAX)
+        return true;
+    api_fail(c, API_LIMIT, "a universe has at most %d API keys", KEYS_PER_UNIVERSE_MAX);
+    return false;
+}
+
 static bool take_times(struct rpc_call *c, struct api_key *key) {
     key->created_ms = now_ms(c);
     if (api_arg(c, "expiresAt") != NULL)
@@ -122,23 +160,29 @@ static bool take_times(struct rpc_call *c, struct api_key *key) {
         api_fail(c, API_INVALID, "expiresAt: the time (milliseconds since 1970) has passed");
         return false;
     }
-    if (api_keys_live(c->cx->keys, key->slug, key->created_ms) >= KEYS_PER_UNIVERSE_MAX) {
-        api_fail(c, API_LIMIT, "a universe has at most %d API keys", KEYS_PER_UNIVERSE_MAX);
-        return false;
-    }
-    return true;
+    cap_expiry(c, key);
+    return has_room(c, key);
 }
 
-static void begin_key(struct rpc_call *c, struct api_key *key) {
+/* A fresh key, and one that changes with it or NULL. */
+static void begin_key(struct rpc_call *c, struct api_key *key, const struct api_key *also) {
     struct api_universe u;
     if (!api_universe_load(c, &u))
         return;
     struct key_change *k = change_new(c);
-    if (!api_key_make(c->cx->keys, key, k->text)) {
+    if (!api_keys_reserve(k->all, 1)) {
+        api_fail(c, API_LIMIT, "this node has no room for more API keys");
+        return;
+    }
+    k->reserved = 1;
+    if (!api_key_make(k->all, key, k->text)) {
         api_fail(c, API_INTERNAL, "the system has no random bytes");
         return;
     }
     add_change(k, key);
+    if (also != NULL)
+        add_change(k, also);
+    drop_surplus(c, k);
     api_write_ask(c, &k->write);
 }
 
@@ -159,7 +203,7 @@ void api_key_create(struct rpc_call *c) {
     memcpy(key.slug, api_slug(c), strlen(api_slug(c)) + 1);
     memcpy(key.label, api_arg_text(c, "label"), strlen(api_arg_text(c, "label")) + 1);
     if (!rpc_failed(c) && take_scopes(c, &key) && take_times(c, &key))
-        begin_key(c, &key);
+        begin_key(c, &key, NULL);
 }
 
 void api_key_list(struct rpc_call *c) {
@@ -186,6 +230,24 @@ static bool find_key(struct rpc_call *c, struct api_key *out) {
     return ok;
 }
 
+/* Changes are asked for on the loop, one after the other, and written in that order. What has been
+ * revoked by then must not be written as if it had not. */
+static void ask_revoke(struct rpc_call *c, struct rpc_wake wake) {
+    struct key_change *k = c->state;
+    api_keys_revoke(k->all, k->keys[0].id, k->keys[0].revoked_ms);
+    api_write_start(&k->write, wake);
+}
+
+static void ask_rotate(struct rpc_call *c, struct rpc_wake wake) {
+    struct key_change *k = c->state;
+    struct api_key old;
+    k->ended = !api_keys_get(k->all, k->keys[1].id, &old) || old.revoked_ms != 0;
+    if (k->ended)
+        rpc_wake_up(wake);
+    else
+        api_write_start(&k->write, wake);
+}
+
 void api_key_revoke(struct rpc_call *c) {
     struct json_writer w;
     struct api_key key;
@@ -197,6 +259,7 @@ void api_key_revoke(struct rpc_call *c) {
         struct key_change *k = change_new(c);
         add_change(k, &key);
         api_write_ask(c, &k->write);
+        c->ask = ask_revoke;
         return;
     }
     const struct key_change *k = c->state;
@@ -229,19 +292,19 @@ void api_key_rotate(struct rpc_call *c) {
         api_fail(c, API_FORBIDDEN, "the key may do more than the one that asks");
         return;
     }
-    if (api_keys_live(c->cx->keys, old.slug, now_ms(c)) >= KEYS_PER_UNIVERSE_MAX) {
-        api_fail(c, API_LIMIT, "a universe has at most %d API keys", KEYS_PER_UNIVERSE_MAX);
+    if (!has_room(c, &old))
         return;
-    }
     fresh.kind = old.kind;
     fresh.scopes = old.scopes;
     fresh.created_ms = now_ms(c);
+    fresh.expires_ms = old.expires_ms; /* what is temporary stays so */
+    cap_expiry(c, &fresh);
     memcpy(fresh.slug, old.slug, sizeof(fresh.slug));
     memcpy(fresh.label, old.label, sizeof(fresh.label));
     uint64_t ends = fresh.created_ms + overlap;
     if (old.expires_ms == 0 || ends < old.expires_ms)
         old.expires_ms = ends > fresh.created_ms ? ends : fresh.created_ms;
-    begin_key(c, &fresh);
+    begin_key(c, &fresh, &old);
     if (!rpc_failed(c))
-        add_change(c->state, &old);
+        c->ask = ask_rotate;
 }

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/hex.h"
+#include "base/log.h"
 #include "base/map.h"
 #include "rpc/json_writer.h"
 
@@ -15,6 +16,7 @@
 #include <stdlib.h>
 
 enum {
+    LOADED_MAX = 1 << 30, /* KEYS_MAX is for new ones */
     KEY_VERSION = 1,
     ID_DIGITS = 16,
     SECRET_DIGITS = 2 * KEYS_SECRET_BYTES,
@@ -22,10 +24,17 @@ enum {
     PACKED_FIXED = 1 + 1 + 4 + 8 + 8 + 8 + 32 + 1,
 };
 
+struct kept {
+    struct api_key key;
+    struct kept *next; /* of the universe */
+};
 struct api_keys {
     const struct node_commands *node;
     pthread_mutex_t lock;
-    struct map by_id; /* u64 -> struct api_key * */
+    struct map by_id;       /* u64 -> struct kept * */
+    struct map by_universe; /* slug and zeros -> struct kept *: any of its keys */
+    size_t reserved;
+    bool bad; /* a row cannot be read */
 };
 
 /* --- scopes -------------------------------------------------------------------------------- */
@@ -183,9 +192,14 @@ enum err api_key_unpack(struct api_key *out, bytes id, bytes value) {
 static bool load_one(void *ctx, bytes id, bytes value) {
     struct api_keys *k = ctx;
     struct api_key key;
-    if (api_key_unpack(&key, id, value) == ERR_OK)
-        (void)!api_keys_put(k, &key);
-    return true;
+    enum err e = api_key_unpack(&key, id, value);
+    if (e == ERR_OK) {
+        api_keys_put(k, &key);
+        return true;
+    }
+    log_error("rpc", "an API key cannot be read", log_error_code(e));
+    k->bad = true;
+    return false;
 }
 
 struct api_keys *api_keys_new(const struct node_commands *node) {
@@ -195,9 +209,15 @@ struct api_keys *api_keys_new(const struct node_commands *node) {
         return NULL;
     k->node = node;
     pthread_mutex_init(&k->lock, NULL);
-    map_init(&k->by_id, 8, sizeof(struct api_key *), KEYS_MAX, map_seed_random());
+    map_init(&k->by_id, 8, sizeof(struct kept *), LOADED_MAX, map_seed_random());
+    map_init(&k->by_universe, API_SLUG_MAX + 1, sizeof(struct kept *), LOADED_MAX,
+             map_seed_random());
     if (node->kv_each != NULL)
         node->kv_each(node->ctx, KV_API_KEY, bytes_of(first, 8), load_one, k);
+    if (k->bad) {
+        api_keys_free(k);
+        return NULL;
+    }
     return k;
 }
 
@@ -207,33 +227,101 @@ void api_keys_free(struct api_keys *k) {
     void *value;
     const void *id;
     for (size_t it = 0; map_next(&k->by_id, &it, &id, &value);)
-        free(*(struct api_key **)value);
+        free(*(struct kept **)value);
     map_clear(&k->by_id);
+    map_clear(&k->by_universe);
     pthread_mutex_destroy(&k->lock);
     free(k);
 }
 
-enum err api_keys_put(struct api_keys *k, const struct api_key *key) {
-    void *value = NULL;
-    bool fresh = false;
+/* With the lock held, as all that begins with key_ or first_. */
+static struct kept *key_find(const struct api_keys *k, uint64_t id) {
+    struct kept **at = map_get(&k->by_id, &id);
+    return at != NULL ? *at : NULL;
+}
+
+static struct kept **first_of(const struct api_keys *k, const char *slug) {
+    char name[API_SLUG_MAX + 1] = {0};
+    snprintf(name, sizeof(name), "%s", slug);
+    return map_get(&k->by_universe, name);
+}
+
+static struct kept *key_add(struct api_keys *k, const struct api_key *key) {
+    char name[API_SLUG_MAX + 1] = {0};
+    void *first = NULL;
+    struct kept *fresh = calloc(1, sizeof(*fresh));
+    CHECK(fresh != NULL);
+    snprintf(name, sizeof(name), "%s", key->slug);
+    CHECK(map_put(&k->by_id, &key->id, &fresh) == ERR_OK);
+    CHECK(map_ensure(&k->by_universe, name, &first, NULL) == ERR_OK);
+    fresh->next = *(struct kept **)first;
+    *(struct kept **)first = fresh;
+    return fresh;
+}
+
+/* The earlier of two times, of which 0 is none. */
+static uint64_t earlier(uint64_t a, uint64_t b) {
+    return a == 0 || (b != 0 && b < a) ? b : a;
+}
+
+bool api_keys_reserve(struct api_keys *k, size_t count) {
     pthread_mutex_lock(&k->lock);
-    enum err e = map_ensure(&k->by_id, &key->id, &value, &fresh);
-    if (e == ERR_OK) {
-        struct api_key **at = value;
-        if (fresh)
-            *at = calloc(1, sizeof(**at));
-        CHECK(*at != NULL);
-        **at = *key;
+    bool ok = k->by_id.count + k->reserved + count <= KEYS_MAX;
+    k->reserved += ok ? count : 0;
+    pthread_mutex_unlock(&k->lock);
+    return ok;
+}
+
+void api_keys_unreserve(struct api_keys *k, size_t count) {
+    pthread_mutex_lock(&k->lock);
+    CHECK(k->reserved >= count);
+    k->reserved -= count;
+    pthread_mutex_unlock(&k->lock);
+}
+
+void api_keys_put(struct api_keys *k, const struct api_key *key) {
+    pthread_mutex_lock(&k->lock);
+    struct kept *at = key_find(k, key->id);
+    if (at == NULL) {
+        at = key_add(k, key);
+        at->key = *key;
+    } else {
+        const struct api_key before = at->key;
+        at->key = *key;
+        at->key.expires_ms = earlier(before.expires_ms, key->expires_ms);
+        at->key.revoked_ms = earlier(before.revoked_ms, key->revoked_ms);
+        at->key.used_ms = before.used_ms;
     }
     pthread_mutex_unlock(&k->lock);
-    return e;
+}
+
+void api_keys_revoke(struct api_keys *k, uint64_t id, uint64_t now_ms) {
+    pthread_mutex_lock(&k->lock);
+    struct kept *at = key_find(k, id);
+    if (at != NULL && at->key.revoked_ms == 0)
+        at->key.revoked_ms = now_ms;
+    pthread_mutex_unlock(&k->lock);
+}
+
+void api_keys_drop(struct api_keys *k, uint64_t id) {
+    pthread_mutex_lock(&k->lock);
+    struct kept *gone = key_find(k, id);
+    if (gone != NULL) {
+        struct kept **at = first_of(k, gone->key.slug);
+        while (*at != gone)
+            at = &(*at)->next;
+        *at = gone->next;
+        (void)map_del(&k->by_id, &id);
+        free(gone);
+    }
+    pthread_mutex_unlock(&k->lock);
 }
 
 bool api_keys_get(struct api_keys *k, uint64_t id, struct api_key *out) {
     pthread_mutex_lock(&k->lock);
-    struct api_key **at = map_get(&k->by_id, &id);
+    const struct kept *at = key_find(k, id);
     if (at != NULL && out != NULL)
-        *out = **at;
+        *out = at->key;
     pthread_mutex_unlock(&k->lock);
     return at != NULL;
 }
@@ -249,36 +337,62 @@ static int by_creation(const void *a, const void *b) {
     return (x->id > y->id) - (x->id < y->id);
 }
 
+static int by_end(const void *a, const void *b) {
+    const struct api_key *x = a, *y = b;
+    uint64_t x_ms = earlier(x->revoked_ms, x->expires_ms);
+    uint64_t y_ms = earlier(y->revoked_ms, y->expires_ms);
+    return x_ms != y_ms ? (x_ms < y_ms ? -1 : 1) : by_creation(a, b);
+}
+
+/* All of a universe, to be freed. */
+static struct api_key *copy_all(struct api_keys *k, const char *slug, size_t *out_count) {
+    size_t n = 0;
+    pthread_mutex_lock(&k->lock);
+    struct kept **first = first_of(k, slug);
+    for (const struct kept *i = first != NULL ? *first : NULL; i != NULL; i = i->next)
+        n++;
+    struct api_key *all = calloc(n + 1, sizeof(*all));
+    CHECK(all != NULL);
+    *out_count = n;
+    for (const struct kept *i = n > 0 ? *first : NULL; i != NULL; i = i->next)
+        all[--n] = i->key;
+    pthread_mutex_unlock(&k->lock);
+    return all;
+}
+
 size_t api_keys_list(struct api_keys *k, const char *slug, struct api_key *out, size_t max) {
     size_t n = 0;
-    void *value;
-    const void *id;
-    pthread_mutex_lock(&k->lock);
-    for (size_t it = 0; map_next(&k->by_id, &it, &id, &value);) {
-        const struct api_key *key = *(struct api_key **)value;
-        if (strcmp(key->slug, slug) != 0)
-            continue;
-        if (n < max)
-            out[n] = *key;
-        n++;
-    }
-    pthread_mutex_unlock(&k->lock);
-    if (n > 0 && max > 0)
-        qsort(out, n < max ? n : max, sizeof(*out), by_creation);
+    struct api_key *all = copy_all(k, slug, &n);
+    qsort(all, n, sizeof(*all), by_creation);
+    if (max > 0)
+        memcpy(out, all, (n < max ? n : max) * sizeof(*all));
+    free(all);
     return n;
 }
 
 size_t api_keys_live(struct api_keys *k, const char *slug, uint64_t now_ms) {
-    size_t n = 0;
-    void *value;
-    const void *id;
-    pthread_mutex_lock(&k->lock);
-    for (size_t it = 0; map_next(&k->by_id, &it, &id, &value);) {
-        const struct api_key *key = *(struct api_key **)value;
-        n += strcmp(key->slug, slug) == 0 && is_live(key, now_ms);
-    }
-    pthread_mutex_unlock(&k->lock);
-    return n;
+    size_t n = 0, live = 0;
+    struct api_key *all = copy_all(k, slug, &n);
+    for (size_t i = 0; i < n; i++)
+        live += is_live(&all[i], now_ms);
+    free(all);
+    return live;
+}
+
+size_t api_keys_surplus(struct api_keys *k, const char *slug, uint64_t now_ms, uint64_t *out_ids,
+                        size_t max) {
+    size_t n = 0, ended = 0;
+    struct api_key *all = copy_all(k, slug, &n);
+    for (size_t i = 0; i < n; i++)
+        if (!is_live(&all[i], now_ms))
+            all[ended++] = all[i];
+    qsort(all, ended, sizeof(*all), by_end);
+    size_t count = ended < KEYS_ENDED_MAX ? 0 : ended - KEYS_ENDED_MAX + 1;
+    count = count < max ? count : max;
+    for (size_t i = 0; i < count; i++)
+        out_ids[i] = all[i].id;
+    free(all);
+    return count;
 }
 
 /* --- checking ------------------------------------------------------------------------------ */
@@ -311,9 +425,9 @@ enum api_key_verdict api_keys_check(struct api_keys *k, bytes text, uint64_t now
     hash_secret(k, hash, id, secret);
     OPENSSL_cleanse(secret, sizeof(secret));
     pthread_mutex_lock(&k->lock);
-    struct api_key **at = map_get(&k->by_id, &id);
-    if (at != NULL && (*at)->kind == kind && CRYPTO_memcmp((*at)->hash, hash, 32) == 0) {
-        struct api_key *key = *at;
+    struct kept *at = key_find(k, id);
+    if (at != NULL && at->key.kind == kind && CRYPTO_memcmp(at->key.hash, hash, 32) == 0) {
+        struct api_key *key = &at->key;
         v = verdict_of(key, now_ms);
         if (v == API_KEY_OK) {
             key->used_ms = now_ms;
@@ -328,11 +442,11 @@ enum api_key_verdict api_keys_check(struct api_keys *k, bytes text, uint64_t now
 enum api_key_verdict api_keys_recheck(struct api_keys *k, uint64_t id, uint64_t now_ms) {
     enum api_key_verdict v = API_KEY_UNKNOWN;
     pthread_mutex_lock(&k->lock);
-    struct api_key **at = map_get(&k->by_id, &id);
+    struct kept *at = key_find(k, id);
     if (at != NULL)
-        v = verdict_of(*at, now_ms);
+        v = verdict_of(&at->key, now_ms);
     if (v == API_KEY_OK)
-        (*at)->used_ms = now_ms;
+        at->key.used_ms = now_ms;
     pthread_mutex_unlock(&k->lock);
     return v;
 }

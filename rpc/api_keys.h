@@ -5,7 +5,10 @@
  * pepper is the node's own and not in the log. The operator's admin key is ak_<id>_<secret>.
  *
  * All keys are in RAM: checking one touches neither store nor disk. Comparisons take the same time
- * wherever texts differ. Thread-safe. */
+ * wherever texts differ. Thread-safe.
+ *
+ * Limits: KEYS_MAX of a node; of a universe KEYS_PER_UNIVERSE_MAX that work, and of those that have
+ * ended the KEYS_ENDED_MAX newest: further ones are dropped when another is made. */
 #ifndef RPC_API_KEYS_H
 #define RPC_API_KEYS_H
 
@@ -14,6 +17,7 @@
 enum {
     KEYS_MAX = 1 << 18,
     KEYS_PER_UNIVERSE_MAX = 64, /* that are neither revoked nor expired */
+    KEYS_ENDED_MAX = 64,        /* of a universe that are */
     KEYS_SECRET_BYTES = 32,
 };
 #define KEYS_OVERLAP_MAX_MS (30 * UINT64_C(86400000))
@@ -30,7 +34,8 @@ struct api_key {
 };
 
 struct api_keys;
-/* Reads all keys from the node's own values. `node` is borrowed. */
+/* Reads all keys from the node's own values. `node` is borrowed. NULL: out of memory, or a key
+ * cannot be read, which is logged. */
 struct api_keys *api_keys_new(const struct node_commands *node) MUST_USE;
 void api_keys_free(struct api_keys *k);
 
@@ -52,8 +57,20 @@ bool api_key_text_ok(bytes text);
 void api_key_pack(struct buf *out, const struct api_key *key);
 enum err api_key_unpack(struct api_key *out, bytes id, bytes value) MUST_USE;
 
-/* After the change is durable. ERR_TOO_LARGE: KEYS_MAX. */
-enum err api_keys_put(struct api_keys *k, const struct api_key *key) MUST_USE;
+/* Room for keys that are about to be written, until they are put or given up; false: KEYS_MAX. */
+bool api_keys_reserve(struct api_keys *k, size_t count) MUST_USE;
+void api_keys_unreserve(struct api_keys *k, size_t count);
+/* After the change is durable, in whatever order changes are told: what has been revoked stays so,
+ * and a time of expiry is not taken back. */
+void api_keys_put(struct api_keys *k, const struct api_key *key);
+/* The key ends at once, though its row is still to be written. */
+void api_keys_revoke(struct api_keys *k, uint64_t id, uint64_t now_ms);
+/* Its row is gone. */
+void api_keys_drop(struct api_keys *k, uint64_t id);
+/* Ended keys of a universe, those that ended first, which leave KEYS_ENDED_MAX others less one; at
+ * most `max`. */
+size_t api_keys_surplus(struct api_keys *k, const char *slug, uint64_t now_ms, uint64_t *out_ids,
+                        size_t max);
 bool api_keys_get(struct api_keys *k, uint64_t id, struct api_key *out);
 /* Keys of a universe, at most `max`, by time of creation; how many there are. */
 size_t api_keys_list(struct api_keys *k, const char *slug, struct api_key *out, size_t max);

@@ -11,10 +11,13 @@ static void on_done(void *ctx, uint64_t token, enum err e) {
     rpc_wake_up(w->wake);
 }
 
-static void ask_write(struct rpc_call *c, struct rpc_wake wake) {
-    struct api_write *w = c->ask_ctx;
+void api_write_start(struct api_write *w, struct rpc_wake wake) {
     w->wake = wake;
     w->node->kv_write(w->node->ctx, w->ops, w->count, on_done, w, 0);
+}
+
+static void ask_write(struct rpc_call *c, struct rpc_wake wake) {
+    api_write_start(c->ask_ctx, wake);
 }
 
 void api_write_ask(struct rpc_call *c, struct api_write *w) {

@@ -17,6 +17,9 @@ struct api_write {
 };
 /* Has the changes written and the handler run again. `w` lives as long as the call's state. */
 void api_write_ask(struct rpc_call *c, struct api_write *w);
+/* What the loop does then, for a handler that has something to look at first (and sets c->ask
+ * after api_write_ask). */
+void api_write_start(struct api_write *w, struct rpc_wake wake);
 /* Whether it is done; false also with the error set when it was refused. */
 bool api_write_done(struct rpc_call *c, const struct api_write *w);
 

@@ -297,6 +297,33 @@ async function keys(api) {
   assert.equal(admin.status, 403);
 }
 
+/** Keys that are changed side by side: what was revoked stays so; what has ended is not kept for ever; what is temporary stays so. */
+async function keyChanges(api) {
+  const { sk, slug } = await universe(api, "changes");
+  const create = (body = {}, key = sk) => api.do("universe_createKey", { path: { slug }, key, body: { kind: "secret", ...body } });
+  const revoke = (id) => api.do("universe_revokeKey", { path: { slug, key: id }, key: sk });
+  for (let i = 0; i < 40; i++) {
+    const made = await create();
+    const both = [() => api.call("universe_rotateKey", { path: { slug, key: made.key.id }, key: sk, body: {} }), () => revoke(made.key.id)];
+    const [rotated] = (await Promise.all((i % 2 ? both : both.reverse()).map((f) => f()))).filter((r) => "status" in r);
+    assert.equal((await api.call("universe_whoami", { key: made.secret })).status, 401, `round ${i}: ${JSON.stringify(rotated.body)}`);
+    if (rotated.status === 201) await revoke(rotated.body.key.id);
+    else assert.deepEqual([rotated.status, rotated.body.detail], [400, "the key has ended already"]);
+  }
+  for (let i = 0; i < 70; i++) await revoke((await create()).key.id);
+  const listed = await api.do("universe_listKeys", { path: { slug }, key: sk });
+  assert.deepEqual([listed.length, listed.filter((k) => k.revokedAt).length], [2 + 64, 64]);
+
+  const end = Date.now() + 3600000;
+  const short = await create({ expiresAt: end, scopes: ["read", "keys"] });
+  const again = await api.do("universe_rotateKey", { path: { slug, key: short.key.id }, key: short.secret, body: {} });
+  assert.equal(again.key.expiresAt, end);
+  const child = await create({ scopes: ["read"] }, short.secret);
+  assert.equal(child.key.expiresAt, end);
+  const early = await create({ scopes: ["read"], expiresAt: end - 1000 }, short.secret);
+  assert.equal(early.key.expiresAt, end - 1000);
+}
+
 /** What was opened with a key ends with it: calls and events of a WebSocket, a stream over HTTP. */
 async function openConnections(api) {
   const { sk, slug, items } = await universe(api, "open");
@@ -590,6 +617,7 @@ export async function run() {
   await check("api: idempotency keys", () => idempotency(api));
   await check("api: two hundred callers of one account", () => nonces(api));
   await check("api: keys with scopes, rotated and revoked", () => keys(api));
+  await check("api: keys that are changed side by side, and those that have ended", () => keyChanges(api));
   await check("api: what a key has opened ends with it", () => openConnections(api));
   await check("api: every route with every kind of key", () => matrix(api));
   await check("api: no secret is repeated", () => canary(devAccounts(node)[0].key));
