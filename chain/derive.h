@@ -132,8 +132,10 @@ struct call_request {
     /* Also runs the retries that the transaction schedules, as its block would: the first that
      * fails makes the call fail, and what they use takes the place of what was donated to them. */
     bool run_redeems;
-    bool pending;       /* block context of the next block instead of header's own */
-    uint64_t timestamp; /* for pending */
+    bool pending; /* block context of the next block instead of header's own */
+    /* Now, of the pending block. Not 0 without `pending`: a fee cap need only reach the lower one
+     * of this block's P and the next one's. */
+    uint64_t timestamp;
     /* Whether the call has used up its time (struct evm_config has when it is asked); the result is
      * void once it was true. NULL: it never has. */
     bool (*expired)(void *ctx);

@@ -3,12 +3,21 @@
 #include "chain/derive_internal.h"
 #include "chain/system_state.h"
 
+/* What a call at the end of `header`'s block must offer, if it offers anything. */
+static u256 price_of(struct chain *c, const struct header *header, const struct call_request *req) {
+    const u256 *offer = &req->tx.max_fee;
+    if (req->timestamp == 0 || u256_is_zero(offer) || !u256_lt(offer, &header->base_fee))
+        return header->base_fee;
+    u256 next = chain_next_price(c, header, req->timestamp);
+    return u256_lt(&next, &header->base_fee) ? next : header->base_fee;
+}
+
 /* The block that a call sees: `header`'s own, or the next one with its start already executed. */
 static enum err call_context(struct header *out, struct chain *c, const struct header *header,
                              const struct call_request *req, struct err_ctx *ec) {
     if (!req->pending) {
         *out = *header;
-        c->l3.price = header->base_fee;
+        c->l3.price = price_of(c, header, req);
         c->l3.version = l3_header_info_get(header).version;
         c->l3.network_fee_account = sys_get_addr(c->world, SYS_NETWORK_FEE_ACCOUNT, NULL);
         return ERR_OK;

@@ -41,7 +41,6 @@ bool rpc_fill_fees(struct rpc_call *c, struct tx_args *t, const struct index_hea
 }
 
 bool rpc_fill(struct rpc_call *c, struct tx_args *t, const struct index_head *head) {
-    uint64_t gas;
     if (t->tx.is_create && t->tx.data.len == 0) {
         rpc_fail(c, RPC_SERVER_ERROR, "contract creation without any data provided");
         return false;
@@ -49,5 +48,5 @@ bool rpc_fill(struct rpc_call *c, struct tx_args *t, const struct index_head *he
     if (!rpc_fill_fees(c, t, head) ||
         (!t->has_nonce && !rpc_pending_nonce(c, &t->tx.sender, &t->tx.nonce)))
         return false;
-    return t->has_gas || rpc_estimate(c, t, head, NULL, &gas);
+    return t->has_gas || rpc_estimate_latest(c, t, head);
 }

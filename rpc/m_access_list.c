@@ -95,7 +95,8 @@ void rpc_eth_create_access_list(struct rpc_call *c) {
     rpc_cap_gas(c, &args);
     struct access_tracer t;
     access_tracer_init(&t);
-    struct simulation s = {.tx = &args.tx, .head = &head, .overrides = &o, .watch = &t.watch};
+    struct simulation s = {
+        .tx = &args.tx, .head = &head, .ref = &ref, .overrides = &o, .watch = &t.watch};
     if (exclude_warm(c, &t, &s, &args) && find_list(c, &t, &s, &r))
         write_result(c, &s, &r);
     access_tracer_clear(&t);

@@ -63,7 +63,8 @@ void rpc_eth_call(struct rpc_call *c) {
         node_interface_call(c, &t, &head, &o);
         return;
     }
-    struct simulation s = {.tx = &t.tx, .head = &head, .overrides = &o, .budget = c->budget_gas};
+    struct simulation s = {
+        .tx = &t.tx, .head = &head, .ref = &ref, .overrides = &o, .budget = c->budget_gas};
     if (!rpc_simulate(c, &s, &r))
         return;
     if (on_loop && !is_told(&r)) {
@@ -201,13 +202,14 @@ static bool is_allowed(struct rpc_call *c, const struct tx_args *t, const struct
     return false;
 }
 
-bool rpc_estimate(struct rpc_call *c, struct tx_args *t, const struct index_head *head,
-                  const struct call_overrides *o, uint64_t *out_gas) {
-    struct estimate s = {.c = c,
-                         .sim = {.tx = &t->tx, .head = head, .overrides = o, .run_redeems = true}};
+bool rpc_estimate(struct rpc_call *c, struct tx_args *t, const struct simulation *of,
+                  uint64_t *out_gas) {
+    struct estimate s = {.c = c, .sim = *of};
+    s.sim.tx = &t->tx;
+    s.sim.run_redeems = true;
     uint64_t hi = 0, gas = 0;
     bool ok = false;
-    if (!is_allowed(c, t, head) || !upper_bound(c, t, &s.sim, &hi))
+    if (!is_allowed(c, t, of->head) || !upper_bound(c, t, &s.sim, &hi))
         return false;
     if (hi >= TX_GAS && is_plain_transfer(c, t, &s.sim)) {
         if (!run_at(&s, TX_GAS, &ok))
@@ -221,16 +223,24 @@ bool rpc_estimate(struct rpc_call *c, struct tx_args *t, const struct index_head
     return true;
 }
 
+bool rpc_estimate_latest(struct rpc_call *c, struct tx_args *t, const struct index_head *head) {
+    const struct block_ref latest = {.kind = BLOCK_REF_LATEST};
+    const struct simulation s = {.head = head, .ref = &latest};
+    uint64_t gas;
+    return rpc_estimate(c, t, &s, &gas);
+}
+
 void rpc_eth_estimate_gas(struct rpc_call *c) {
     struct tx_args t;
     struct block_ref ref;
     struct index_head head;
     struct call_overrides o;
+    const struct simulation s = {.head = &head, .ref = &ref, .overrides = &o};
     uint64_t gas = 0;
     if (!param_tx(c, 0, &t, rpc_arena(c)) || !param_block(c, 1, &ref, true) ||
         !param_overrides(c, 2, 3, &o, rpc_arena(c)) || !rpc_need_block(c, &ref, &head) ||
         (node_interface_is(&t) && !node_interface_estimate(c, &t, &head, &o)) ||
-        !rpc_estimate(c, &t, &head, &o, &gas))
+        !rpc_estimate(c, &t, &s, &gas))
         return;
     struct json_writer w;
     jw_init(&w, &c->result);

@@ -59,7 +59,6 @@ void rpc_eth_send_tx(struct rpc_call *c) {
     struct tx_args t;
     struct block_ref latest = {.kind = BLOCK_REF_LATEST};
     struct index_head head;
-    uint64_t gas = 0;
     if (!param_tx(c, 0, &t, rpc_arena(c)) || !rpc_need_block(c, &latest, &head))
         return;
     int account = rpc_dev_account(c, &t.tx.sender);
@@ -67,7 +66,7 @@ void rpc_eth_send_tx(struct rpc_call *c) {
         rpc_fail(c, RPC_SERVER_ERROR, "unknown account");
         return;
     }
-    if ((!t.has_gas && !rpc_estimate(c, &t, &head, NULL, &gas)) || !rpc_fill_fees(c, &t, &head) ||
+    if ((!t.has_gas && !rpc_estimate_latest(c, &t, &head)) || !rpc_fill_fees(c, &t, &head) ||
         (!t.has_nonce && !next_nonce(c, account, &t.tx.nonce)))
         return;
     c->dev_account = account;

@@ -214,7 +214,8 @@ void rpc_debug_trace_call(struct rpc_call *c) {
         return;
     rpc_cap_gas(c, &args);
     const struct exec_watch w = {.ctx = &t, .begin = begin, .end = end};
-    struct simulation s = {.tx = &args.tx, .head = &head, .overrides = &o, .watch = &w};
+    struct simulation s = {
+        .tx = &args.tx, .head = &head, .ref = &ref, .overrides = &o, .watch = &w};
     if (rpc_simulate(c, &s, &r) && r.verdict != TX_OK) {
         char text[SIMULATION_TEXT_MAX];
         rpc_verdict_text(text, c, &s, &r);

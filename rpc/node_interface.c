@@ -195,7 +195,8 @@ static bool described_gas(struct node_call *n, uint64_t *out_gas) {
     t.tx.is_create = !u256_is_zero(&creates);
     t.tx.to = to;
     t.has_gas = false;
-    return rpc_estimate(n->c, &t, n->head, n->overrides, out_gas);
+    const struct simulation s = {.head = n->head, .overrides = n->overrides};
+    return rpc_estimate(n->c, &t, &s, out_gas);
 }
 
 /* (gas, gas for the parent's data: none, it lies in the price; base fee; L1 base fee estimate) */

@@ -26,7 +26,11 @@ bool rpc_simulate(struct rpc_call *c, const struct simulation *s, struct call_re
     if (chain == NULL)
         return false;
     struct limit limit = {.call = c};
+    bool pending = s->ref != NULL && s->ref->kind == BLOCK_REF_PENDING;
+    bool now = pending || (s->ref != NULL && s->ref->kind == BLOCK_REF_LATEST);
     struct call_request req = {.tx = *s->tx,
+                               .pending = pending,
+                               .timestamp = now ? c->cx->node->now(c->cx->node->ctx) : 0,
                                .overrides = s->overrides,
                                .watch = s->watch,
                                .run_redeems = s->run_redeems,
@@ -75,8 +79,10 @@ void rpc_verdict_text(char out[SIMULATION_TEXT_MAX], struct rpc_call *c, const s
         f.nonce = a.nonce;
     }
     struct tx_quote q;
-    if (r->verdict == TX_FEE_CAP_TOO_LOW && rpc_quote(c, s->head, s->tx, s->tx->gas_limit, &q))
-        f.base_fee = u256_add(&f.base_fee, &q.surcharge);
+    if (r->verdict == TX_FEE_CAP_TOO_LOW && rpc_quote(c, s->head, s->tx, s->tx->gas_limit, &q)) {
+        bool next = s->ref != NULL && s->ref->kind == BLOCK_REF_PENDING;
+        f.base_fee = u256_add(next ? &q.price : &f.base_fee, &q.surcharge);
+    }
     char text[TX_ERROR_TEXT_MAX];
     tx_error_text(text, r->verdict, s->tx, &f);
     snprintf(out, SIMULATION_TEXT_MAX, "%s", text);

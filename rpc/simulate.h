@@ -12,7 +12,9 @@
 
 struct simulation {
     struct tx *tx;
-    const struct index_head *head;          /* at the end of this block */
+    const struct index_head *head;          /* at the end of this block ... */
+    const struct block_ref *ref;            /* ... which was named so; NULL: by itself. `pending`
+                                               runs in the next block, `latest` may offer its price */
     const struct call_overrides *overrides; /* NULL: none */
     const struct exec_watch *watch;         /* NULL: nobody */
     bool run_redeems;                       /* retries that it schedules too */
@@ -42,9 +44,11 @@ bool rpc_simulated_account(struct rpc_call *c, const struct simulation *s, const
 void rpc_cap_gas(const struct rpc_call *c, struct tx_args *t);
 
 /* The least gas limit with which the transaction succeeds at the end of the block, within 1.5 %,
- * found as geth does (eth/gasestimator). False with the error set. `t` is changed meanwhile and has
- * the result as its gas limit. `o` may be NULL. */
-bool rpc_estimate(struct rpc_call *c, struct tx_args *t, const struct index_head *head,
-                  const struct call_overrides *o, uint64_t *out_gas);
+ * found as geth does (eth/gasestimator). False with the error set. t->tx is the simulation's, is
+ * changed meanwhile and has the result as its gas limit. Of `s`: head, ref, overrides. */
+bool rpc_estimate(struct rpc_call *c, struct tx_args *t, const struct simulation *s,
+                  uint64_t *out_gas);
+/* The same at the newest block, which is `head`. */
+bool rpc_estimate_latest(struct rpc_call *c, struct tx_args *t, const struct index_head *head);
 
 #endif

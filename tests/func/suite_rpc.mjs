@@ -134,6 +134,16 @@ export async function run() {
     for (const tag of ["earliest", "safe", "finalized"]) assert.equal(await number(tag), 0n);
   });
 
+  await check("rpc: a call on pending runs in the next block, now", async () => {
+    const timestamp = async (tag) => Number(await node.rpc("eth_call", [{ data: "0x425f5260205ff3" }, tag]));
+    const head = await timestamp("latest");
+    assert.equal(head, Number((await node.rpc("eth_getBlockByNumber", ["latest", false])).timestamp));
+    while (Math.floor(Date.now() / 1000) <= head) await new Promise((done) => setTimeout(done, 100));
+    const now = await timestamp("pending");
+    assert.ok(now > head && now <= Math.ceil(Date.now() / 1000), `${head} ${now}`);
+    assert.equal(await timestamp("latest"), head);
+  });
+
   await check("rpc: envelopes that are refused", async () => {
     const refused = async (raw) => (await error("eth_sendRawTransaction", [raw])).message;
     assert.match(await refused("0xc0"), /^rlp: /);

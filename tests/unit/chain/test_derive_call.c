@@ -81,6 +81,17 @@ Test(derive_call, contexts_and_charges) {
     q.tx.sender = f.addrs[2];
     cr_assert_eq(chain_call(&r, f.main.chain, &f.arena, &f.head, &q, NULL), ERR_OK);
     cr_assert(r.verdict == TX_OK && word(&r, 0) == 10000000 && word(&r, 1) == 10000000);
+    /* After a burst the next block is cheaper: who knows the time may offer its price. */
+    struct header dear = f.head;
+    dear.base_fee = u256_from_u64(20000000);
+    q.pending = false;
+    q.tx.max_fee = u256_from_u64(15000000);
+    q.timestamp = 0;
+    cr_assert_eq(chain_call(&r, f.main.chain, &f.arena, &dear, &q, NULL), ERR_OK);
+    cr_assert_eq(r.verdict, TX_FEE_CAP_TOO_LOW);
+    q.timestamp = dear.timestamp;
+    cr_assert_eq(chain_call(&r, f.main.chain, &f.arena, &dear, &q, NULL), ERR_OK);
+    cr_assert(r.verdict == TX_OK && word(&r, 0) == 20000000);
     /* The chain goes on as if nothing had been called. */
     (void)fixture_run(&f, fixture_tx(&f, 0, &BOB, 1, bytes_of(NULL, 0), 21000));
     fixture_clear(&f);
