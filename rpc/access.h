@@ -7,9 +7,10 @@
 #include "base/err.h"
 #include "base/types.h"
 
+/* What a page may send: `*` does not stand for Authorization, and old browsers do not know it. */
 #define RPC_CORS_HEADERS                                                                           \
     "content-type, authorization, x-api-key, idempotency-key, traceparent, tracestate, "           \
-    "last-event-id, x-request-id, x-idempotency-key"
+    "last-event-id, x-request-id, x-idempotency-key, *"
 
 struct rpc_access {
     char *vhosts; /* owned copies of the lists */

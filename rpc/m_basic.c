@@ -60,7 +60,9 @@ void rpc_rpc_modules(struct rpc_call *c) {
     jw_object(&w);
     for (size_t i = 0; i < rpc_method_count; i++) { /* the table is ordered by namespace */
         const char *name = rpc_methods[i].name;
-        size_t len = strcspn(name, "_");
+        size_t len = strcspn(name, "_.");
+        if (rpc_methods[i].dev_only && !c->cx->dev)
+            continue;
         if (len == last_len && memcmp(name, last, len) == 0)
             continue;
         char key[16];

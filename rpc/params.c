@@ -279,8 +279,14 @@ bool param_block_tag(struct rpc_call *c, size_t idx, json_t *v, struct block_ref
     return u64_of(c, idx, v, &out->number);
 }
 
+/* NULL: absent, or null, which says the same. */
+static json_t *member(json_t *o, const char *key) {
+    json_t *v = json_object_get(o, key);
+    return json_is_null(v) ? NULL : v;
+}
+
 static bool block_object(struct rpc_call *c, size_t idx, json_t *v, struct block_ref *out) {
-    json_t *number = json_object_get(v, "blockNumber"), *hash = json_object_get(v, "blockHash");
+    json_t *number = member(v, "blockNumber"), *hash = member(v, "blockHash");
     if (number != NULL && hash != NULL) {
         rpc_fail_arg(c, idx,
                      "cannot specify both BlockHash and BlockNumber, choose one or the other");
@@ -315,11 +321,6 @@ bool param_block(struct rpc_call *c, size_t idx, struct block_ref *out, bool all
 }
 
 /* --- transactions -------------------------------------------------------------------------- */
-static json_t *member(json_t *o, const char *key) {
-    json_t *v = json_object_get(o, key);
-    return json_is_null(v) ? NULL : v;
-}
-
 static bool opt_u64(struct rpc_call *c, size_t idx, json_t *o, const char *key, uint64_t *out,
                     bool *out_has) {
     json_t *v = member(o, key);

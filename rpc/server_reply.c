@@ -21,8 +21,9 @@ static void free_body(const void *data, size_t len, void *ctx) {
 }
 
 void server_write_head(struct evbuffer *out, const struct slot *s) {
-    evbuffer_add_printf(out, "HTTP/1.1 %d %s\r\nContent-Length: %zu\r\n", s->status,
-                        http_reason(s->status), s->body.len);
+    evbuffer_add_printf(out, "HTTP/1.1 %d %s\r\n", s->status, http_reason(s->status));
+    if (s->status != 204) /* RFC 9110 8.6 */
+        evbuffer_add_printf(out, "Content-Length: %zu\r\n", s->body.len);
     if (s->body.len > 0)
         evbuffer_add_printf(out, "Content-Type: %s\r\n", s->type);
     if (s->gzip)

@@ -132,6 +132,10 @@ export async function run() {
     assert.equal(await number("latest"), head);
     assert.equal(await number("pending"), head);
     for (const tag of ["earliest", "safe", "finalized"]) assert.equal(await number(tag), 0n);
+    const { hash } = await node.rpc("eth_getBlockByNumber", ["latest", false]);
+    await node.rpc("eth_getBalance", [alice.address, { blockHash: hash, blockNumber: null }]);
+    const neither = await error("eth_getBalance", [alice.address, { blockNumber: null }]);
+    assert.match(neither.message, /neither block nor hash specified$/);
   });
 
   await check("rpc: a call on pending runs in the next block, now", async () => {
@@ -201,7 +205,8 @@ export async function run() {
     const preflight = await get("/", { method: "OPTIONS", headers: { origin: "https://app.example" } });
     assert.equal(preflight.status, 204);
     assert.equal(preflight.headers.get("access-control-allow-origin"), "*");
-    assert.match(preflight.headers.get("access-control-allow-headers"), /content-type/);
+    assert.match(preflight.headers.get("access-control-allow-headers"), /content-type.*, authorization.*, \*$/);
+    assert.equal(preflight.headers.get("content-length"), null);
     assert.equal((await get("/nothing")).headers.get("access-control-allow-origin"), "*");
   });
 
