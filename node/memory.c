@@ -12,7 +12,7 @@
 
 /* The more rows are moved at a time, the more of them share a page (node/bench/README.md says what
  * that brings). Beyond these bounds it is little, and a restart takes longer; so it does with more
- * history rows, of which each page then gets many.
+ * rows that wait, of which each page then gets many.
  * What these leave goes to the caches. */
 #define PAGES_MAX (512 * MIB)
 #define WRITTEN_MAX (64 * MIB)

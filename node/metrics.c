@@ -40,7 +40,8 @@ static void update_memory(struct sequencer *s) {
         rows += st.spare_bytes;
         metric_set(&g[MEMORY_PAGES],
                    (int64_t)(st.checkpoint_pages_most * STORE_CHECKPOINT_PAGE_BYTES));
-        metric_set(&g[MEMORY_HISTORY], (int64_t)(st.history_waiting * STORE_HISTORY_ROW_BYTES));
+        metric_set(&g[MEMORY_HISTORY],
+                   (int64_t)((st.history_waiting + st.lookups_waiting) * STORE_HISTORY_ROW_BYTES));
     }
     metric_set(&g[MEMORY_ROWS], (int64_t)rows);
     metric_set(&g[MEMORY_POOL], (int64_t)pool_bytes(s->o.pool));

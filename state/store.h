@@ -77,8 +77,8 @@ struct store_options {
     /* Pages that one transaction of a checkpoint changes at most, unless one block alone changes
      * more; 0 = any number. LMDB keeps memory for the most it ever had. */
     size_t checkpoint_pages;
-    /* Rows of HIA and HIS that may wait in memory after a checkpoint, to be written many to a page;
-     * 0 = STORE_HISTORY_ROWS. */
+    /* Rows of HIA, HIS and TXL that may wait in memory after a checkpoint, to be written many to a
+     * page; 0 = STORE_HISTORY_ROWS. */
     size_t history_rows;
     bool no_sync;    /* tests that never restart */
     bool must_exist; /* ERR_NOT_FOUND instead of making a new one */
@@ -185,7 +185,8 @@ struct store_stats {
     uint64_t lmdb_bytes_used;   /* of the file, free pages included */
     uint64_t lmdb_bytes_live;   /* of the tables' pages, free ones left out */
     uint64_t rows[TABLE_COUNT]; /* in LMDB */
-    uint64_t history_waiting;   /* rows of HIA and HIS that are not there yet */
+    uint64_t history_waiting;   /* rows of HIA and HIS that are not there yet, */
+    uint64_t lookups_waiting;   /* and of TXL */
     uint64_t spare_bytes;       /* memory kept for rows to come; at most 64 MiB */
     /* Since the store was opened. */
     uint64_t checkpoint_count, checkpoint_rows;

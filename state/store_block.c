@@ -84,7 +84,7 @@ static bool put_back(struct store *s, enum table_id table, bytes key, struct und
     CHECK(kept != NULL && kept->tick == s->open_tick && kept->len > 0);
     struct undo_side old = undo_decode(&scratch, bytes_of(kept->data, kept->len), now);
     if (old.absent != row.absent || (!row.absent && bytes_cmp(old.row, row.row) != 0)) {
-        if (undo_has_runs(table))
+        if (undo_has_new(table))
             put_undo_row(s, table, key, old, row);
         return false;
     }
@@ -95,6 +95,12 @@ static bool put_back(struct store *s, enum table_id table, bytes key, struct und
 
 static const struct delta_version *newest_at(struct delta_spot at) {
     return at.node == NULL ? NULL : delta_at(at.node, UINT64_MAX);
+}
+
+/* What waits on its way to LMDB would come after what a later block makes of it. */
+static bool is_lookup_of_before(const struct store *s, enum table_id table, bytes key, bytes row) {
+    uint64_t tick = row.len < 8 ? 0 : tick_of_block(be64_load(row.ptr));
+    return tick != s->open_tick && backlog_takes(table, key, row, tick);
 }
 
 /* A row of a table whose old rows are kept (or of one that needs no undo): dropped if nothing
@@ -114,6 +120,7 @@ static void put_tracked(struct store *s, enum table_id table, bytes key, bool ab
     else
         old.absent = !view_lookup_older(s->self, table, raw, &old.row);
     bool same = old.absent == absent && (absent || bytes_cmp(old.row, value) == 0);
+    CHECK(same || old.absent || !is_lookup_of_before(s, table, key, old.row));
     bool again = !same && undo && newest != NULL && newest->tick == s->open_tick;
     if (!same && undo && !again)
         put_undo_row(s, table, key, old, row);
@@ -152,8 +159,7 @@ void store_put(struct store *s, enum table_id table, bytes key, bytes value) {
 }
 
 void store_put_new(struct store *s, enum table_id table, bytes key, bytes value) {
-    static const uint8_t absent[] = {UNDO_ABSENT};
-    struct raw_key k, uk;
+    struct raw_key k;
     CHECK(table_info[table].unwind == TABLE_UNWIND_UNDO);
     CHECK(s->open_tick != 0);
     CHECK(key.len > 0 && value.len <= STORE_VALUE_MAX_BYTES);
@@ -165,8 +171,8 @@ void store_put_new(struct store *s, enum table_id table, bytes key, bytes value)
         return;
     }
     if (s->open_tick > 1)
-        delta_put(s->active, undo_key(&uk, s, table, key), false, s->open_tick, false,
-                  bytes_of(absent, sizeof absent));
+        put_undo_row(s, table, key, (struct undo_side){.absent = true},
+                     (struct undo_side){.row = value});
     delta_put_at(s->active, at, raw, s->open_tick, false, value);
 }
 

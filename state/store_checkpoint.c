@@ -43,7 +43,7 @@ struct move {
     MDB_cursor *cursor;
     bool append; /* the next key is above all of the table */
     uint64_t rows;
-    struct buf changed; /* struct backlog_key of the rows of CSA and CSS */
+    struct buf changed; /* struct backlog_key of what is to wait */
     struct move_pages pages;
     bool too_much; /* more than `pages` allows */
 };
@@ -186,10 +186,17 @@ static int move_rows(struct move *m, const struct store_set *set) {
         /* Rows of NONE tables that outlived an unwind stand at the very block that LMDB is at. */
         if (v->tick <= m->from && table_info[table].unwind != TABLE_UNWIND_NONE)
             continue;
-        bytes key = raw_key_strip(raw);
+        bytes key = raw_key_strip(raw), value = bytes_of(v->data, v->len);
+        if (!v->absent && backlog_takes(table, key, value, v->tick)) {
+            struct backlog_key h;
+            backlog_key_of_lookup(&h, key, value);
+            buf_append(&m->changed, &h, sizeof h);
+            row_done(m);
+            continue;
+        }
         int rc = m->table == (int)table ? 0 : enter_table(m, table);
         if (rc == 0)
-            rc = v->absent ? del_row(m, key) : put_row(m, table, key, bytes_of(v->data, v->len));
+            rc = v->absent ? del_row(m, key) : put_row(m, table, key, value);
         if (rc != 0)
             return rc;
         m->too_much = m->to > m->from + 1 && pages_too_many(&m->pages);
@@ -227,8 +234,8 @@ static int commit(struct store *s, MDB_txn *txn) {
     return mdb_txn_commit(txn);
 }
 
-/* The rows of HIA and HIS for these changes wait with those before them: sets get them before the
- * transaction is there, and lose them again when it is not. */
+/* The rows of TXL, and those of HIA and HIS for the changes, wait with those before them: sets get
+ * them before the transaction is there, and lose them again when it is not. */
 static int commit_changes(struct move *m) {
     struct store *s = m->store;
     struct backlog *with, *before;
@@ -269,7 +276,7 @@ static int transact(struct move *m, const struct store_set *set, const struct st
     return commit_changes(m);
 }
 
-/* --- history rows ---------------------------------------------------------------------------- */
+/* --- rows that wait -------------------------------------------------------------------------- */
 
 /* Rows from *at on, as many as the pages allow, but at least one. */
 static int put_history(struct move *m, const struct backlog_run *run, size_t *at) {
@@ -277,11 +284,12 @@ static int put_history(struct move *m, const struct backlog_run *run, size_t *at
     bool room = true;
     for (; *at < run->count && room; (*at)++) {
         const struct backlog_key *key = &run->keys[*at];
-        if (backlog_tick(key) <= pruned)
+        if (key->table != TABLE_TXL && backlog_tick(key) <= pruned)
             continue;
         int rc = m->table == key->table ? 0 : enter_table(m, (enum table_id)key->table);
         if (rc == 0)
-            rc = put_row(m, (enum table_id)key->table, backlog_key_bytes(key), bytes_of(NULL, 0));
+            rc = put_row(m, (enum table_id)key->table, backlog_key_bytes(key),
+                         backlog_value_bytes(key));
         if (rc != 0)
             return rc;
         room = !pages_too_many(&m->pages);
@@ -340,6 +348,12 @@ static enum err move_history(struct store *s, struct err_ctx *ec) {
         FAIL(ec, store_lmdb_err(rc), "writing history rows failed: %s", mdb_strerror(rc));
     }
     store_backlog_publish(s, left);
+    return ERR_OK;
+}
+
+enum err store_backlog_write(struct store *s, uint64_t tick, struct err_ctx *ec) {
+    while (backlog_reaches(s->backlog, tick))
+        TRY(move_history(s, ec));
     return ERR_OK;
 }
 
@@ -494,7 +508,8 @@ enum err store_stat(struct store *s, struct store_stats *out) {
     mdb_txn_abort(txn);
     TRY(store_lmdb_err(rc));
     pthread_mutex_lock(&s->set_lock);
-    stats.history_waiting = backlog_rows(s->backlog);
+    stats.lookups_waiting = backlog_lookups(s->backlog);
+    stats.history_waiting = backlog_rows(s->backlog) - stats.lookups_waiting;
     stats.checkpoint_count = s->checkpoint_count;
     stats.checkpoint_rows = s->checkpoint_rows;
     stats.checkpoint_pages_most = s->checkpoint_pages;

@@ -205,7 +205,7 @@ static bool hand_out(struct store_cursor *c, bool found, bytes *out_key, bytes *
 static bool enter(struct store_cursor *c) {
     pthread_mutex_lock(&c->view->lock);
     view_pin(c->view);
-    return view_overlay(c->view, c->table);
+    return view_overlay_all(c->view, c->table);
 }
 
 static bool seek(struct store_cursor *c, bytes key, bool forward, bytes *out_key,

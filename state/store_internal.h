@@ -25,7 +25,7 @@
 #include <pthread.h>
 
 enum {
-    STORE_SCHEMA = 4, /* META's schema; another is ERR_VERSION */
+    STORE_SCHEMA = 5, /* META's schema; another is ERR_VERSION */
     STORE_PATH_MAX = 4096,
     STORE_DELTAS_MAX = 8,  /* in a set; above, the active one is no longer frozen */
     STORE_PIECES = 4,      /* frozen before any checkpoint wants them */
@@ -198,32 +198,39 @@ void view_pin(struct store_view *v);
 /* What is at the key for the view, without the active delta, which the caller has looked into.
  * `raw` is the table's byte and the key; `*out` is borrowed from delta or LMDB. */
 bool view_lookup_older(struct store_view *v, enum table_id table, bytes raw, bytes *out);
-/* Rows that a view below the checkpoint needs to walk the table; false: too many, the view is stale
+/* Rows that a view below the checkpoint needs to read the table; false: too many, the view is stale
  * now. */
 bool view_overlay(struct store_view *v, enum table_id table);
+/* The same with those that it takes to walk the table: what waits. */
+bool view_overlay_all(struct store_view *v, enum table_id table);
 /* Whether a row of RANGE and HISTORY tables is of a block that the view sees. */
 bool view_sees_key(const struct store_view *v, enum table_id table, bytes key);
 
-/* --- history rows that wait ----------------------------------------------------------------- */
-/* A checkpoint writes CSA and CSS, whose rows lie behind each other, but not the rows of HIA and
- * HIS for them, each of which lies on a page of its own. They wait in memory, in sixteen slices of
- * the keys. When there are too many, the slice that waited longest goes to LMDB, many rows to a
- * page, in a transaction of its own or, where the pages are too few, in several; META's `history`
- * says up to which block each slice is there as a whole. What waits is found again in CSA and CSS
- * when the store is opened.
+/* --- rows that wait ------------------------------------------------------------------------- */
+/* A checkpoint writes CSA, CSS and UNDO, whose rows lie behind each other, but not the rows of HIA
+ * and HIS for the changes, nor those of TXL, each of which lies on a page of its own. They wait in
+ * memory, in sixteen slices of the keys. When there are too many, the slice that waited longest
+ * goes to LMDB, many rows to a page, in a transaction of its own or, where the pages are too few,
+ * in several; META's `history` says up to which block each slice is there as a whole. What waits is
+ * found again in CSA, CSS and UNDO when the store is opened; so undo rows of rows of TXL are not
+ * pruned before these went to LMDB.
+ *
+ * A row of TXL waits if it has the form that the index gives it and names the block that puts it.
+ * Such a row is never changed by a later block.
  *
  * Objects do not change once they are in a set. Sets get the rows of a checkpoint before it is
  * committed, and lose those that went to LMDB afterwards: whoever looks has all that his
  * transaction lacks, and passes over blocks above it. Rows that both have are the same. */
 enum { BACKLOG_SLICES = 16, BACKLOG_RUNS_MAX = 32 };
-/* A row of HIA or HIS: zeros behind a shorter key. */
+enum { TXL_KEY_BYTES = 32, TXL_VALUE_BYTES = 12 };
+/* A row of HIA or HIS, or key and value of one of TXL: zeros behind a shorter one. */
 struct backlog_key {
     uint8_t table;
     uint8_t key[8 + 32 + 8];
 };
 struct backlog_run {
     _Atomic uint64_t refs;
-    size_t count;
+    size_t count, lookups;     /* of these rows of TXL */
     struct backlog_key keys[]; /* in order */
 };
 struct backlog {
@@ -238,9 +245,15 @@ _Static_assert(sizeof(struct backlog_key) == STORE_HISTORY_ROW_BYTES, "what the 
 struct backlog *backlog_ref(struct backlog *h);
 void backlog_drop(struct backlog *h); /* NULL is allowed */
 size_t backlog_rows(const struct backlog *h);
+size_t backlog_lookups(const struct backlog *h); /* of them rows of TXL */
 /* The row for a key of CSA or CSS. */
 void backlog_key_of(struct backlog_key *out, enum table_id table, bytes change);
+/* Whether a row that a block puts is one of TXL that waits; and it as such. */
+bool backlog_takes(enum table_id table, bytes key, bytes value, uint64_t tick);
+void backlog_key_of_lookup(struct backlog_key *out, bytes key, bytes value);
+/* The row as the table has it. */
 bytes backlog_key_bytes(const struct backlog_key *k);
+bytes backlog_value_bytes(const struct backlog_key *k);
 uint64_t backlog_tick(const struct backlog_key *k);
 /* `from` and these keys, which are sorted. Results here and below: 0, ENOMEM, LMDB's. */
 int backlog_add(struct backlog **out, const struct backlog *from, struct backlog_key *keys,
@@ -248,9 +261,13 @@ int backlog_add(struct backlog **out, const struct backlog *from, struct backlog
 /* The lowest block in [from, end) with a row for this key of ACCT or STOR. */
 bool backlog_find(uint64_t *out, const struct backlog *h, enum table_id table, bytes key,
                   uint64_t from, uint64_t end);
-/* Keys of HIA or HIS of blocks below `end`, in no order. */
+/* The newest row of TXL with this key of a block up to `tick`; borrowed from `h`. */
+bool backlog_find_lookup(bytes *out, const struct backlog *h, bytes key, uint64_t tick);
+/* Rows of a table of blocks below `end`, in no order. */
 void backlog_each(const struct backlog *h, enum table_id table, uint64_t end,
-                  void (*take)(void *ctx, bytes key), void *ctx);
+                  void (*take)(void *ctx, const struct backlog_key *k), void *ctx);
+/* Whether a slice may have rows of blocks up to `tick`. */
+bool backlog_reaches(const struct backlog *h, uint64_t tick);
 /* *out: `from` without the slice that waited longest, of which *run has all rows in order, at least
  * one; to be published when LMDB has them. `tick` is the last that `from` has. */
 int backlog_take_oldest(struct backlog **out, struct backlog_run **run, const struct backlog *from,
@@ -259,11 +276,14 @@ void backlog_run_drop(struct backlog_run *r); /* NULL is allowed */
 /* What waits, as LMDB tells, with no slice being ahead of `tick`. */
 int backlog_load(struct backlog **out, struct store *s, MDB_txn *txn, uint64_t tick);
 int backlog_save(struct store *s, MDB_txn *txn, const struct backlog *h); /* NULL: nothing yet */
+/* Writes the slices that may have rows of blocks up to `tick`. lmdb_lock is held. */
+enum err store_backlog_write(struct store *s, uint64_t tick, struct err_ctx *ec) MUST_USE;
 
 /* --- undo rows: what stood before a block --------------------------------------------------- */
-/* 0: absent | 1, row | 2, then {offset u16, length u16, bytes}...: the row after the block with
- * these bytes put back. The last only in TRI_A and TRI_S, where a block changes some references of
- * a long record, and whose rows nothing but blocks changes. */
+/* 0: absent; of a row of TXL that may wait with what it became | 1, row | 2, then {offset u16,
+ * length u16, bytes}...: the row after the block with these bytes put back. The last only in TRI_A
+ * and TRI_S, where a block changes some references of a long record, and whose rows nothing but
+ * blocks changes. */
 enum { UNDO_ABSENT = 0, UNDO_ROW = 1, UNDO_RUNS = 2, UNDO_KEY_PREFIX = 9 };
 struct undo_side {
     bool absent;
@@ -274,6 +294,10 @@ struct undo_scratch {
 };
 static inline bool undo_has_runs(enum table_id table) {
     return table == TABLE_TRI_A || table == TABLE_TRI_S;
+}
+/* Whether an undo row depends on what stands after the block. */
+static inline bool undo_has_new(enum table_id table) {
+    return undo_has_runs(table) || table == TABLE_TXL;
 }
 /* The undo row of a change from `old` to `row`; `out` is reset first. */
 void undo_encode(struct buf *out, enum table_id table, struct undo_side old, struct undo_side row);

@@ -45,6 +45,8 @@ void undo_encode(struct buf *out, enum table_id table, struct undo_side old, str
     buf_reset(out);
     if (old.absent) {
         buf_append_byte(out, UNDO_ABSENT);
+        if (table == TABLE_TXL && !row.absent && row.row.len == TXL_VALUE_BYTES)
+            buf_append(out, row.row.ptr, row.row.len);
         return;
     }
     if (undo_has_runs(table) && !row.absent && old.row.len == row.row.len &&

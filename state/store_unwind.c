@@ -292,11 +292,15 @@ static bool prune(struct store *s, uint64_t tick, size_t max_rows) {
     uint64_t applied = tick_of_block(store_applied(s).block), pruned = atomic_load(&s->pruned_tick);
     if (tick > applied)
         tick = applied;
-    if (tick > pruned)
+    if (tick > pruned) {
+        struct err_ctx ignored;
+        if (store_backlog_write(s, tick, &ignored) != ERR_OK)
+            return false;
         atomic_store_explicit(&s->pruned_tick, tick,
                               memory_order_release); /* before the first row goes */
-    else
+    } else {
         tick = pruned;
+    }
     store_views_rest(s);
     MDB_txn *txn;
     if (mdb_txn_begin(s->env, NULL, 0, &txn) != 0)

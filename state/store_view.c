@@ -48,8 +48,9 @@ static enum err pin(struct store_view *v) {
     v->lmdb_tick = tick_of_block(at.block);
     if (v->tick < atomic_load_explicit(&s->pruned_tick, memory_order_acquire))
         atomic_store_explicit(&v->stale, true, memory_order_release);
-    if (v->overlay != NULL && v->overlay_tick != v->lmdb_tick) {
-        /* Another checkpoint has passed: more rows have changed since the view's block. */
+    if (v->overlay != NULL && (v->overlay_tick != v->lmdb_tick || v->tick == UINT64_MAX)) {
+        /* Another checkpoint has passed: more rows have changed since the view's block. Or blocks
+         * were unwound, which the newest state outlives. */
         delta_unref(v->overlay);
         v->overlay = NULL;
         v->overlay_tables = 0;
@@ -334,17 +335,18 @@ static void overlay_undos(struct store_view *v, enum table_id of) {
     CHECK(rc == 0 || rc == MDB_NOTFOUND);
 }
 
+_Static_assert(TABLE_COUNT < 32, "a bit for each table in overlay_tables, and one for what waits");
+
 struct waiting {
     struct store_view *view;
     enum table_id table;
 };
 
-static void overlay_waiting(void *ctx, bytes key) {
+static void overlay_waiting(void *ctx, const struct backlog_key *k) {
     struct waiting *w = ctx;
-    uint64_t block = be64_load(key.ptr + key.len - 8),
-             pruned = atomic_load_explicit(&w->view->store->pruned_tick, memory_order_acquire);
-    if (tick_of_block(block) > pruned) /* its change set is there */
-        overlay_add(w->view, w->table, key, false, bytes_of(NULL, 0));
+    uint64_t pruned = atomic_load_explicit(&w->view->store->pruned_tick, memory_order_acquire);
+    if (w->table == TABLE_TXL || backlog_tick(k) > pruned) /* its change set is there */
+        overlay_add(w->view, w->table, backlog_key_bytes(k), false, backlog_value_bytes(k));
 }
 
 /* History rows that are not in LMDB yet: of blocks that are there, and of those that are still in
@@ -403,6 +405,25 @@ bool view_overlay(struct store_view *v, enum table_id table) {
     return false;
 }
 
+bool view_overlay_all(struct store_view *v, enum table_id table) {
+    const uint32_t bit = (uint32_t)1 << TABLE_COUNT;
+    if (!view_overlay(v, table))
+        return false;
+    if (table != TABLE_TXL || (v->overlay_tables & bit) != 0)
+        return true;
+    if (v->overlay == NULL) {
+        v->overlay = delta_new(v->store->seed, NULL);
+        v->overlay_tick = v->lmdb_tick;
+    }
+    struct waiting waiting = {v, table};
+    backlog_each(v->set->backlog, table, v->tick, overlay_waiting, &waiting);
+    v->overlay_tables |= bit;
+    if (overlay_fits(v))
+        return true;
+    atomic_store_explicit(&v->stale, true, memory_order_release);
+    return false;
+}
+
 /* --- reading -------------------------------------------------------------------------------- */
 
 bool view_sees_key(const struct store_view *v, enum table_id table, bytes key) {
@@ -441,6 +462,8 @@ static bool lookup(struct store_view *v, enum table_id table, bytes raw, size_t 
             return !version->absent;
         }
     }
+    if (table == TABLE_TXL && backlog_find_lookup(out, v->set->backlog, key, v->tick))
+        return true;
     return lmdb_get(v, table, key, out);
 }
 

@@ -116,7 +116,7 @@ static void check_complete(struct store *s) {
 }
 
 static void check_same(struct store *a, struct store *b, uint64_t block) {
-    static const enum table_id tables[] = {TABLE_ACCT, TABLE_STOR, TABLE_HIA, TABLE_HIS};
+    static const enum table_id tables[] = {TABLE_ACCT, TABLE_STOR, TABLE_HIA, TABLE_HIS, TABLE_TXL};
     struct store_view *va, *vb;
     cr_assert_eq(store_view_open(&va, a, block), ERR_OK);
     cr_assert_eq(store_view_open(&vb, b, block), ERR_OK);
@@ -357,7 +357,7 @@ Test(store_backlog, full_in_a_slice) {
     store_close(other);
 }
 
-/* Goal: rows of pruned blocks that waited never come to LMDB. */
+/* Goal: rows of pruned blocks that waited are not left in LMDB. */
 Test(store_backlog, pruned_while_waiting) {
     struct store *s = open_store(dir, SIZE_MAX);
     struct history h;
@@ -393,6 +393,105 @@ Test(store_backlog, pruned_while_waiting) {
     }
     history_close(&h);
     store_close(s);
+}
+
+/* --- rows of TXL ---------------------------------------------------------------------------- */
+enum { TX_BLOCKS = 12, TXS = 40 };
+
+static void tx_row(uint8_t hash[32], uint8_t row[12], uint64_t block, uint32_t i) {
+    struct fixture_rng r = fixture_rng_of(1 + block * TXS + i);
+    fixture_rng_fill(&r, hash, 32);
+    be64_store(row, block);
+    be32_store(row + 8, i);
+}
+
+static void tx_block(struct store *s, uint64_t block) {
+    fixture_block_begin(s);
+    for (uint32_t i = 0; i < TXS; i++) {
+        uint8_t hash[32], row[12];
+        tx_row(hash, row, block, i);
+        store_put_new(s, TABLE_TXL, bytes_of(hash, 32), bytes_of(row, 12));
+    }
+    fixture_block_end(s);
+}
+
+/* A view of `at` has the rows of blocks up to there and no other, found by key and by walking. */
+static void check_txs(struct store *s, uint64_t at, uint64_t head) {
+    struct store_view *v;
+    bytes key, value;
+    size_t walked = 0;
+    cr_assert_eq(store_view_open(&v, s, at), ERR_OK);
+    for (uint64_t block = 0; block <= head; block++)
+        for (uint32_t i = 0; i < TXS; i++) {
+            uint8_t hash[32], row[12];
+            tx_row(hash, row, block, i);
+            bool found = store_get(v, TABLE_TXL, bytes_of(hash, 32), &value);
+            cr_assert_eq(found, block <= at, "of block %llu at %llu", (unsigned long long)block,
+                         (unsigned long long)at);
+            cr_assert(!found || bytes_cmp(value, bytes_of(row, 12)) == 0);
+        }
+    struct store_cursor *c = store_cursor_open(v, TABLE_TXL);
+    for (bool more = store_cursor_seek(c, bytes_of(NULL, 0), &key, &value); more;
+         more = store_cursor_next(c, &key, &value))
+        walked++;
+    store_cursor_close(c);
+    store_view_close(v);
+    cr_assert_eq(walked, (at + 1) * TXS);
+}
+
+static void check_all_txs(struct store *s, uint64_t from, uint64_t head, size_t waiting) {
+    cr_assert_eq(stats_of(s).lookups_waiting, waiting);
+    for (uint64_t at = from; at <= head; at++)
+        check_txs(s, at, head);
+}
+
+/* Goal: rows of TXL that wait are seen at every block as if they were in LMDB, also beside the
+ * deltas, after a restart, an unwind below the checkpoint and when some went to LMDB; pruning,
+ * which takes what they would be found by, writes them first. Method: rows whose every bit is
+ * known. */
+Test(store_backlog, lookups_wait) {
+    enum { APPLIED = 8, BACK = 5, PRUNED = 7 };
+    struct store *s = open_store(dir, SIZE_MAX);
+    struct store_applied at = {.block = BACK};
+    for (uint64_t b = 0; b < TX_BLOCKS; b++)
+        tx_block(s, b);
+    store_set_durable(s, TX_BLOCKS - 1);
+    cr_assert_eq(store_checkpoint_to(s, APPLIED, NULL), ERR_OK);
+    cr_assert_eq(stats_of(s).rows[TABLE_TXL], TXS); /* of block 0, which has no undo data */
+    check_all_txs(s, 0, TX_BLOCKS - 1, APPLIED * TXS);
+    cr_assert_eq(store_checkpoint(s, NULL), ERR_OK);
+    store_close(s);
+    s = open_store(dir, SIZE_MAX);
+    check_all_txs(s, 0, TX_BLOCKS - 1, (TX_BLOCKS - 1) * TXS);
+    cr_assert_eq(store_unwind(s, BACK, &at, NULL), ERR_OK);
+    check_all_txs(s, 0, BACK, BACK * TXS);
+    for (uint64_t b = BACK + 1; b < TX_BLOCKS; b++)
+        tx_block(s, b);
+    store_set_durable(s, TX_BLOCKS - 1);
+    s->backlog_max = BACK * TXS;
+    cr_assert_eq(store_checkpoint(s, NULL), ERR_OK);
+    struct store_stats st = stats_of(s);
+    cr_assert(st.lookups_waiting > 0 && st.lookups_waiting <= BACK * TXS);
+    cr_assert_eq(st.lookups_waiting + st.rows[TABLE_TXL], TX_BLOCKS * TXS);
+    check_all_txs(s, 0, TX_BLOCKS - 1, st.lookups_waiting);
+    while (store_prune(s, PRUNED, 10))
+        continue;
+    check_all_txs(s, PRUNED, TX_BLOCKS - 1, 0);
+    store_close(s);
+    s = open_store(dir, SIZE_MAX);
+    check_all_txs(s, PRUNED, TX_BLOCKS - 1, 0);
+    store_close(s);
+}
+
+/* Goal: a row that may wait cannot be changed by a later block, which LMDB would learn first. */
+Test(store_backlog, lookups_stay, .signal = SIGABRT) {
+    struct store *s = open_store(dir, SIZE_MAX);
+    uint8_t hash[32], row[12];
+    tx_block(s, 0);
+    tx_block(s, 1);
+    fixture_block_begin(s);
+    tx_row(hash, row, 1, 0);
+    store_del(s, TABLE_TXL, bytes_of(hash, 32));
 }
 
 /* Goal: a store without META's word on what waits is refused, not guessed. */
