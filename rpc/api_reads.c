@@ -13,7 +13,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PAGE_DEFAULT = 100, EVENT_ROWS_MAX = 100000, ABIS_MAX = 16 };
+enum {
+    PAGE_DEFAULT = 100,
+    EVENT_ROWS_MAX = 100000,
+    EVENT_PAGE_BYTES = 1 << 20,  /* a page ends before the event that would pass this, */
+    EVENT_PAGE_END_BYTES = 1024, /* which leaves so much of the longest reply for what is around */
+    ABIS_MAX = 16
+};
 
 /* --- pages --------------------------------------------------------------------------------- */
 size_t api_page_limit(const struct rpc_call *c) {
@@ -222,11 +228,9 @@ static const char *finality_of(const struct event_print *p, uint64_t block) {
     return block <= p->finalized ? "finalized" : block <= p->safe ? "safe" : "durable";
 }
 
-static enum err on_event(void *ctx, const struct index_log *l) {
-    struct event_print *p = ctx;
+static void print_event(struct event_print *p, const struct index_log *l) {
     struct index_cursor at = {
         .epoch = p->epoch, .block = l->block->number, .tx_idx = l->tx_idx, .log_idx = l->log_idx};
-    p->count++;
     jw_object(&p->w);
     print_cursor(p, "cursor", &at);
     jw_m_text(&p->w, "universe", p->u.slug);
@@ -254,7 +258,28 @@ static enum err on_event(void *ctx, const struct index_log *l) {
     jw_m_data(&p->w, "data", l->log->data);
     jw_object_end(&p->w);
     jw_object_end(&p->w);
-    return p->c->result.overflow ? ERR_TOO_LARGE : ERR_OK;
+}
+
+/* A page ends before an event that makes it too long, unless that is its first: then the next page
+ * begins with it. */
+static enum err on_event(void *ctx, const struct index_log *l) {
+    struct event_print *p = ctx;
+    struct buf *out = &p->c->result;
+    struct json_writer before = p->w;
+    size_t len = out->len;
+    print_event(p, l);
+    bool first = p->count == 0,
+         fits = !out->overflow && out->len <= out->max - EVENT_PAGE_END_BYTES;
+    if (fits && (first || out->len <= EVENT_PAGE_BYTES)) {
+        p->count++;
+        return ERR_OK;
+    }
+    if (first)
+        return ERR_TOO_LARGE;
+    out->len = len;
+    out->overflow = false;
+    p->w = before;
+    return ERR_BUSY;
 }
 
 /* What the holder of an undone cursor gets first; it goes on after the last block that stands. */

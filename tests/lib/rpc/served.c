@@ -3,9 +3,11 @@
 
 #include "base/check.h"
 #include "base/hex.h"
+#include "chain/system_state.h"
 #include "index/record.h"
 #include "tests/lib/chain/tx_list.h"
 #include "tests/lib/temp_dir.h"
+#include "rpc/abi_json.h"
 #include "rpc/engine.h"
 #include "rpc/scan.h"
 
@@ -35,6 +37,14 @@ static bool not_pooled(void *ctx, const hash32 *hash, struct buf *out, addr20 *o
 static uint64_t fixed_now(void *ctx) {
     (void)ctx;
     return 1700000000;
+}
+
+static bool no_value(void *ctx, enum kv_space space, bytes key, struct buf *out) {
+    (void)ctx;
+    (void)space;
+    (void)key;
+    (void)out;
+    return false;
 }
 
 /* --- the chain ------------------------------------------------------------------------------- */
@@ -97,6 +107,7 @@ void served_open(struct served *s) {
     s->node = (struct node_commands){.ctx = s,
                                      .pending_nonce = no_nonce,
                                      .pooled = not_pooled,
+                                     .kv_get = no_value,
                                      .now = fixed_now,
                                      .dev_accounts = s->accounts,
                                      .dev_account_count = GENESIS_DEV_ACCOUNTS};
@@ -194,6 +205,33 @@ struct derived_tx served_send(struct served *s, size_t from, const addr20 *to, c
     struct tx *tx = served_tx(s, from, to, 0, from_hex(s, data), 1000000);
     struct derived_block b = served_block(s, &tx, 1);
     return b.txs[0];
+}
+
+void served_registry(struct served *s, const char *signature, json_t *args, uint64_t value) {
+    struct abi_entry e;
+    struct err_ctx ec = {.text = ""};
+    struct buf data;
+    addr20 to = system_address(SYSTEM_REGISTRY);
+    buf_init(&data, PARAMS_MAX);
+    cr_assert_eq(abi_parse_signature(&e, &s->arena, signature, &ec), ERR_OK, "%s", ec.text);
+    cr_assert_eq(abi_encode_call(&data, &e, args, &ec), ERR_OK, "%s", ec.text);
+    struct tx *tx = served_tx(s, 0, &to, value, buf_bytes(&data), 2000000);
+    struct derived_block b = served_block(s, &tx, 1);
+    cr_assert(b.txs[0].receipt.success, "%s", signature);
+    buf_clear(&data);
+    json_decref(args);
+}
+
+void served_universe(struct served *s, const char *slug) {
+    char word[2 + 2 * API_SLUG_MAX + 1] = "0x";
+    uint8_t text[API_SLUG_MAX] = {0};
+    u256 bond = s->genesis.params.universe_bond_wei;
+    memcpy(text, slug, strlen(slug));
+    hex_encode(word + 2, text, sizeof(text));
+    word[sizeof(word) - 1] = '\0';
+    served_registry(s, "createUniverse(bytes14,address,string)",
+                    json_pack("[s,s,s]", word, served_addr(&s->accounts[0].address), ""),
+                    u256_sat_u64(&bond));
 }
 
 /* --- calls ----------------------------------------------------------------------------------- */

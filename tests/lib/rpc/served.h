@@ -41,6 +41,11 @@ addr20 served_deploy(struct served *s, const char *code);
 /* A block of one call. */
 struct derived_tx served_send(struct served *s, size_t from, const addr20 *to, const char *data);
 
+/* A block of one call of the universes' registry, by the first account; args is taken over. */
+void served_registry(struct served *s, const char *signature, json_t *args, uint64_t value);
+/* The same: a universe of that account. The first is 1. */
+void served_universe(struct served *s, const char *slug);
+
 /* Calls a method with params given as JSON text with single quotes for double ones, printf's
  * formats filled in. The whole reply {result} or {error: {code, message, data}}; to be
  * json_decref'd. A method that may begin on the event loop runs with the loop's budget, and scanned

@@ -4,9 +4,7 @@
  * Covers: api_wait.c, and engine.c's part in it. */
 #include "rpc/api_wait.h"
 
-#include "chain/system_state.h"
 #include "index/universe.h"
-#include "rpc/abi_json.h"
 #include "rpc/engine.h"
 #include "tests/lib/rpc/served.h"
 
@@ -43,14 +41,6 @@ static void count_run(void *ctx, uint64_t *safe, uint64_t *finalized) {
     atomic_fetch_add(&f->runs, 1);
 }
 
-static bool kv_empty(void *ctx, enum kv_space space, bytes key, struct buf *out) {
-    (void)ctx;
-    (void)space;
-    (void)key;
-    (void)out;
-    return false;
-}
-
 static void on_reply(void *ctx, uint64_t tag, struct rpc_reply *reply) {
     struct fixture *f = ctx;
     cr_assert_eq(f->status[tag], 0, "answered twice");
@@ -60,33 +50,10 @@ static void on_reply(void *ctx, uint64_t tag, struct rpc_reply *reply) {
     buf_clear(&reply->body);
 }
 
-/* A call of the registry in a block of its own, of which the waiters are told. */
-static void registry(struct fixture *f, const char *signature, json_t *args, uint64_t value) {
-    struct abi_entry e;
-    struct err_ctx ec = {.text = ""};
-    struct buf data;
-    addr20 to = system_address(SYSTEM_REGISTRY);
-    buf_init(&data, 4096);
-    cr_assert_eq(abi_parse_signature(&e, &f->s.arena, signature, &ec), ERR_OK, "%s", ec.text);
-    cr_assert_eq(abi_encode_call(&data, &e, args, &ec), ERR_OK, "%s", ec.text);
-    struct tx *tx = served_tx(&f->s, 0, &to, value, buf_bytes(&data), 2000000);
-    struct derived_block b = served_block(&f->s, &tx, 1);
-    cr_assert(b.txs[0].receipt.success, "%s", signature);
-    buf_clear(&data);
-    json_decref(args);
-    api_waiters_block(f->s.cx.waiters, f->s.head.number);
-}
-
-static void create(struct fixture *f, const char *slug_hex) {
-    u256 bond = f->s.genesis.params.universe_bond_wei;
-    registry(f, "createUniverse(bytes14,address,string)",
-             json_pack("[s,s,s]", slug_hex, served_addr(&f->s.accounts[0].address), ""),
-             u256_sat_u64(&bond));
-}
-
-/* Gives the universe an event. */
+/* Gives the universe an event, of which the waiters are told. */
 static void make_event(struct fixture *f, int universe) {
-    registry(f, "depositGas(uint64)", json_pack("[i]", universe), 7);
+    served_registry(&f->s, "depositGas(uint64)", json_pack("[i]", universe), 7);
+    api_waiters_block(f->s.cx.waiters, f->s.head.number);
 }
 
 static void fixture_init(struct fixture *f) {
@@ -95,11 +62,11 @@ static void fixture_init(struct fixture *f) {
     f->base = event_base_new();
     f->parent = (struct node_parent){.ctx = f, .tags = count_run};
     f->s.node.parent = &f->parent;
-    f->s.node.kv_get = kv_empty;
     f->s.cx.waiters = api_waiters_new(f->s.store);
     cr_assert_not_null(f->s.cx.waiters);
-    create(f, "0x6172656e61000000000000000000"); /* arena: 1 */
-    create(f, "0x6f74686572000000000000000000"); /* other: 2 */
+    served_universe(&f->s, "arena"); /* 1 */
+    served_universe(&f->s, "other"); /* 2 */
+    api_waiters_block(f->s.cx.waiters, f->s.head.number);
     struct rpc_engine_options o = {.base = f->base,
                                    .context = &f->s.cx,
                                    .readers = 1,
