@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How much each universe may ask of this node, so that one cannot take the others' share: a bucket
  * of units that fills at a rate and holds two seconds' worth. What came with one of the universe's
- * keys and what came without (wallets on /u/<slug>) have buckets of their own, so that strangers
- * cannot empty the backend's. Loop's thread only.
+ * secret keys and what came without (wallets on /u/<slug>, and publishable keys, which every player
+ * has) have buckets of their own, so that strangers cannot empty the backend's. Loop's thread only.
  *
  * Limit: QUOTA_BUCKETS_MAX; when they are used up, all are forgotten and full again. */
 #ifndef RPC_API_QUOTA_H

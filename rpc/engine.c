@@ -714,7 +714,7 @@ static void take_quota(struct job *j, struct rpc_call *c) {
         return;
     if (slug[0] == '\0' && c->args != NULL)
         slug = api_slug(c);
-    if (api_quota_take(c->cx->quota, slug, who->slug[0] != '\0', api_quota_cost(c->method),
+    if (api_quota_take(c->cx->quota, slug, who->kind == API_KEY_SECRET, api_quota_cost(c->method),
                        rpc_now_ms(), &j->quota))
         return;
     api_fail(c, API_LIMIT, "the universe '%s' asks for more than its share, try again in a second",

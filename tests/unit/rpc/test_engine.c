@@ -79,11 +79,16 @@ static void fixture_clear(struct fixture *f) {
         free(f->replies[i]);
 }
 
-static void body(struct fixture *f, uint64_t tag, const char *text) {
+static void body_of(struct fixture *f, uint64_t tag, const char *text,
+                    const struct api_origin *from) {
     struct buf b;
     buf_init(&b, 1 << 20);
     buf_append_str(&b, text);
-    rpc_engine_run(f->engine, &b, tag, NULL, NULL);
+    rpc_engine_run(f->engine, &b, tag, from, NULL);
+}
+
+static void body(struct fixture *f, uint64_t tag, const char *text) {
+    body_of(f, tag, text, NULL);
 }
 
 static void expect(struct fixture *f, const char *request, const char *want) {
@@ -334,6 +339,30 @@ Test(engine, too_many_bodies_are_refused) {
     body(&f, 5, SEND("1"));
     cr_expect_null(f.replies[5]);
     fixture_clear(&f); /* with four of them unanswered */
+}
+
+/* Whoever asks for a universe without a secret key may be a stranger: publishable keys are in every
+ * player's hands. */
+Test(engine, players_do_not_empty_the_backends_share) {
+    static const char ask[] = "{\"id\":1,\"method\":\"net_listening\",\"x\":0}";
+    struct fixture f;
+    struct api_origin player = {.who = {.kind = API_KEY_PUBLISHABLE, .slug = "arena"}},
+                      backend = {.who = {.kind = API_KEY_SECRET, .slug = "arena"}},
+                      wallet = {.slug = "arena"};
+    fixture_init(&f);
+    f.cx.quota = api_quota_new(1);
+    for (size_t i = 0; i < 100 && !f.busy[0]; i++) {
+        free(f.replies[0]);
+        f.replies[0] = NULL;
+        body_of(&f, 0, ask, &player);
+    }
+    cr_expect(f.busy[0]);
+    body_of(&f, 1, ask, &wallet); /* of the same bucket */
+    cr_expect(f.busy[1]);
+    body_of(&f, 2, ask, &backend);
+    cr_expect(!f.busy[2], "%s", f.replies[2]);
+    api_quota_free(f.cx.quota);
+    fixture_clear(&f);
 }
 
 Test(engine, synchronous_sends_time_out) {
