@@ -408,8 +408,10 @@ static void take_answer(struct outbox *o, struct entry *e, const struct submit_r
             put_off(o, e, r->code == RPC_LIMIT_EXCEEDED);
             outbox_wait(o, e);
         } else {
-            struct node_sent sent = {
-                .status = SUBMIT_REFUSED, .code = r->code, .sponsor_rule = r->sponsor_rule};
+            /* A nonce is nothing that whoever asked could mend: the same may pass in a moment. */
+            struct node_sent sent = {.status = SUBMIT_REFUSED,
+                                     .code = is_retryable(r) ? RPC_LIMIT_EXCEEDED : r->code,
+                                     .sponsor_rule = r->sponsor_rule};
             memcpy(sent.text, r->text, sizeof(sent.text));
             memcpy(sent.data, r->data, sizeof(sent.data));
             finish(o, e, &sent);

@@ -114,7 +114,8 @@ struct node_sent {
     hash32 hash;
     uint64_t nonce;
     addr20 sender;
-    /* As in struct submit_result. */
+    /* As in struct submit_result, but RPC_LIMIT_EXCEEDED too for what says nothing of the call: its
+     * nonce came to be another's. */
     int code;
     const char *sponsor_rule;
     char text[SUBMIT_TEXT_MAX];

@@ -27,7 +27,8 @@ struct fixture {
     struct node_commands commands; /* the sequencer's, but for submit */
     struct node_commands real;
     atomic_bool lossy; /* submissions are lost */
-    atomic_bool full;  /* they are refused for want of room */
+    atomic_bool full;  /* they are refused for want of room, */
+    bool crossed;      /* or because their nonce is another's */
     atomic_uint refused;
     atomic_uint rows;    /* of KV_SENT that were written */
     struct clock *clock; /* of the next start */
@@ -50,7 +51,11 @@ static void submit(void *ctx, bytes envelope, unsigned flags, submit_done_fn don
                    uint64_t token) {
     struct fixture *f = ctx;
     if (atomic_load(&f->full)) {
-        const struct submit_result r = {.status = SUBMIT_REFUSED, .code = RPC_LIMIT_EXCEEDED};
+        const struct submit_result no_room = {.status = SUBMIT_REFUSED, .code = RPC_LIMIT_EXCEEDED};
+        const struct submit_result crossed = {.status = SUBMIT_REFUSED,
+                                              .code = RPC_SERVER_ERROR,
+                                              .text = "nonce too low: next nonce 2, tx nonce 1"};
+        const struct submit_result r = f->crossed ? crossed : no_room;
         atomic_fetch_add(&f->refused, 1);
         done(done_ctx, token, &r);
         return;
@@ -345,6 +350,26 @@ Test(outbox, no_room, .timeout = 60) {
     free(behind);
     free(first);
     free(lost);
+    fixture_free(f);
+}
+
+/* The caller has chosen no nonce: what is wrong with it never looks like a fault of his call. */
+Test(outbox, nonces_are_not_the_callers_affair, .timeout = 60) {
+    static struct clock fast = {.realtime_ms = fast_ms, .monotonic_ns = fast_ns};
+    struct fixture *f = fixture_new();
+    outbox_stop(f->outbox);
+    outbox_free(f->outbox);
+    f->clock = &fast;
+    f->crossed = true;
+    atomic_store(&f->full, true);
+    start_outbox(f);
+    struct asked *a = ask(f, 1, 4, 1, 1);
+    wait_for(a);
+    cr_expect_eq(a->results[0].status, SUBMIT_REFUSED);
+    cr_expect_eq(a->results[0].code, RPC_LIMIT_EXCEEDED);
+    cr_expect_eq(atomic_load(&f->refused), OUTBOX_TRIES_MAX);
+    atomic_store(&f->full, false);
+    free(a);
     fixture_free(f);
 }
 
