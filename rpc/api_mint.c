@@ -206,25 +206,25 @@ static bool any_due(struct items *it) {
     return any;
 }
 
+/* Where some are minted and the rest cannot be: the answer says which. */
+static void print_partly(struct rpc_call *c, struct items *it) {
+    if (!api_task_partly(c))
+        return;
+    memset(it, 0, sizeof(*it));
+    load_items(c, c->state, it);
+    print_items(c, it);
+}
+
 static void mint_items(struct rpc_call *c, struct api_task *t, const struct target *target,
                        struct items *it) {
     load_items(c, t, it);
     find_used(c, target, it);
-    if (rpc_failed(c))
-        return;
-    if (any_due(it))
+    if (!rpc_failed(c) && any_due(it))
         add_chunks(c, target, it);
-    bool sent_before = t->part_count > 0;
-    if (rpc_failed(c) && sent_before && c->problem == API_REVERTED) {
-        /* Some are minted, the rest cannot be: the answer says which. */
-        c->code = 0;
-        c->problem = 0;
-        buf_reset(&c->text);
-        buf_reset(&c->data);
-        t->call_count = 0;
-    }
-    if (rpc_failed(c))
+    if (rpc_failed(c)) {
+        print_partly(c, it);
         return;
+    }
     if (t->call_count > 0)
         api_task_send(c, api_slug(c));
     else
@@ -234,13 +234,15 @@ static void mint_items(struct rpc_call *c, struct api_task *t, const struct targ
 void api_mint(struct rpc_call *c) {
     struct api_task *t = api_task(c);
     struct target target;
-    if (t == NULL || !load_target(c, &target))
-        return;
     struct items *it = calloc(1, sizeof(*it));
     CHECK(it != NULL);
-    mint_items(c, t, &target, it);
+    if (t == NULL) {
+        print_partly(c, it);
+    } else if (load_target(c, &target)) {
+        mint_items(c, t, &target, it);
+        json_decref(target.abi);
+    }
     free(it);
-    json_decref(target.abi);
 }
 
 /* --- classes ------------------------------------------------------------------------------- */

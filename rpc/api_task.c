@@ -264,6 +264,39 @@ struct api_task *api_task(struct rpc_call *c) {
     return t;
 }
 
+static bool any_in_chain(const struct api_task *t) {
+    bool any = false;
+    for (size_t i = 0; i < t->part_count; i++)
+        any = any || t->parts[i].state != API_PART_LOST;
+    return any;
+}
+
+bool api_task_partly(struct rpc_call *c) {
+    struct api_task *t = c->state;
+    struct buf text = c->text, data = c->data;
+    int code = c->code, problem = c->problem;
+    bool lasts = problem == API_REFUSED || problem == API_NOT_SPONSORED || problem == API_REVERTED;
+    if (!rpc_failed(c) || t == NULL || t->sent || problem == API_IN_FLIGHT || (t->has_id && !lasts))
+        return false;
+    buf_init(&c->text, text.max);
+    buf_init(&c->data, data.max);
+    c->code = c->problem = 0;
+    if (look_up_all(c, t) && any_in_chain(t)) {
+        buf_clear(&text);
+        buf_clear(&data);
+        c->try_later = false;
+        t->call_count = 0;
+        return true;
+    }
+    buf_clear(&c->text);
+    buf_clear(&c->data);
+    c->text = text;
+    c->data = data;
+    c->code = code;
+    c->problem = problem;
+    return false;
+}
+
 /* --- simulation ---------------------------------------------------------------------------- */
 /* False with the error set only where the node fails. */
 static bool run(struct rpc_call *c, const struct api_call_spec *s, struct call_result *out) {

@@ -65,6 +65,12 @@ struct api_task {
 /* The call's task; NULL: the call has failed. */
 struct api_task *api_task(struct rpc_call *c);
 
+/* After a failure of anything here: whether transactions of the request are in the chain all the
+ * same. Then the error is dropped and the parts are as of now: the handler answers what was done,
+ * and that the rest was not, so that nobody asks for all of it anew. Not where the same request is
+ * to be asked again, with its Idempotency-Key, and goes on. */
+bool api_task_partly(struct rpc_call *c);
+
 /* Simulates the call as `from` at the head and adds it to the next round: gas is what it used and
  * some more. False with the error set: it reverts (422 with the decoded reason), or there is no
  * room. `max_fee` 0: a universe must pay. `abi` may be NULL; it decodes errors. */

@@ -524,6 +524,29 @@ async function shares() {
   await node.stop();
 }
 
+/** A universe that can pay for a part of what is asked for: the answer says which items are minted, and they are. */
+async function partly(api) {
+  const list = Array.from({ length: 1000 }, () => ({ to: address(11), id: 1 }));
+  const classes = (u) => api.do("universe_defineClasses", { path: { slug: u.slug, address: u.items }, key: u.sk, body: { classes: [{ id: 1, name: "Gem" }] } });
+  const mint = (u) => api.call("universe_mint", { path: { slug: u.slug, address: u.items }, key: u.sk, body: { items: list } });
+  const left = async (u) => BigInt((await api.do("universe_gas", { path: { slug: u.slug }, key: u.pk })).gasAccount);
+  const rich = await universe(api, "rich");
+  const gas = [await left(rich)];
+  await classes(rich);
+  gas.push(await left(rich));
+  assert.equal((await mint(rich)).body.minted, 1000);
+  gas.push(await left(rich));
+  const poor = await universe(api, "poor", { gas: String(gas[0] - gas[1] + ((gas[1] - gas[2]) * 7n) / 10n) });
+  await classes(poor);
+  const r = await mint(poor);
+  assert.equal(r.status, 201, r.text);
+  assert.ok(r.body.minted > 0 && r.body.minted < 1000, r.text.slice(-100));
+  const has = await api.do("universe_inventory", { path: { slug: poor.slug, player: address(11) }, key: poor.pk });
+  assert.deepEqual(has.items.map((i) => i.amount), [String(r.body.minted)]);
+  assert.equal(r.body.items.filter((i) => i.status === "minted").length, r.body.minted);
+  assert.equal(r.body.items.filter((i) => i.status === "failed").length, 1000 - r.body.minted);
+}
+
 /** Thousands follow one universe, over both transports: others are served as before, and each is told of each event, and of it alone. */
 async function followers() {
   const SOCKETS = 260, OF_ONE = 16, STREAMS = 1100;
@@ -622,6 +645,7 @@ export async function run() {
   await check("api: every route with every kind of key", () => matrix(api));
   await check("api: no secret is repeated", () => canary(devAccounts(node)[0].key));
   await check("api: one universe's hurry is its own", shares);
+  await check("api: what is minted of a batch is told", () => partly(api));
   await check("api: thousands follow a universe", followers);
   await check("api: keys and requests outlive a stop", async () => {
     const { sk, slug, items } = await universe(api, "stays");
