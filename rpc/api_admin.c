@@ -373,7 +373,8 @@ static void add_budget(struct rpc_call *c, struct api_task *t, const struct api_
 void api_policy_set(struct rpc_call *c) {
     struct api_task *t = api_task(c);
     struct api_universe u;
-    if (t == NULL || !api_universe_load(c, &u))
+    /* Fields that are not given stay as they are, so they must not change meanwhile. */
+    if (t == NULL || !api_task_alone(c, "policy") || !api_universe_load(c, &u))
         return;
     if (t->part_count == 0 || t->replayed) {
         add_policy(c, t, &u, api_arg(c, "policy"));

@@ -29,6 +29,8 @@ static void task_free(void *state) {
         t->extra_free(t->extra);
     if (t->claimed)
         t->node->release(t->node->outbox, &t->id);
+    if (t->alone)
+        t->node->release(t->node->outbox, &t->turn);
     buf_clear(&t->request);
     arena_clear(&t->arena);
     free(t);
@@ -77,6 +79,20 @@ static struct api_task *task_new(struct rpc_call *c) {
         return NULL;
     }
     return t;
+}
+
+bool api_task_alone(struct rpc_call *c, const char *what) {
+    struct api_task *t = c->state;
+    char text[128];
+    if (t->alone)
+        return true;
+    int n = snprintf(text, sizeof(text), "callipter turn 1\n%s\n%s", t->universe, what);
+    CHECK(n > 0 && (size_t)n < sizeof(text));
+    sha256(t->turn.b, text, (size_t)n);
+    t->alone = t->node->claim(t->node->outbox, &t->turn);
+    if (!t->alone)
+        api_fail(c, API_IN_FLIGHT, "another request changes the universe's %s: ask again", what);
+    return t->alone && rpc_renew_head(c);
 }
 
 /* --- what is remembered -------------------------------------------------------------------- */

@@ -44,8 +44,8 @@ struct api_task {
     size_t part_count;
 
     /* Of rpc/api_task.c: */
-    bool has_id, claimed, known;
-    hash32 id, body_hash;
+    bool has_id, claimed, known, alone;
+    hash32 id, body_hash, turn;
     char universe[API_SLUG_MAX + 1]; /* whose request it is */
     uint64_t created_ms;
     struct arena arena; /* lives as long as the request */
@@ -87,6 +87,10 @@ bool api_task_add(struct rpc_call *c, const struct api_call_spec *s);
 /* Sends what was added, signed by the account of `slug` ("": the operator's), and has the handler
  * run again with the new parts at the end. */
 void api_task_send(struct rpc_call *c, const char *slug);
+
+/* For requests that read what they change: no other request does `what` to the universe until this
+ * one has ended, and the head is the newest. False with the error set: another one is at it. */
+bool api_task_alone(struct rpc_call *c, const char *what);
 
 /* --- simulated calls --- */
 /* Runs a call at the head without a fee. False with the error set, also when it reverts (then 422).
