@@ -116,8 +116,17 @@ enum err kv_take(struct kv *kv, bytes payload) {
     return e;
 }
 
+/* How full the layers may be that take a change of this space. */
+static size_t room_of(enum kv_space space) {
+    if (space == KV_ABI)
+        return KV_WAITING_MAX_BYTES / 2;
+    if (space == KV_API_KEY || space == KV_TOKEN)
+        return KV_WAITING_MAX_BYTES / 4 * 3;
+    return KV_WAITING_MAX_BYTES;
+}
+
 enum err kv_check(struct kv *kv, const struct kv_op *ops, size_t count) {
-    size_t len = 0;
+    size_t len = 0, room = KV_WAITING_MAX_BYTES;
     if (count == 0 || count > KV_OPS_MAX)
         return ERR_INVALID;
     for (size_t i = 0; i < count; i++) {
@@ -125,6 +134,7 @@ enum err kv_check(struct kv *kv, const struct kv_op *ops, size_t count) {
         if (o->key.len == 0 || kv_key_len((uint8_t)o->space) != o->key.len ||
             o->value.len > KV_VALUE_MAX_BYTES || (o->del && o->value.len > 0))
             return ERR_INVALID;
+        room = room < room_of(o->space) ? room : room_of(o->space);
         len += o->key.len + o->value.len;
         if (len > KV_WRITE_MAX_BYTES)
             return ERR_INVALID;
@@ -133,7 +143,7 @@ enum err kv_check(struct kv *kv, const struct kv_op *ops, size_t count) {
     }
     pthread_mutex_lock(&kv->lock);
     drop_settled(kv);
-    bool full = kv->bytes > KV_WAITING_MAX_BYTES;
+    bool full = kv->bytes > room;
     pthread_mutex_unlock(&kv->lock);
     return full ? ERR_BUSY : ERR_OK;
 }

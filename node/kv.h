@@ -7,7 +7,9 @@
  * A value of more than KV_ROW_BYTES is cut into rows, since LMDB wants them short.
  *
  * Threads: the ledger's thread changes, any thread reads. Limit: KV_WAITING_MAX_BYTES in layers: an
- * idle chain takes no more changes then until its next block. */
+ * idle chain takes no more changes then until its next block. Uploaded ABIs may fill half of it,
+ * API keys and tokens three quarters: the rest is for what sends transactions, and so makes the
+ * block that empties the layers. */
 #ifndef NODE_KV_H
 #define NODE_KV_H
 

@@ -74,10 +74,12 @@ static bool count_one(void *ctx, bytes key, bytes value) {
     return true;
 }
 
-static bool has_room(struct rpc_call *c, uint64_t universe) {
+static bool has_room(struct rpc_call *c, uint64_t universe, const addr20 *contract) {
     const struct node_commands *node = c->cx->node;
     struct count_of n = {.universe = universe};
-    uint8_t first[API_CONTRACT_KEY_BYTES] = {0};
+    uint8_t key[API_CONTRACT_KEY_BYTES], first[API_CONTRACT_KEY_BYTES] = {0};
+    if (node->kv_get(node->ctx, KV_ABI, api_contract_key(key, universe, contract), NULL))
+        return true; /* it is replaced */
     be64_store(first, universe);
     node->kv_each(node->ctx, KV_ABI, bytes_of(first, sizeof(first)), count_one, &n);
     if (n.count >= API_ABIS_MAX)
@@ -90,7 +92,8 @@ static void begin_upload(struct rpc_call *c) {
     struct err_ctx ec = {.text = ""};
     addr20 contract;
     json_t *abi = api_arg(c, "abi");
-    if (!api_universe_load(c, &u) || !api_contract(c, &u, &contract) || !has_room(c, u.id))
+    if (!api_universe_load(c, &u) || !api_contract(c, &u, &contract) ||
+        !has_room(c, u.id, &contract))
         return;
     if (abi_check(rpc_arena(c), abi, &ec) != ERR_OK) {
         api_fail(c, API_INVALID, "abi: %s", ec.text);

@@ -324,6 +324,38 @@ async function keyChanges(api) {
   assert.equal(early.key.expiresAt, end - 1000);
 }
 
+/** Changes of one policy side by side, each of which names one field: none takes another's back. */
+async function policies(api) {
+  const { sk, slug } = await universe(api, "policies");
+  const change = async (policy) => {
+    for (;;) {
+      const r = await api.call("universe_setPolicy", { path: { slug }, key: sk, body: { policy } });
+      if (r.status === 200) return;
+      assert.deepEqual([r.status, r.body.code], [409, "in-flight"]);
+    }
+  };
+  for (let i = 0; i < 10; i++) {
+    const want = { active: i % 2 === 0, maxDataBytes: 1000 + i, maxGas: String(30000 + i), expiry: String(4000000000 + i) };
+    await Promise.all(Object.entries(want).map(([name, value]) => change({ [name]: value })));
+    const { policy } = await api.do("universe_gas", { path: { slug }, key: sk });
+    for (const name in want) assert.equal(String(policy[name]), String(want[name]), `round ${i}: ${name}`);
+  }
+}
+
+/** A universe has 256 ABIs: one more is refused, but one of them can be replaced. */
+async function abis(api) {
+  const { sk, slug } = await universe(api, "abis");
+  const deploy = () => api.do("universe_deploy", { path: { slug }, key: sk, body: { template: "erc20", name: "Gold", symbol: "GLD" } });
+  const upload = (address, name) => api.call("universe_setAbi", { path: { slug, address }, key: sk, body: { abi: [{ type: "function", name, inputs: [], outputs: [], stateMutability: "view" }] } });
+  const contracts = [];
+  while (contracts.length < 257) contracts.push(...(await Promise.all(Array.from({ length: Math.min(32, 257 - contracts.length) }, deploy))).map((d) => d.contract.address));
+  for (const address of contracts.slice(0, 256)) assert.equal((await upload(address, "before")).status, 200);
+  const over = await upload(contracts[256], "before");
+  assert.deepEqual([over.status, over.body.detail], [429, "a universe has at most 256 ABIs"]);
+  assert.equal((await upload(contracts[0], "after")).status, 200);
+  assert.equal((await api.do("universe_getAbi", { path: { slug, address: contracts[0] } }))[0].name, "after");
+}
+
 /** What was opened with a key ends with it: calls and events of a WebSocket, a stream over HTTP. */
 async function openConnections(api) {
   const { sk, slug, items } = await universe(api, "open");
@@ -641,6 +673,8 @@ export async function run() {
   await check("api: two hundred callers of one account", () => nonces(api));
   await check("api: keys with scopes, rotated and revoked", () => keys(api));
   await check("api: keys that are changed side by side, and those that have ended", () => keyChanges(api));
+  await check("api: changes of a policy side by side", () => policies(api));
+  await check("api: as many ABIs as a universe has", () => abis(api));
   await check("api: what a key has opened ends with it", () => openConnections(api));
   await check("api: every route with every kind of key", () => matrix(api));
   await check("api: no secret is repeated", () => canary(devAccounts(node)[0].key));

@@ -165,3 +165,47 @@ Test(kv, refusals) {
     expect_model(&c, &m);
     node_chain_clear(&c);
 }
+
+/* Writes values of the space until there is no room. */
+static void fill(struct node_chain *c, enum kv_space space) {
+    enum { VALUE = 1 << 20, WRITES_MAX = KV_WAITING_MAX_BYTES / VALUE + 2 };
+    static uint8_t value[VALUE];
+    static uint64_t number;
+    uint8_t key[40] = {0};
+    struct kv_op op = {.space = space,
+                       .key = bytes_of(key, kv_key_len((uint8_t)space)),
+                       .value = bytes_of(value, sizeof(value))};
+    enum err e = ERR_OK;
+    for (size_t i = 0; e == ERR_OK && i < WRITES_MAX; i++) {
+        be64_store(key, ++number);
+        e = ledger_write_kv(&c->ledger, &op, 1, NULL, NULL);
+    }
+    cr_assert_eq(e, ERR_BUSY);
+}
+
+static enum err write_small(struct node_chain *c, enum kv_space space) {
+    uint8_t key[40] = {0xff};
+    struct kv_op op = {.space = space,
+                       .key = bytes_of(key, kv_key_len((uint8_t)space)),
+                       .value = bytes_of("a", 1)};
+    return ledger_write_kv(&c->ledger, &op, 1, NULL, NULL);
+}
+
+/* What may be uploaded on an idle chain leaves room for keys, and these for transactions. */
+Test(kv, room, .timeout = 60) {
+    struct node_chain c;
+    uint64_t nonce = 0;
+    node_chain_init(&c);
+    fill(&c, KV_ABI);
+    cr_expect_eq(write_small(&c, KV_ABI), ERR_BUSY);
+    cr_expect_eq(write_small(&c, KV_API_KEY), ERR_OK);
+    fill(&c, KV_API_KEY);
+    cr_expect_eq(write_small(&c, KV_TOKEN), ERR_BUSY);
+    cr_expect_eq(write_small(&c, KV_REQUEST), ERR_OK);
+    fill(&c, KV_SENT);
+    cr_expect_eq(write_small(&c, KV_REQUEST), ERR_BUSY);
+    block(&c, &nonce);
+    store_set_durable(c.ledger.store, c.ledger.head.number);
+    cr_expect_eq(write_small(&c, KV_ABI), ERR_OK);
+    node_chain_clear(&c);
+}
