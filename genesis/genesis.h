@@ -29,7 +29,7 @@ enum {
 };
 #define GENESIS_GAS_LIMIT_DEFAULT (UINT64_C(1) << 26)
 #define GENESIS_GAS_LIMIT_MIN ((uint64_t)LIMIT_BLOCK_GAS_MIN)
-#define GENESIS_GAS_LIMIT_MAX ((uint64_t)LIMIT_BLOCK_GAS_MAX)
+#define GENESIS_GAS_LIMIT_MAX LIMIT_BLOCK_GAS_MAX
 
 struct genesis_slot {
     u256 key, value; /* value is not 0 */

@@ -15,9 +15,10 @@
 enum {
     RECORD_MAX_BYTES = 1 << 30, /* bound of the buffer; the log has a lower one for records */
     ARENA_CHUNK_BYTES = 1 << 20,
-    ARENA_MAX_BYTES = 1 << 30, /* one block: LIMIT_BLOCK_GAS_MAX bounds it below */
-    ARENA_KEPT_CHUNKS = 8,     /* about what a block of 1,000 transfers of a token takes */
+    ARENA_KEPT_CHUNKS = 8, /* about what a block of 1,000 transfers of a token takes */
 };
+/* Of one block: LIMIT_BLOCK_GAS_MAX bounds it below. */
+#define ARENA_MAX_BYTES ((size_t)4 << 30)
 /* Receipts are written again when blocks are replayed, also those of epochs gone by, and a log's
  * epochs never fall: theirs is always the first. */
 #define RECEIPTS_EPOCH UINT64_C(1)
