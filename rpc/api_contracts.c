@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "rpc/abi_json.h"
 #include "rpc/api_handlers.h"
+#include "rpc/api_quota.h"
 #include "rpc/api_task.h"
 #include "rpc/api_write.h"
 #include "rpc/json_writer.h"
@@ -52,6 +53,7 @@ struct abi_upload {
     uint8_t key[API_CONTRACT_KEY_BYTES];
     char *text;
     addr20 contract;
+    bool too_fast;
 };
 
 static void upload_free(void *state) {
@@ -87,6 +89,19 @@ static bool has_room(struct rpc_call *c, uint64_t universe, const addr20 *contra
     return n.count < API_ABIS_MAX;
 }
 
+/* On the loop, as buckets want it. */
+static void ask_upload(struct rpc_call *c, struct rpc_wake wake) {
+    struct abi_upload *a = c->state;
+    const struct api_principal *who = &c->origin->who;
+    a->too_fast = who->kind != API_KEY_ADMIN &&
+                  !api_quota_take_kept(c->cx->quota, who->slug, who->kind == API_KEY_SECRET,
+                                       strlen(a->text), rpc_now_ms());
+    if (a->too_fast)
+        rpc_wake_up(wake);
+    else
+        api_write_start(&a->write, wake);
+}
+
 static void begin_upload(struct rpc_call *c) {
     struct api_universe u;
     struct err_ctx ec = {.text = ""};
@@ -117,6 +132,7 @@ static void begin_upload(struct rpc_call *c) {
                                      .value = bytes_of(text, strlen(text))};
     a->write.count = 1;
     api_write_ask(c, &a->write);
+    c->ask = ask_upload;
 }
 
 void api_abi_set(struct rpc_call *c) {
@@ -126,7 +142,11 @@ void api_abi_set(struct rpc_call *c) {
         begin_upload(c);
         return;
     }
-    if (!api_write_done(c, &a->write))
+    if (a->too_fast) {
+        api_fail(c, API_LIMIT, "more is uploaded than the universe's share, try again in a second");
+        c->try_later = true;
+    }
+    if (rpc_failed(c) || !api_write_done(c, &a->write))
         return;
     jw_init(&w, &c->result);
     jw_object(&w);

@@ -90,3 +90,9 @@ bool api_quota_take(struct api_quota *q, const char *slug, bool keyed, uint64_t 
     }
     return ok;
 }
+
+bool api_quota_take_kept(struct api_quota *q, const char *slug, bool keyed, size_t len,
+                         uint64_t now_ms) {
+    uint64_t units = len / QUOTA_KEPT_BYTES, most = q != NULL ? q->rate : 0;
+    return api_quota_take(q, slug, keyed, units < most ? units : most, now_ms, NULL);
+}

@@ -10,7 +10,7 @@
 
 #include "rpc/api.h"
 
-enum { QUOTA_BUCKETS_MAX = 1 << 17, QUOTA_SECONDS = 2, QUOTA_HEAVY = 5 };
+enum { QUOTA_BUCKETS_MAX = 1 << 17, QUOTA_SECONDS = 2, QUOTA_HEAVY = 5, QUOTA_KEPT_BYTES = 64 };
 
 struct api_quota;
 /* `rate`: units a second; 0: no limit. */
@@ -30,5 +30,9 @@ uint64_t api_quota_cost(const struct rpc_method *m);
  * be NULL. */
 bool api_quota_take(struct api_quota *q, const char *slug, bool keyed, uint64_t units,
                     uint64_t now_ms, struct api_quota_state *out);
+/* For what is kept on disk though no transaction pays for it, beside the units of its method: one
+ * for each QUOTA_KEPT_BYTES, at most a second's worth. */
+bool api_quota_take_kept(struct api_quota *q, const char *slug, bool keyed, size_t len,
+                         uint64_t now_ms);
 
 #endif

@@ -553,6 +553,13 @@ async function shares() {
   assert.equal(told.headers.get("x-ratelimit-limit"), "10");
   assert.equal((await api.call("universe_listKeys", { path: { slug: "calm" }, key: b.sk })).status, 200);
   assert.equal((await api.call("universe_get", { path: { slug: "busy" } })).status, 200);
+  // A large ABI costs more than a small one.
+  const upload = (u, n) => api.call("universe_setAbi", { path: { slug: u.slug, address: u.items }, key: u.sk, body: { abi: Array.from({ length: n }, (_, i) => ({ type: "function", name: `f${i}`, inputs: [], outputs: [], stateMutability: "view" })) } });
+  await new Promise((resolve) => setTimeout(resolve, 2500));
+  assert.equal((await upload(b, 100)).status, 200);
+  const large = await upload(b, 100);
+  assert.deepEqual([large.status, large.body.code], [429, "limit-exceeded"]);
+  assert.equal((await upload(b, 0)).status, 200);
   await node.stop();
 }
 

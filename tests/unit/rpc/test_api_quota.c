@@ -29,6 +29,20 @@ Test(api_quota, shares) {
     api_quota_free(q);
 }
 
+/* By its bytes, but what one asks for is always less than a full bucket. */
+Test(api_quota, kept) {
+    struct api_quota *q = api_quota_new(100);
+    struct api_quota_state s;
+    cr_expect(api_quota_take_kept(q, "a", true, 50 * QUOTA_KEPT_BYTES, 1000));
+    cr_expect(api_quota_take(q, "a", true, 1, 1000, &s));
+    cr_expect_eq(s.remaining, 149);
+    cr_expect(api_quota_take_kept(q, "a", true, SIZE_MAX, 1000));
+    cr_expect_not(api_quota_take_kept(q, "a", true, SIZE_MAX, 1000));
+    cr_expect(api_quota_take_kept(q, "a", true, SIZE_MAX, 1510));
+    cr_expect(api_quota_take_kept(NULL, "a", true, SIZE_MAX, 0));
+    api_quota_free(q);
+}
+
 Test(api_quota, none) {
     struct api_quota *q = api_quota_new(0);
     struct api_quota_state s = {.limit = 7};
