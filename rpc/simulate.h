@@ -14,7 +14,8 @@ struct simulation {
     struct tx *tx;
     const struct index_head *head;          /* at the end of this block ... */
     const struct block_ref *ref;            /* ... which was named so; NULL: by itself. `pending`
-                                               runs in the next block, `latest` may offer its price */
+                                               runs in the next block; on `latest` its price may be
+                                               offered */
     const struct call_overrides *overrides; /* NULL: none */
     const struct exec_watch *watch;         /* NULL: nobody */
     bool run_redeems;                       /* retries that it schedules too */
