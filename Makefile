@@ -82,7 +82,7 @@ TESTLIB_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/lib/*.c))
 define UNIT_RULES
 unit_$(1)_OBJ := $$(patsubst %.c,$(B)/%.o,$$(wildcard tests/unit/$(1)/*.c))
 DEPS += $$(unit_$(1)_OBJ:.o=.d) $$(patsubst %.c,$(B)/%.d,$$(wildcard tests/lib/$(1)/*.c))
-$(B)/unit-$(1): $$(unit_$(1)_OBJ) $$(patsubst %.c,$(B)/%.o,$$(wildcard tests/lib/$(1)/*.c)) $(TESTLIB_OBJ) $$(foreach f,$$($(1)_BELOW),$(B)/lib$$(f).a)
+$(B)/unit-$(1): $$(unit_$(1)_OBJ) $$(patsubst %.c,$(B)/%.o,$$(wildcard tests/lib/$(1)/*.c) $$($(1)_TEST_SRC)) $(TESTLIB_OBJ) $$(foreach f,$$($(1)_BELOW),$(B)/lib$$(f).a)
 	@echo "LD $$@"
 	$$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(foreach f,$$($(1)_BELOW),$$($$(f)_LIBS)) $$($(1)_TEST_LIBS) -lcriterion -lm
 endef

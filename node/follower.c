@@ -408,11 +408,10 @@ static enum err take_batches(struct follower *f, const struct range *r, struct e
 static enum err read_range(struct follower *f, uint64_t to, const hash32 *to_hash,
                            struct err_ctx *ec) {
     struct range r = {.from = f->next, .to = to, .to_hash = *to_hash};
-    enum err e = read_logs(f, &r, ec);
-    if (e == ERR_OK)
-        e = read_batches(f, &r, ec);
-    if (e == ERR_OK)
-        e = take_all_delayed(f, &r, ec);
+    struct mirror_point before = mirror_end(f->o.mirror);
+    TRY(read_logs(f, &r, ec));
+    TRY(read_batches(f, &r, ec));
+    enum err e = take_all_delayed(f, &r, ec);
     if (e == ERR_OK)
         e = take_batches(f, &r, ec);
     if (e == ERR_OK) {
@@ -420,8 +419,13 @@ static enum err read_range(struct follower *f, uint64_t to, const hash32 *to_has
         f->next = to + 1;
         return ERR_OK;
     }
-    /* What was taken of the range may be of a fork that is gone: none of it stays. */
+    /* What was taken of the range may be of a fork that is gone: none of it stays. Where nothing
+     * was taken, and what was read before is not put in doubt, the range is asked for again. */
+    struct mirror_point end = mirror_end(f->o.mirror);
     struct err_ctx ignored;
+    if (e != ERR_MISMATCH && end.batch_count == before.batch_count &&
+        end.delayed_count == before.delayed_count)
+        return e;
     if (!mirror_cut(f->o.mirror, f->next > 0 ? f->next - 1 : 0) && begin(f, &ignored) != ERR_OK)
         f->began = false;
     return e;

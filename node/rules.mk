@@ -1,4 +1,6 @@
 node_LIBS := -levent -ljansson
+# What its unit tests take of another floor's.
+node_TEST_SRC := tests/lib/bridge/fake_parent.c
 CFLAGS_node/version.c = -DCALLIPTER_COMMIT='"$(COMMIT)"'
 # Built again when HEAD moves, so that the commit it names is the right one.
 $(B)/node/version.o: $(wildcard .git/HEAD .git/logs/HEAD)

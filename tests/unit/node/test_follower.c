@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Goal: what a parent's endpoint fails to answer costs nothing of what was read. Method: the real
+ * thread against an endpoint that is told what to answer. */
+#include "node/follower.h"
+
+#include "tests/lib/bridge/fake_parent.h"
+#include "tests/lib/node/chain.h"
+
+#include <criterion/criterion.h>
+#include <time.h>
+
+enum { CHAIN = 412346, FIRST_HEAD = 100 };
+
+struct world {
+    struct node_chain chain;
+    struct fake_parent *parent;
+    struct mirror mirror;
+    struct batches batches;
+    struct follower *follower;
+};
+static struct world w;
+
+static void nothing(void *ctx) {
+    (void)ctx;
+}
+
+static void pause_ms(long ms) {
+    struct timespec ts = {.tv_nsec = ms * 1000000};
+    nanosleep(&ts, NULL);
+}
+
+static void start(void) {
+    struct err_ctx ec = {.text = ""};
+    struct follower_options o = {.parent = {.urls = {fake_parent_url(w.parent)},
+                                            .url_count = 1,
+                                            .chain_id = CHAIN,
+                                            .breaker_open_ms = 1,
+                                            .retries = 1},
+                                 .first_block = 90,
+                                 .finality = FOLLOW_FINALIZED,
+                                 .poll_ms = 1,
+                                 .mirror = &w.mirror,
+                                 .batches = &w.batches,
+                                 .changed = nothing};
+    memset(o.bridge.b, 0x11, 20);
+    memset(o.sequencer_inbox.b, 0x22, 20);
+    cr_assert_eq(follower_start(&w.follower, &o, &ec), ERR_OK, "%s", ec.text);
+}
+
+static void setup(void) {
+    struct err_ctx ec = {.text = ""};
+    node_chain_init(&w.chain);
+    mirror_init(&w.mirror);
+    cr_assert_eq(batches_open(&w.batches, w.chain.ledger.store, &ec), ERR_OK);
+    w.parent = fake_parent_start(CHAIN);
+    fake_parent_chain(w.parent, FIRST_HEAD, UINT64_MAX, 0);
+}
+
+static void teardown(void) {
+    follower_stop(w.follower);
+    fake_parent_stop(w.parent);
+    batches_close(&w.batches);
+    mirror_clear(&w.mirror);
+    node_chain_clear(&w.chain);
+}
+
+TestSuite(follower, .init = setup, .fini = teardown, .timeout = 60);
+
+static struct mirror_heads await_head(uint64_t number) {
+    struct mirror_heads h;
+    while (!mirror_heads(&w.mirror, &h) || h.latest.number < number)
+        pause_ms(1);
+    return h;
+}
+
+static void await_synced(void) {
+    while (!mirror_state(&w.mirror).synced)
+        pause_ms(1);
+}
+
+/* The follower has asked `method` this much oftener. */
+static void await_calls(const char *method, unsigned more) {
+    unsigned before = fake_parent_calls(w.parent, method);
+    while (fake_parent_calls(w.parent, method) < before + more)
+        pause_ms(1);
+}
+
+Test(follower, logs_that_are_not_served_cut_nothing) {
+    start();
+    await_head(FIRST_HEAD);
+    await_synced();
+    uint64_t cuts = mirror_state(&w.mirror).cuts;
+    fake_parent_answer(w.parent, "eth_getLogs",
+                       "\"error\":{\"code\":-32000,\"message\":\"not now\"}");
+    fake_parent_chain(w.parent, FIRST_HEAD + 1, UINT64_MAX, 0);
+    await_calls("eth_getLogs", 2);
+    struct mirror_state s = mirror_state(&w.mirror);
+    cr_expect_eq(s.cuts, cuts);
+    cr_expect(s.synced, "blocks of our own go on");
+    fake_parent_answer(w.parent, "eth_getLogs", NULL);
+    await_head(FIRST_HEAD + 1);
+    cr_expect_eq(mirror_state(&w.mirror).cuts, cuts);
+}
