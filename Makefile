@@ -87,6 +87,7 @@ $(B)/unit-$(1): $$(unit_$(1)_OBJ) $$(patsubst %.c,$(B)/%.o,$$(wildcard tests/lib
 	$$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(foreach f,$$($(1)_BELOW),$$($$(f)_LIBS)) $$($(1)_TEST_LIBS) -lcriterion -lm
 endef
 $(foreach f,$(FLOORS),$(eval $(call UNIT_RULES,$(f))))
+$(B)/unit-node: $(B)/tests/lib/bridge/fake_parent.o
 
 -include $(wildcard tests/rules.mk scripts/rules.mk)
 

@@ -26,6 +26,13 @@ struct candidate {
     uint64_t block; /* ours, the last of the batches */
 };
 
+/* What our chain is compared with. */
+enum side { SEQUENCER_SIDE, ASSERTIONS_SIDE, SIDES };
+struct finding {
+    bool is_set;
+    char reason[ATTESTER_REASON_MAX];
+};
+
 struct attester {
     struct attester_options o;
     struct parent *parent, *sequencer, *members[ATTESTER_MEMBERS_MAX];
@@ -36,11 +43,13 @@ struct attester {
     struct arena arena;
     pthread_mutex_t lock; /* of what follows */
     struct candidate candidate;
-    bool differs;
-    char reason[ATTESTER_REASON_MAX];
+    struct finding differs[SIDES];
     /* Of the thread: */
     uint64_t audited_batches; /* at which the sequencer's block was compared */
+    uint64_t differs_block;   /* of ours, where the sequencer's was another; 0: nowhere */
     uint64_t audited_block;   /* of the parent: assertions up to here were compared */
+    uint64_t before_rollup;   /* of the parent: below the rollup's first assertion */
+    uint64_t cuts;            /* of the mirror, as taken account of */
     bool warned;
 };
 
@@ -69,28 +78,59 @@ static enum err block_after(struct attester *a, struct index_head *out, struct b
     return header_of(a, out, row->last_block, ec);
 }
 
-/* Batches that are final enough to build on. */
+/* The parent's newest block that is final enough to build on. */
+static uint64_t final_block(const struct attester *a, const struct mirror_heads *h) {
+    if (a->o.wait_finalized)
+        return h->finalized;
+    return a->o.wait_safe ? h->safe : h->latest.number;
+}
+
+/* Batches in blocks up to there. */
 static uint64_t final_batches(struct attester *a) {
     struct mirror_heads h;
-    if (!mirror_heads(a->o.mirror, &h))
-        return 0;
-    if (a->o.wait_finalized)
-        return batches_up_to(a->o.batches, h.finalized);
-    return batches_up_to(a->o.batches, a->o.wait_safe ? h.safe : h.latest.number);
+    return mirror_heads(a->o.mirror, &h) ? batches_up_to(a->o.batches, final_block(a, &h)) : 0;
 }
 
 /* --- differences ----------------------------------------------------------------------------- */
-static void set_difference(struct attester *a, const char *text) {
+/* The one that is to be told, or NULL. Under the lock. */
+static const struct finding *finding_of(const struct attester *a) {
+    for (size_t i = 0; i < SIDES; i++)
+        if (a->differs[i].is_set)
+            return &a->differs[i];
+    return NULL;
+}
+
+static void set_difference(struct attester *a, enum side side, const char *text) {
     pthread_mutex_lock(&a->lock);
-    bool known = a->differs;
-    a->differs = true;
+    struct finding *d = &a->differs[side];
+    bool known = d->is_set;
+    d->is_set = true;
     if (!known)
-        snprintf(a->reason, sizeof(a->reason), "%s", text);
+        snprintf(d->reason, sizeof(d->reason), "%s", text);
     a->candidate.is_set = false;
     pthread_mutex_unlock(&a->lock);
     metric_set(&node_differs, 1);
     if (!known)
         log_error("attester", "this chain differs: nothing is confirmed", log_str("why", text));
+}
+
+/* That side has what we have, as it stands now. */
+static void clear_difference(struct attester *a, enum side side) {
+    pthread_mutex_lock(&a->lock);
+    bool known = a->differs[side].is_set;
+    a->differs[side].is_set = false;
+    bool differs = finding_of(a) != NULL;
+    pthread_mutex_unlock(&a->lock);
+    if (!known)
+        return;
+    metric_set(&node_differs, differs);
+    if (side == SEQUENCER_SIDE) {
+        metric_set(&node_differs_block, 0);
+        for (size_t d = 0; d < DIFFERENCES; d++)
+            metric_set(&node_differs_in[d], 0);
+    }
+    log_warn("attester", "a difference is gone",
+             log_str("with", side == SEQUENCER_SIDE ? "the sequencer" : "assertions"));
 }
 
 /* Adds the first transaction that the sequencer tells in another way, if there is one. What its
@@ -127,7 +167,8 @@ static void set_block_difference(struct attester *a, const struct index_head *ou
     metric_set(&node_differs_block, (int64_t)ours->header.number);
     for (size_t d = 0; d < DIFFERENCES; d++)
         metric_set(&node_differs_in[d], set >> d & 1);
-    set_difference(a, text);
+    a->differs_block = ours->header.number;
+    set_difference(a, SEQUENCER_SIDE, text);
 }
 
 /* The lowest block up to `high`, where the sequencer's differs, whose hash differs. */
@@ -152,41 +193,78 @@ static enum err first_difference(struct attester *a, uint64_t high, struct err_c
     return ERR_OK;
 }
 
-/* The sequencer's block at the newest batch against ours. */
-static enum err audit_sequencer(struct attester *a, struct err_ctx *ec) {
+/* Whether the sequencer's block is ours. ERR_NOT_FOUND: it is away or behind, nothing to compare
+ * with. */
+static enum err same_at_sequencer(struct attester *a, bool *out, const struct index_head *ours,
+                                  struct err_ctx *ec) {
     struct header theirs;
-    struct index_head ours;
-    struct batch_row row;
     hash32 hash;
-    uint64_t count = batches_count(a->o.batches);
-    if (a->sequencer == NULL || count == 0 || count == a->audited_batches)
-        return ERR_OK;
-    enum err e = block_after(a, &ours, &row, count, ec);
-    if (e == ERR_NOT_FOUND)
-        return ERR_OK;
+    enum err e = peer_header(a->sequencer, &theirs, &hash, ours->header.number, ec);
+    if (e == ERR_IO)
+        return ERR_NOT_FOUND;
     TRY(e);
-    e = peer_header(a->sequencer, &theirs, &hash, row.last_block, ec);
-    if (e == ERR_NOT_FOUND || e == ERR_IO)
-        return ERR_OK; /* it is away or behind: nothing to compare with */
-    TRY(e);
-    if (hash32_eq(&hash, &ours.hash)) {
-        a->audited_batches = count;
-        return ERR_OK;
-    }
-    TRY(first_difference(a, row.last_block, ec));
-    a->audited_batches = count;
+    *out = hash32_eq(&hash, &ours->hash);
     return ERR_OK;
 }
 
-/* An assertion that somebody made. */
-static enum err audit_assertion(struct attester *a, const struct assertion_created *c,
+/* A sequencer that reads the parent later than we do holds blocks that it will undo, so what
+ * differed is looked at again. */
+static enum err look_again(struct attester *a, struct err_ctx *ec) {
+    struct index_head ours;
+    uint64_t durable = store_durable(a->o.store);
+    bool same = false;
+    if (durable == STORE_NO_BLOCK || a->differs_block > durable)
+        return ERR_OK;
+    TRY(header_of(a, &ours, a->differs_block, ec));
+    enum err e = same_at_sequencer(a, &same, &ours, ec);
+    if (e == ERR_NOT_FOUND)
+        return ERR_OK;
+    TRY(e);
+    if (!same)
+        return ERR_OK;
+    a->differs_block = 0;
+    a->audited_batches = 0; /* it may differ further on */
+    clear_difference(a, SEQUENCER_SIDE);
+    return ERR_OK;
+}
+
+/* The sequencer's block at the newest final batch against ours. */
+static enum err audit_sequencer(struct attester *a, struct err_ctx *ec) {
+    struct index_head ours;
+    struct batch_row row;
+    bool same = false;
+    if (a->sequencer == NULL)
+        return ERR_OK;
+    if (a->differs_block > 0)
+        TRY(look_again(a, ec));
+    uint64_t count = final_batches(a);
+    if (a->differs_block > 0 || count == 0 || count == a->audited_batches)
+        return ERR_OK;
+    enum err e = block_after(a, &ours, &row, count, ec);
+    if (e == ERR_OK)
+        e = same_at_sequencer(a, &same, &ours, ec);
+    if (e == ERR_NOT_FOUND)
+        return ERR_OK;
+    TRY(e);
+    if (!same)
+        TRY(first_difference(a, row.last_block, ec));
+    if (same || a->differs_block > 0)
+        a->audited_batches = count;
+    return ERR_OK;
+}
+
+/* An assertion that somebody made: *same, or the difference is set. */
+static enum err audit_assertion(struct attester *a, bool *same, const struct assertion_created *c,
                                 struct err_ctx *ec) {
     const struct assertion_state *s = &c->inputs.after;
     struct index_head ours;
     struct batch_row row;
     char text[ATTESTER_REASON_MAX], theirs[65] = {0}, own[65] = {0};
+    *same = true;
     if (s->inbox_position == 0)
         return ERR_OK; /* the rollup's own first one */
+    if (s->inbox_position > final_batches(a))
+        return ERR_NOT_FOUND;
     enum err e = block_after(a, &ours, &row, s->inbox_position, ec);
     TRY(e);
     hash32 send_root = l3_header_info_get(&ours.header).send_root;
@@ -200,7 +278,8 @@ static enum err audit_assertion(struct attester *a, const struct assertion_creat
              "an assertion over %" PRIu64 " batches differs at block %" PRIu64
              " in %s: 0x%s there, 0x%s here",
              s->inbox_position, row.last_block, same_block ? "sendRoot" : "hash", theirs, own);
-    set_difference(a, text);
+    *same = false;
+    set_difference(a, ASSERTIONS_SIDE, text);
     return ERR_OK;
 }
 
@@ -216,27 +295,36 @@ static enum err created_in(struct attester *a, uint64_t from, uint64_t to, struc
     return parent_logs(a->parent, &a->arena, out, out_count, &f, ec);
 }
 
+/* One that differs is looked at in each turn, since the parent may take it back. */
 static enum err audit_assertions(struct attester *a, struct err_ctx *ec) {
     struct mirror_heads h;
     struct parent_log *logs;
     size_t n;
-    uint64_t from = a->audited_block + 1;
-    if (!mirror_heads(a->o.mirror, &h) || h.latest.number < from)
+    uint64_t cuts = mirror_state(a->o.mirror).cuts;
+    if (!mirror_heads(a->o.mirror, &h))
         return ERR_OK;
-    uint64_t to = h.latest.number;
+    if (cuts != a->cuts && a->audited_block > h.finalized) /* those above may be others now */
+        a->audited_block = h.finalized > a->before_rollup ? h.finalized : a->before_rollup;
+    a->cuts = cuts;
+    uint64_t from = a->audited_block + 1, to = final_block(a, &h);
+    if (to < from)
+        return ERR_OK;
     if (to - from >= ATTESTER_RANGE_MAX)
         to = from + ATTESTER_RANGE_MAX - 1;
     TRY(created_in(a, from, to, &logs, &n, ec));
     for (size_t i = 0; i < n; i++) {
         struct assertion_created c;
+        bool same = false;
         if (assertion_parse_created(&c, &logs[i]) != ERR_OK)
             continue;
-        enum err e = audit_assertion(a, &c, ec);
-        if (e == ERR_NOT_FOUND)
-            return ERR_OK; /* its batches are not in our chain yet: next time */
+        enum err e = audit_assertion(a, &same, &c, ec);
+        if (e == ERR_NOT_FOUND || (e == ERR_OK && !same))
+            return ERR_OK; /* next time; its batches may not be in our chain yet */
         TRY(e);
     }
     a->audited_block = to;
+    if (to == final_block(a, &h))
+        clear_difference(a, ASSERTIONS_SIDE);
     return ERR_OK;
 }
 
@@ -318,15 +406,16 @@ bool attester_sign(struct attester *a, const struct peer_claim *c, struct confir
     bool ok = false;
     pthread_mutex_lock(&a->lock);
     struct candidate own = a->candidate;
+    const struct finding *d = finding_of(a);
+    bool explained = !a->o.is_member || d != NULL || !own.is_set;
     if (!a->o.is_member)
         snprintf(reason, ATTESTER_REASON_MAX, "this node is no member of a committee");
-    else if (a->differs)
-        snprintf(reason, ATTESTER_REASON_MAX, "%s", a->reason);
+    else if (d != NULL)
+        snprintf(reason, ATTESTER_REASON_MAX, "%s", d->reason);
     else if (!own.is_set)
         snprintf(reason, ATTESTER_REASON_MAX, "not ready: no assertion is due here");
     else
         ok = hash32_eq(&own.claim.expected, &c->expected);
-    bool explained = !a->o.is_member || a->differs || !own.is_set;
     pthread_mutex_unlock(&a->lock);
     if (!ok && !explained)
         explain(&own, c, reason);
@@ -346,10 +435,10 @@ bool attester_sign(struct attester *a, const struct peer_claim *c, struct confir
 
 bool attester_differs(struct attester *a, char reason[ATTESTER_REASON_MAX]) {
     pthread_mutex_lock(&a->lock);
-    bool differs = a->differs;
-    snprintf(reason, ATTESTER_REASON_MAX, "%s", a->reason);
+    const struct finding *d = finding_of(a);
+    snprintf(reason, ATTESTER_REASON_MAX, "%s", d != NULL ? d->reason : "");
     pthread_mutex_unlock(&a->lock);
-    return differs;
+    return d != NULL;
 }
 
 /* --- proposing ------------------------------------------------------------------------------- */
@@ -421,7 +510,7 @@ static enum err step(struct attester *a, struct err_ctx *ec) {
     arena_reset(&a->arena);
     TRY(find_candidate(a, &c, ec));
     pthread_mutex_lock(&a->lock);
-    c.is_set = c.is_set && !a->differs;
+    c.is_set = c.is_set && finding_of(a) == NULL;
     a->candidate = c;
     pthread_mutex_unlock(&a->lock);
     return c.is_set && a->o.is_proposer ? propose(a, &c, ec) : ERR_OK;
@@ -478,7 +567,7 @@ enum err attester_start(struct attester **out, const struct attester_options *o,
         FAIL(ec, ERR_NOMEM, "out of memory");
     a->o = *o;
     a->o.parent.stop = &a->stopping;
-    a->audited_block = o->parent_block > 0 ? o->parent_block - 1 : 0;
+    a->before_rollup = a->audited_block = o->parent_block > 0 ? o->parent_block - 1 : 0;
     pthread_mutex_init(&a->lock, NULL);
     arena_init(&a->arena, ARENA_CHUNK, ARENA_MAX);
     enum err e = start(a, ec);

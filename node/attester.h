@@ -5,15 +5,16 @@
  *   candidate  the child that the newest confirmed assertion must get, from this node's own blocks
  *              and batches, once the batches it covers are final enough
  *   audit      each assertion made by anyone is compared with our blocks, and so is the sequencer's
- *              block at each batch, when its URL is known; what differs is named by block and field
+ *              block at each batch, when its URL is known; both once they are final enough on the
+ *              parent; what differs is named by block and field
  *   member     with a member's key: signs the candidate, and nothing else, for whoever asks
  *   proposer   with a proposer's key: gathers the members' signatures and sends them to the
  *              confirmer contract
  *
  * A member signs only what it has computed itself, so asking needs no authentication: the signature
- * binds the blocks, all batches and the parent's chain id, and anybody may carry it. After a
- * difference nothing is signed or proposed until the chain was compared anew from the parent (a
- * restart on an empty folder). */
+ * binds the blocks, all batches and the parent's chain id, and anybody may carry it. While
+ * something differs nothing is signed or proposed. It is compared anew in each turn: a sequencer
+ * that reads the parent later than we do comes round by itself, an assertion may be taken back. */
 #ifndef NODE_ATTESTER_H
 #define NODE_ATTESTER_H
 
