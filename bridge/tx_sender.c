@@ -14,12 +14,22 @@ struct flight {
     uint64_t sent_ms; /* monotonic: when that was sent last */
 };
 
+/* The most that was bid for a nonce: what a pool may hold, whether or not it is waited for. */
+struct bid {
+    bool is_set, is_refused; /* refused: the parent wanted more for it */
+    uint64_t nonce;
+    u256 fee_cap, tip;
+    uint64_t since_ms; /* monotonic */
+    unsigned raises;
+};
+
 struct tx_sender {
     struct parent *parent;
     struct tx_sender_config config;
     addr20 address;
     bool in_flight;
     struct flight flight;
+    struct bid bid;
     uint64_t next_nonce; /* at least, by what was seen mined; an endpoint may lag behind it */
 };
 
@@ -115,6 +125,42 @@ static enum err choose_fees(struct tx_sender *s, u256 *out_fee_cap, u256 *out_ti
     return ERR_OK;
 }
 
+static uint64_t now_ms(struct tx_sender *s) {
+    return clock_monotonic_ns(parent_clock(s->parent)) / 1000000;
+}
+
+static u256 greater(const u256 *a, const u256 *b) {
+    return u256_cmp(a, b) > 0 ? *a : *b;
+}
+
+/* A pool takes a second transaction of a nonce only if both its fees are higher. So what was
+ * refused, or did not move in the time that a copy is due after, is outbid. */
+static enum err outbid(struct tx_sender *s, uint64_t nonce, u256 *fee_cap, u256 *tip,
+                       struct err_ctx *ec) {
+    struct bid *b = &s->bid;
+    if (s->config.parent_arbitrum || !b->is_set || b->nonce != nonce ||
+        b->raises == TX_SENDER_BUMPS_MAX ||
+        (!b->is_refused && now_ms(s) - b->since_ms < tx_sender_bump_after_s(b->raises) * 1000))
+        return ERR_OK;
+    u256 dearer = percent(&b->fee_cap, 100 + TX_SENDER_BUMP_PERCENT);
+    u256 dearer_tip = percent(&b->tip, 100 + TX_SENDER_BUMP_PERCENT);
+    *fee_cap = greater(&dearer, fee_cap);
+    *tip = greater(&dearer_tip, tip);
+    if (over_fee_cap(s, fee_cap))
+        FAIL(ec, ERR_TOO_LARGE, "outbidding transaction %llu would be over what may be paid",
+             (unsigned long long)nonce);
+    b->raises++;
+    return ERR_OK;
+}
+
+static void remember_bid(struct tx_sender *s, const struct tx_signed *tx) {
+    struct bid *b = &s->bid;
+    if (!b->is_set || b->nonce != tx->nonce)
+        *b = (struct bid){.is_set = true, .nonce = tx->nonce, .since_ms = now_ms(s)};
+    b->fee_cap = greater(&b->fee_cap, &tx->fee_cap_wei);
+    b->tip = greater(&b->tip, &tx->tip_wei);
+}
+
 static void tell_reason(char out[PARENT_MESSAGE_MAX], const struct parent_result *r) {
     if (r->data.len > 0)
         abi_revert_text(out, PARENT_MESSAGE_MAX, r->data);
@@ -193,6 +239,7 @@ enum err tx_sender_prepare(struct tx_sender *s, struct arena *a, struct tx_signe
     tx.gas_limit = r->gas_limit;
     if (r->gas_limit == 0)
         TRY(choose_gas(s, a, &tx.gas_limit, &tx, reason, ec));
+    TRY(outbid(s, tx.nonce, &tx.max_fee, &tx.max_priority_fee, ec));
     return sign(s, a, out, &tx, ec);
 }
 
@@ -235,18 +282,14 @@ enum err tx_sender_bump(struct tx_sender *s, struct arena *a, struct tx_signed *
     TRY(decode_own(s, a, &tx, arena_copy(a, buf_bytes(&s->flight.raw)), ec));
     u256 dearer = percent(&tx.max_fee, 100 + TX_SENDER_BUMP_PERCENT);
     u256 dearer_tip = percent(&tx.max_priority_fee, 100 + TX_SENDER_BUMP_PERCENT);
-    tx.max_fee = u256_cmp(&dearer, &fee_cap) > 0 ? dearer : fee_cap;
-    tx.max_priority_fee = u256_cmp(&dearer_tip, &tip) > 0 ? dearer_tip : tip;
+    tx.max_fee = greater(&dearer, &fee_cap);
+    tx.max_priority_fee = greater(&dearer_tip, &tip);
     if (over_fee_cap(s, &tx.max_fee))
         FAIL(ec, ERR_TOO_LARGE, "a dearer copy would be over what may be paid");
     return sign(s, a, out, &tx, ec);
 }
 
 /* --- sending ------------------------------------------------------------------------------ */
-
-static uint64_t now_ms(struct tx_sender *s) {
-    return clock_monotonic_ns(parent_clock(s->parent)) / 1000000;
-}
 
 static void end_flight(struct tx_sender *s) {
     s->in_flight = false;
@@ -331,6 +374,7 @@ static enum err take_off(struct tx_sender *s, const struct tx_signed *tx, struct
     f->nonce = tx->nonce;
     f->hashes[f->count++] = tx->hash;
     s->in_flight = true;
+    remember_bid(s, tx);
     return ERR_OK;
 }
 
@@ -348,6 +392,7 @@ enum err tx_sender_submit(struct tx_sender *s, const struct tx_signed *tx, struc
     s->flight.sent_ms = now_ms(s);
     TRY(parent_send_raw(s->parent, &sent, tx->raw, ec));
     memcpy(r.reason, sent.message, sizeof r.reason);
+    s->bid.is_refused = sent.verdict == PARENT_SEND_UNDERPRICED;
     switch (sent.verdict) {
     case PARENT_SENT:
         break;

@@ -12,7 +12,9 @@
  * is in no block is given to the parent again every TX_SENDER_AGAIN_MS: the parent may have lost it
  * (a re-org, a restart, a full pool) with nothing left that would tell. On a parent that is not
  * Arbitrum (which has a public mempool) tx_sender_bump makes a dearer copy of one that does not
- * move; on Arbitrum a transaction is taken within a second or refused.
+ * move, and tx_sender_prepare outbids what a pool may still hold of the same nonce, also of an
+ * earlier run that was adopted, once the parent has refused to replace it or a copy would be due;
+ * on Arbitrum a transaction is taken within a second or refused.
  *
  * One thread, that of its `struct parent`. */
 #ifndef BRIDGE_TX_SENDER_H
@@ -34,7 +36,7 @@ enum {
     TX_SENDER_BUMP_PERCENT = 15, /* a replacement's fees (nodes want 10) */
     TX_SENDER_POLL_MS = 250,
     TX_SENDER_AGAIN_MS = 5000, /* the same bytes are sent again while they are in no block */
-    TX_SENDER_BUMPS_MAX = 8,   /* copies of one transaction */
+    TX_SENDER_BUMPS_MAX = 8,   /* copies of one transaction; times that a nonce is outbid */
     TX_SENDER_LAG_POLLS = 20,  /* how long an endpoint may lag behind what another one told */
 };
 

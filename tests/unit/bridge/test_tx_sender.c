@@ -343,6 +343,63 @@ Test(tx_sender, dearer_copies_where_there_is_a_pool) {
     end(&t);
 }
 
+/* What a pool still holds of a nonce, whether or not it is waited for, is outbid once it is in the
+ * way, and not without end. */
+Test(tx_sender, outbids_what_it_forgot) {
+    struct setup t;
+    start_with(&t, (struct tx_sender_config){.tip_wei = u256_from_u64(1001)});
+    cr_assert_eq(prepare(&t), ERR_OK);
+    cr_assert_eq(submit(&t), ERR_OK);
+    tx_sender_forget(t.s);
+    cr_assert_eq(prepare(&t), ERR_OK);
+    cr_expect_eq(u256_sat_u64(&t.tx.tip_wei), 1001u, "nothing is in the way");
+    refuse(&t, "replacement transaction underpriced");
+    cr_assert_eq(submit(&t), ERR_OK);
+    cr_expect_eq(t.r.outcome, TX_OUTCOME_UNDERPRICED);
+    cr_assert_eq(prepare(&t), ERR_OK);
+    cr_expect_eq(u256_sat_u64(&t.tx.fee_cap_wei), 230001152u);
+    cr_expect_eq(u256_sat_u64(&t.tx.tip_wei), 1152u);
+    fake_parent_answer(t.fake, "eth_sendRawTransaction", "\"result\":\"0x00\"");
+    cr_assert_eq(submit(&t), ERR_OK);
+    cr_expect_eq(t.r.outcome, TX_OUTCOME_PENDING);
+    tx_sender_forget(t.s);
+
+    refuse(&t, "replacement transaction underpriced");
+    for (int i = 0; i < 3 * TX_SENDER_BUMPS_MAX; i++) {
+        cr_assert_eq(prepare(&t), ERR_OK);
+        cr_expect_leq(u256_sat_u64(&t.tx.tip_wei), 3100u, "1001 x 1.15^8: %d", i);
+        cr_assert_eq(submit(&t), ERR_OK);
+    }
+    fake_parent_answer(t.fake, "eth_getTransactionCount", "\"result\":\"0x6\"");
+    cr_assert_eq(prepare(&t), ERR_OK);
+    cr_expect_eq(u256_sat_u64(&t.tx.tip_wei), 1001u, "another nonce");
+    end(&t);
+}
+
+/* Also what an earlier run sent; and never over the cap; and on Arbitrum there is no pool. */
+Test(tx_sender, outbids_what_it_adopted) {
+    struct setup t;
+    start_with(&t, (struct tx_sender_config){.tip_wei = u256_from_u64(1001),
+                                             .fee_cap_max_wei = u256_from_u64(240000000)});
+    cr_assert_eq(prepare(&t), ERR_OK);
+    struct tx_signed again;
+    cr_assert_eq(tx_sender_adopt(t.s, &t.a, &again, t.tx.raw, &t.ec), ERR_OK);
+    refuse(&t, "replacement transaction underpriced");
+    cr_assert_eq(tx_sender_submit(t.s, &again, &t.r, &t.ec), ERR_OK);
+    cr_assert_eq(prepare(&t), ERR_OK);
+    cr_expect_eq(u256_sat_u64(&t.tx.tip_wei), 1152u);
+    cr_assert_eq(submit(&t), ERR_OK);
+    cr_expect_eq(prepare(&t), ERR_TOO_LARGE);
+    end(&t);
+    start(&t);
+    cr_assert_eq(prepare(&t), ERR_OK);
+    refuse(&t, "max fee per gas less than block base fee");
+    cr_assert_eq(submit(&t), ERR_OK);
+    cr_assert_eq(prepare(&t), ERR_OK);
+    cr_expect_eq(u256_sat_u64(&t.tx.fee_cap_wei), 200000000u);
+    end(&t);
+}
+
 Test(tx_sender, ladder) {
     static const uint64_t minutes[] = {5, 10, 20, 30, 60, 120, 180};
     for (unsigned i = 0; i < ARRAY_LEN(minutes); i++)
