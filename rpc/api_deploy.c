@@ -183,7 +183,7 @@ static void memory_free(void *extra) {
     free(m);
 }
 
-/* Which template the contract is from is kept before it is said that it is there. */
+/* Which template the contract is from is kept before anything else is tried: it is there. */
 static void remember(struct rpc_call *c, struct api_task *t, const struct deployment *d,
                      const addr20 *contract) {
     const char *name = template_name(d->template);
@@ -244,6 +244,21 @@ static void print_deployed(struct rpc_call *c, const struct api_task *t, const s
     json_decref(about);
 }
 
+/* The last step: the universe pays for calls of the contract. */
+static void let_pay(struct rpc_call *c, struct api_task *t, const struct deployment *d,
+                    const addr20 *contract) {
+    const struct api_part *p = api_part_of(t, bytes_of("targets", 7));
+    if (p != NULL && p->state == API_PART_REVERTED)
+        api_fail(c, API_REVERTED,
+                 "the contract is there, but not among what the universe pays for");
+    else if (p != NULL)
+        print_deployed(c, t, d, contract);
+    else
+        add_targets(c, d, contract);
+    if (!rpc_failed(c) && p == NULL)
+        api_task_send(c, "");
+}
+
 /* --- routes -------------------------------------------------------------------------------- */
 void api_deploy(struct rpc_call *c) {
     struct api_task *t = api_task(c);
@@ -261,19 +276,11 @@ void api_deploy(struct rpc_call *c) {
         return;
     }
     memcpy(contract.b, p->meta.ptr + 1, 20);
-    if (api_part_of(t, bytes_of("targets", 7)) == NULL)
-        add_targets(c, &d, &contract);
-    if (rpc_failed(c))
-        return;
-    if (t->call_count > 0) {
-        api_task_send(c, "");
-        return;
-    }
     const struct memory *m = t->extra;
     if (m == NULL)
         remember(c, t, &d, &contract);
     else if (api_write_done(c, &m->write))
-        print_deployed(c, t, &d, &contract);
+        let_pay(c, t, &d, &contract);
 }
 
 /* The contract as this node knows it, and as its logs do. */

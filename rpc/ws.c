@@ -727,6 +727,7 @@ bool rpc_ws_adopt(struct rpc_ws *h, struct bufferevent *bev, const struct api_or
     c->plain = rpc_tls_is_plain(bev);
     c->hub = h;
     c->origin = from != NULL ? *from : api_nobody;
+    c->origin.idempotency_key[0] = '\0'; /* names one request, and a connection has many */
     c->bev = bev;
     c->subscriber.hub = h->o.subs;
     c->last = &c->first;

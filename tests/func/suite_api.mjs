@@ -5,7 +5,7 @@ import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import path from "node:path";
-import { createPublicClient, createWalletClient, http } from "viem";
+import { createPublicClient, createWalletClient, http, parseAbi } from "viem";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
 import WebSocket from "ws";
 import { Api, adminKey, operations, request } from "./lib/api.mjs";
@@ -260,6 +260,37 @@ async function idempotency(api) {
   const fresh = await api.do("universe_createKey", { path: { slug }, key: sk, body: { kind: "secret", scopes: ["mint"] } });
   const mine = await api.call("universe_mint", { path, key: fresh.secret, body, headers: keyed("a") });
   assert.deepEqual([mine.status, mine.replayed], [201, false]);
+
+  // What came with a WebSocket's handshake names none of its calls.
+  const ws = new WebSocket(`${api.node.url.replace("http", "ws")}/u/${slug}`, { headers: { "x-api-key": sk, ...keyed("d") } });
+  const told = [];
+  await new Promise((resolve, reject) => {
+    ws.onerror = reject;
+    ws.onopen = () => [2, 3].forEach((amount, id) => ws.send(JSON.stringify({ jsonrpc: "2.0", id, method: "universe_mint", params: [{ slug, ...path, items: [{ to: address(9), id: 1, amount }] }] })));
+    ws.onmessage = ({ data }) => told.push(JSON.parse(data)) === 2 && resolve();
+  });
+  assert.deepEqual(told.map((m) => m.result?.minted), [1, 1], JSON.stringify(told));
+  ws.close();
+}
+
+/** A deployment whose last step fails is told as failed, and the contract is listed for what it is. */
+async function halfDeployed(api) {
+  const { node } = api;
+  const [operator, owner] = devAccounts(node);
+  const slug = "revoked", DEPLOY = 1n;
+  const made = await api.do("universe_create", { key: adminKey(node), body: { slug, gas: "1000000000000000000", owner: owner.address } });
+  const { id } = await api.do("universe_get", { path: { slug } });
+  const chain = chainOf(node);
+  const w = createWalletClient({ chain, transport: http(node.url), account: privateKeyToAccount(owner.key) });
+  const abi = parseAbi(["function acceptOwnership(uint64 id)", "function setRole(uint64 id, address account, uint64 bits, uint64 expiry)"]);
+  const registry = (functionName, args) => w.writeContract({ address: "0x0000000000000000000000000000000000007500", abi, functionName, args });
+  await registry("acceptOwnership", [BigInt(id)]);
+  await registry("setRole", [BigInt(id), operator.address, DEPLOY, 0n]);
+  const body = { template: "items", name: "Late", symbol: "LTE" };
+  const r = await api.call("universe_deploy", { path: { slug }, key: made.secretKey.secret, body });
+  assert.equal(r.status, 422, r.text);
+  const list = await api.do("universe_listContracts", { path: { slug } });
+  assert.deepEqual((list.items ?? list).map((c) => [c.template, c.name]), [["items", "Late"]]);
 }
 
 /** Fifty callers of one account, none of whom knows a nonce. */
@@ -686,6 +717,7 @@ export async function run() {
   await check("api: every route with every kind of key", () => matrix(api));
   await check("api: no secret is repeated", () => canary(devAccounts(node)[0].key));
   await check("api: one universe's hurry is its own", shares);
+  await check("api: half a deployment", () => halfDeployed(api));
   await check("api: what is minted of a batch is told", () => partly(api));
   await check("api: thousands follow a universe", followers);
   await check("api: keys and requests outlive a stop", async () => {
