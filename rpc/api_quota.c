@@ -15,7 +15,8 @@ struct bucket {
 };
 struct api_quota {
     uint64_t rate;
-    struct map buckets; /* slug and kind -> struct bucket */
+    struct map backends; /* slug -> struct bucket */
+    struct map others;   /* likewise, of any names */
 };
 
 struct api_quota *api_quota_new(uint64_t rate) {
@@ -23,20 +24,24 @@ struct api_quota *api_quota_new(uint64_t rate) {
     if (q == NULL)
         return NULL;
     q->rate = rate;
-    map_init(&q->buckets, KEY_BYTES, sizeof(struct bucket), QUOTA_BUCKETS_MAX, map_seed_random());
+    map_init(&q->backends, KEY_BYTES, sizeof(struct bucket), QUOTA_BUCKETS_MAX, map_seed_random());
+    map_init(&q->others, KEY_BYTES, sizeof(struct bucket), QUOTA_BUCKETS_MAX, map_seed_random());
     return q;
 }
 
 void api_quota_free(struct api_quota *q) {
     if (q == NULL)
         return;
-    map_clear(&q->buckets);
+    map_clear(&q->backends);
+    map_clear(&q->others);
     free(q);
 }
 
 void api_quota_set_rate(struct api_quota *q, uint64_t rate) {
-    if (q->rate != rate)
-        map_reset(&q->buckets);
+    if (q->rate != rate) {
+        map_reset(&q->backends);
+        map_reset(&q->others);
+    }
     q->rate = rate;
 }
 
@@ -58,13 +63,13 @@ static void fill(const struct api_quota *q, struct bucket *b, uint64_t now_ms) {
 
 static struct bucket *find(struct api_quota *q, const char *slug, bool keyed, uint64_t now_ms) {
     char key[KEY_BYTES] = {0};
+    struct map *buckets = keyed ? &q->backends : &q->others;
     void *value = NULL;
     bool fresh = false;
     memcpy(key, slug, strnlen(slug, API_SLUG_MAX));
-    key[KEY_BYTES - 1] = keyed ? 1 : 0;
-    if (map_ensure(&q->buckets, key, &value, &fresh) != ERR_OK) {
-        map_reset(&q->buckets); /* all are full again: rarer than the names are many */
-        CHECK(map_ensure(&q->buckets, key, &value, &fresh) == ERR_OK);
+    if (map_ensure(buckets, key, &value, &fresh) != ERR_OK) {
+        map_reset(buckets); /* all are full again: rarer than the names are many */
+        CHECK(map_ensure(buckets, key, &value, &fresh) == ERR_OK);
     }
     struct bucket *b = value;
     if (fresh)

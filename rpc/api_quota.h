@@ -4,7 +4,8 @@
  * secret keys and what came without (wallets on /u/<slug>, and publishable keys, which every player
  * has) have buckets of their own, so that strangers cannot empty the backend's. Loop's thread only.
  *
- * Limit: QUOTA_BUCKETS_MAX; when they are used up, all are forgotten and full again. */
+ * Limit: QUOTA_BUCKETS_MAX of each kind; when they are used up, all of the kind are forgotten and
+ * full again. Names that nobody has can use up those without a key alone. */
 #ifndef RPC_API_QUOTA_H
 #define RPC_API_QUOTA_H
 

@@ -4,6 +4,7 @@
 #include "rpc/api_quota.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 
 Test(api_quota, shares) {
     struct api_quota *q = api_quota_new(100);
@@ -40,6 +41,19 @@ Test(api_quota, kept) {
     cr_expect_not(api_quota_take_kept(q, "a", true, SIZE_MAX, 1000));
     cr_expect(api_quota_take_kept(q, "a", true, SIZE_MAX, 1510));
     cr_expect(api_quota_take_kept(NULL, "a", true, SIZE_MAX, 0));
+    api_quota_free(q);
+}
+
+/* Anybody can ask for names that nobody has. */
+Test(api_quota, names_do_not_fill_the_backends_buckets) {
+    struct api_quota *q = api_quota_new(1);
+    cr_expect(api_quota_take(q, "a", true, 2, 0, NULL));
+    for (size_t i = 0; i <= QUOTA_BUCKETS_MAX; i++) {
+        char name[API_SLUG_MAX + 1];
+        snprintf(name, sizeof(name), "n%zu", i);
+        cr_expect(api_quota_take(q, name, false, 1, 0, NULL));
+    }
+    cr_expect_not(api_quota_take(q, "a", true, 1, 0, NULL));
     api_quota_free(q);
 }
 
