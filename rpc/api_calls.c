@@ -163,6 +163,11 @@ void api_tx_get(struct rpc_call *c) {
     bool waits =
         e != ERR_OK && node->pooled != NULL && node->pooled(node->ctx, &p.hash, &envelope, &sender);
     buf_clear(&envelope);
+    if (e != ERR_OK && !waits) { /* it may have become durable since the view was pinned */
+        if (!rpc_renew_head(c))
+            return;
+        e = index_find_tx(&block, &idx, rpc_head_view(c), &p.hash);
+    }
     if (e != ERR_OK && !waits) {
         api_fail(c, API_NOT_FOUND, "no such transaction is in the chain or waits");
         return;
