@@ -183,13 +183,27 @@ enum err wal_segment_first(struct wal *l) {
     return e;
 }
 
+/* Syncs the current segment, which holds all up to `seq`. A failure is noted before the lock is let
+ * go, which is held: the system reports it once, so that the next sync would succeed. What the
+ * failed one should have written may have been dropped from memory: nothing can be promised any
+ * more. */
+static enum err sync_to(struct wal *l, uint64_t seq) {
+    if (atomic_load_explicit(&l->failed, memory_order_acquire))
+        return ERR_IO;
+    enum err e = l->disk->sync(l->disk, l->file);
+    if (e == ERR_OK)
+        atomic_store_explicit(&l->synced_seq, seq, memory_order_release);
+    else
+        atomic_store_explicit(&l->failed, true, memory_order_release);
+    return e;
+}
+
 /* The current segment is full: sync it, then begin the next, with room for a record of `need`. */
 static enum err rotate(struct wal *l, uint64_t need) {
     pthread_mutex_lock(&l->sync_lock);
-    enum err e = l->disk->sync(l->disk, l->file);
+    uint64_t last = wal_last_seq(l);
+    enum err e = sync_to(l, last);
     if (e == ERR_OK) {
-        uint64_t last = wal_last_seq(l);
-        atomic_store_explicit(&l->synced_seq, last, memory_order_release);
         uint64_t least = need + LOG_SEGMENT_HEADER_BYTES;
         struct wal_segment s = {.number = l->current.number + 1,
                                 .bytes =
@@ -264,19 +278,10 @@ enum err wal_sync(struct wal *l, uint64_t *out_seq, struct err_ctx *ec) {
     uint64_t target = wal_last_seq(l);
     pthread_mutex_lock(&l->sync_lock);
     enum err e = ERR_OK;
-    if (atomic_load_explicit(&l->failed, memory_order_acquire)) {
+    if (atomic_load_explicit(&l->failed, memory_order_acquire))
         e = ERR_IO;
-    } else if (wal_synced_seq(l) < target) {
-        uint64_t seq = wal_last_seq(l); /* what came while waiting is taken along */
-        e = l->disk->sync(l->disk, l->file);
-        if (e == ERR_OK) {
-            atomic_store_explicit(&l->synced_seq, seq, memory_order_release);
-        } else {
-            /* After a failed sync the kernel may have dropped the pages: nothing can be promised
-             * any more. */
-            atomic_store_explicit(&l->failed, true, memory_order_release);
-        }
-    }
+    else if (wal_synced_seq(l) < target)
+        e = sync_to(l, wal_last_seq(l)); /* what came while waiting is taken along */
     uint64_t synced = wal_synced_seq(l);
     pthread_mutex_unlock(&l->sync_lock);
     if (e != ERR_OK)

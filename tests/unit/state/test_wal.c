@@ -512,3 +512,57 @@ Test(wal, failed_sync_is_final) {
     cr_assert_eq(wal_sync(l, &synced, &ec), ERR_IO);
     wal_close(l);
 }
+
+/* A disk that reports a failure once, as a system does, with others waiting to sync: what they are
+ * told then is of no worth. */
+static _Atomic int good_syncs, late_syncs;
+static enum err once_failing_sync(struct disk *d, struct disk_file *f) {
+    (void)d;
+    (void)f;
+    int left = atomic_fetch_sub(&good_syncs, 1);
+    if (left > 0)
+        return ERR_OK;
+    if (left < 0) {
+        atomic_fetch_add(&late_syncs, 1);
+        return ERR_OK;
+    }
+    nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL); /* until they wait */
+    return ERR_IO;
+}
+static void *sync_until_failed(void *ctx) {
+    struct wal *l = ctx;
+    while (wal_sync(l, NULL, NULL) == ERR_OK)
+        continue;
+    return NULL;
+}
+
+/* Goal: when the sync of a full segment fails, no other thread syncs that file once more and takes
+ * its records for durable. */
+Test(wal, failed_rotation_is_final) {
+    enum { ROUNDS = 300, THREADS = 3, FIRST = 2 };
+    static uint8_t payload[6000];
+    struct disk d = *disk_posix();
+    d.sync = once_failing_sync;
+    for (int i = 0; i < ROUNDS; i++) {
+        char prefix[16];
+        (void)snprintf(prefix, sizeof prefix, "r%d", i);
+        struct wal *l = NULL;
+        struct wal_options o = {
+            .disk = &d, .dir = log_dir, .prefix = prefix, .segment_bytes = segment};
+        atomic_store(&good_syncs, 100);
+        cr_assert_eq(wal_open(&l, &o, NULL), ERR_OK);
+        for (int k = 0; k < FIRST; k++)
+            cr_assert_eq(wal_append(l, LOG_KV, 0, bytes_of(payload, sizeof payload), NULL), ERR_OK);
+        atomic_store(&good_syncs, 0);
+        pthread_t t[THREADS];
+        for (int k = 0; k < THREADS; k++)
+            cr_assert_eq(pthread_create(&t[k], NULL, sync_until_failed, l), 0);
+        enum err e = wal_append(l, LOG_KV, 0, bytes_of(payload, sizeof payload), NULL);
+        for (int k = 0; k < THREADS; k++)
+            cr_assert_eq(pthread_join(t[k], NULL), 0);
+        cr_assert_eq(e, ERR_IO);
+        cr_assert_eq(wal_synced_seq(l), 0);
+        cr_assert_eq(atomic_load(&late_syncs), 0, "round %d", i);
+        wal_close(l);
+    }
+}
