@@ -85,8 +85,9 @@ struct wal_options {
                        prune */
 };
 /* Opens or creates (read_only: ERR_NOT_FOUND if there is none); finds the end as described above
- * (the last two segments are read whole), cuts a torn end off and syncs. One opener at a time: the
- * caller holds the folder (store_open locks it). ERR_CORRUPT names segment, offset and reason. */
+ * (the last two segments are read whole), cuts a torn end off, writes what no record proves to have
+ * been synced once more, and syncs. One opener at a time: the caller holds the folder (store_open
+ * locks it). ERR_CORRUPT names segment, offset and reason. */
 enum err wal_open(struct wal **out, const struct wal_options *o, struct err_ctx *ec) MUST_USE;
 /* Does not sync. NULL is allowed. */
 void wal_close(struct wal *l);

@@ -196,3 +196,18 @@ uint32_t wal_scan_dirty_end(const struct wal_scan *s) {
         end--;
     return end;
 }
+
+static uint32_t length_at(const struct wal_scan *s, uint32_t at) {
+    return (uint32_t)wal_record_bytes(le32_load(s->data + at + 8));
+}
+
+uint32_t wal_scan_unproven(const struct wal_scan *s) {
+    uint64_t seq = s->segment.first_seq, synced = seq - 1;
+    for (uint32_t at = LOG_SEGMENT_HEADER_BYTES; at < s->offset; at += length_at(s, at))
+        if (le64_load(s->data + at + 32) > synced)
+            synced = le64_load(s->data + at + 32);
+    uint32_t at = LOG_SEGMENT_HEADER_BYTES;
+    for (; at < s->offset && seq <= synced; seq++)
+        at += length_at(s, at);
+    return at < s->offset ? at : s->offset;
+}

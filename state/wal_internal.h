@@ -114,6 +114,9 @@ bool wal_scan_next(struct wal_scan *s, struct log_record *out, const char **why)
 /* After wal_scan_next was false: whether a later good record proves that the bad one was durable
  * once. */
 bool wal_scan_proof(const struct wal_scan *s, struct log_record *out_witness);
+/* After wal_scan_next was false: where the first of the good records begins that none after it
+ * proves to have been durable; s->offset if there is none. */
+uint32_t wal_scan_unproven(const struct wal_scan *s);
 /* After wal_scan_next was false: end of the last byte that is not zero; s->offset if all are. */
 uint32_t wal_scan_dirty_end(const struct wal_scan *s);
 

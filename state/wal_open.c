@@ -154,12 +154,24 @@ static enum err cut_tail(struct wal *l, const struct wal_scan *scan) {
     return ERR_OK;
 }
 
+/* Writes the last records once more, from the first that nothing proves to have been synced. When
+ * an earlier run's sync failed, the system still has in memory what it could not write, and knows
+ * it as written: it is read as good, and a sync alone would leave it out. */
+static enum err write_end_again(struct wal *l, const struct wal_scan *scan) {
+    uint32_t from = wal_scan_unproven(scan);
+    if (from == scan->offset)
+        return ERR_OK;
+    return l->disk->pwrite(l->disk, l->file, scan->data + from, scan->offset - from, from);
+}
+
 /* Opens the last segment for appending. */
 static enum err make_end_durable(struct wal *l, const struct wal_scan *scan, struct err_ctx *ec) {
     char path[WAL_PATH_MAX];
     wal_path(l, scan->segment.number, path);
     TRY(l->disk->open(l->disk, &l->file, path, false, ec));
-    enum err e = cut_tail(l, scan);
+    enum err e = write_end_again(l, scan);
+    if (e == ERR_OK)
+        e = cut_tail(l, scan);
     /* Records that were written but not synced before the crash count from now on: make them
      * durable first. */
     if (e == ERR_OK)
