@@ -92,7 +92,8 @@ struct parent_block {
 };
 
 enum err parent_chain_id(struct parent *p, uint64_t *out, struct err_ctx *ec) MUST_USE;
-/* ERR_NOT_FOUND: no such block (yet), or the parent has no such tag. */
+/* ERR_NOT_FOUND: no such block (yet), or the parent has no such tag. ERR_PARSE: also a block
+ * without l1BlockNumber after one with it, as a proxy that strips it gives: its number is none. */
 enum err parent_get_block(struct parent *p, struct parent_block *out, struct parent_block_ref ref,
                           struct err_ctx *ec) MUST_USE;
 enum err parent_get_block_by_hash(struct parent *p, struct parent_block *out, const hash32 *hash,

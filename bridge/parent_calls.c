@@ -99,10 +99,24 @@ enum err parent_get_code(struct parent *p, struct arena *a, bytes *out, const ad
 
 /* --- blocks, transactions, receipts ------------------------------------------------------- */
 
+struct block_of_parent {
+    struct parent *parent;
+    struct parent_block *out;
+};
 static enum err read_block(const struct answer *a, void *ctx, struct err_ctx *ec) {
+    const struct block_of_parent *to = ctx;
     if (a->result == NULL)
         return refused(a, ec);
-    return json_is_null(a->result) ? ERR_NOT_FOUND : json_as_block(ctx, a->result);
+    if (json_is_null(a->result))
+        return ERR_NOT_FOUND;
+    struct parent_block b;
+    TRY(json_as_block(&b, a->result));
+    if (to->parent->is_arbitrum && !b.is_arbitrum)
+        FAIL(ec, ERR_PARSE, "block %llu of an Arbitrum chain has no l1BlockNumber",
+             (unsigned long long)b.number);
+    to->parent->is_arbitrum = b.is_arbitrum;
+    *to->out = b;
+    return ERR_OK;
 }
 
 /* An endpoint that has no such tag says so in as many ways as there are endpoints. */
@@ -113,13 +127,14 @@ static enum err read_tagged_block(const struct answer *a, void *ctx, struct err_
 enum err parent_get_block(struct parent *p, struct parent_block *out, struct parent_block_ref ref,
                           struct err_ctx *ec) {
     struct buf params;
+    struct block_of_parent to = {.parent = p, .out = out};
     bool by_finality = ref.tag == PARENT_SAFE || ref.tag == PARENT_FINALIZED;
     buf_init(&params, 64);
     buf_append_byte(&params, '[');
     put_block_ref(&params, ref);
     buf_append_str(&params, ",false]");
     return ask(p, "eth_getBlockByNumber", &params, by_finality ? read_tagged_block : read_block,
-               out, ec);
+               &to, ec);
 }
 
 static void put_one_hash(struct buf *params, const hash32 *hash, const char *end) {
@@ -132,8 +147,9 @@ static void put_one_hash(struct buf *params, const hash32 *hash, const char *end
 enum err parent_get_block_by_hash(struct parent *p, struct parent_block *out, const hash32 *hash,
                                   struct err_ctx *ec) {
     struct buf params;
+    struct block_of_parent to = {.parent = p, .out = out};
     put_one_hash(&params, hash, ",false]");
-    return ask(p, "eth_getBlockByHash", &params, read_block, out, ec);
+    return ask(p, "eth_getBlockByHash", &params, read_block, &to, ec);
 }
 
 struct tx_in_arena {

@@ -25,6 +25,7 @@ struct parent {
     struct parent_config config; /* urls are not used after parent_new */
     struct endpoint endpoints[PARENT_ENDPOINTS_MAX];
     size_t endpoint_count;
+    bool is_arbitrum; /* a block said so: each does */
     uint64_t next_id;
     uint64_t jitter;
     struct buf request;

@@ -54,7 +54,9 @@ Test(parent_calls, blocks) {
     cr_expect(parent_get_block(t.p, &b, parent_tagged(PARENT_SAFE), &t.ec) == ERR_OK &&
               b.number == 99);
     cr_expect_eq(parent_get_block(t.p, &b, parent_tagged(PARENT_FINALIZED), &t.ec), ERR_NOT_FOUND);
+    end(&t);
     /* Not Arbitrum, before EIP-1559. */
+    start(&t, 1);
     fake_parent_answer(t.fake, "eth_getBlockByHash",
                        "\"result\":{\"number\":\"0x5\",\"hash\":\"" HASH_A
                        "\",\"parentHash\":\"" HASH_B "\",\"timestamp\":\"0x9\"}");
@@ -86,6 +88,23 @@ Test(parent_calls, answers_of_wrong_form) {
         fake_parent_answer(t.other, "eth_getBlockByNumber", NULL);
         cr_expect_eq(parent_get_block(t.p, &b, parent_at(5), &t.ec), ERR_OK, "%s", bad[i]);
     }
+    end(&t);
+}
+
+/* Its own number would be taken for that of Ethereum's block, of which there are fewer. */
+Test(parent_calls, an_arbitrum_block_has_an_l1_block) {
+    static const char stripped[] = "\"result\":{\"number\":\"0x5\",\"hash\":\"" HASH_A
+                                   "\",\"parentHash\":\"" HASH_B "\",\"timestamp\":\"0x9\"}";
+    struct setup t;
+    struct parent_block b;
+    start(&t, 2);
+    cr_assert_eq(parent_get_block(t.p, &b, parent_at(57), &t.ec), ERR_OK);
+    fake_parent_answer(t.fake, "eth_getBlockByNumber", stripped);
+    cr_assert_eq(parent_get_block(t.p, &b, parent_at(57), &t.ec), ERR_OK);
+    cr_expect(b.is_arbitrum && b.l1_block == 5, "the other endpoint's");
+    fake_parent_answer(t.other, "eth_getBlockByNumber", stripped);
+    cr_expect_eq(parent_get_block(t.p, &b, parent_at(5), &t.ec), ERR_PARSE);
+    cr_expect(b.number == 57 && b.l1_block == 5, "not written");
     end(&t);
 }
 

@@ -224,6 +224,8 @@ Test(tx_sender, connects_as_the_parent_is, .timeout = 60) {
     cr_assert_eq(tx_sender_prepare(s, &t.a, &t.tx, &r, t.reason, &t.ec), ERR_OK, "%s", t.ec.text);
     cr_expect(u256_is_zero(&t.tx.tip_wei));
     tx_sender_free(s);
+    end(&t);
+    start(&t);
     fake_parent_answer(t.fake, "eth_getBlockByNumber",
                        "\"result\":{\"number\":\"0x5\",\"hash\":\"" HASH_B
                        "\",\"parentHash\":\"" HASH_B "\",\"timestamp\":\"0x9\"}");
