@@ -184,6 +184,9 @@ struct batch_builder_state {
     bool full; /* an add has been refused for size */
 };
 struct batch_builder_state batch_builder_state(const struct batch_builder *b);
+/* Whether the header's bounds would raise, or lower, a stamp of a sequenced message. */
+bool batch_builder_is_below(const struct batch_builder_state *s, const struct batch_header *h);
+bool batch_builder_is_above(const struct batch_builder_state *s, const struct batch_header *h);
 
 /* Appends the payload to `out`, empty before (its maximum must allow it). quality: BATCH_QUALITY
  * takes the stream as it is, a higher one compresses everything again and takes the shorter. An

@@ -258,6 +258,16 @@ struct batch_builder_state batch_builder_state(const struct batch_builder *b) {
     return s;
 }
 
+bool batch_builder_is_below(const struct batch_builder_state *s, const struct batch_header *h) {
+    return s->sequenced_count > 0 &&
+           (s->min_timestamp_seq < h->min_timestamp || s->min_block_seq < h->min_block);
+}
+
+bool batch_builder_is_above(const struct batch_builder_state *s, const struct batch_header *h) {
+    return s->sequenced_count > 0 &&
+           (s->max_timestamp_seq > h->max_timestamp || s->max_block_seq > h->max_block);
+}
+
 /* --- finishing ------------------------------------------------------------------------------ */
 
 /* All segments once more at `quality`, into `out`. False: no memory. */

@@ -39,8 +39,9 @@ struct poster {
     bool matters;         /* it holds more than reports */
     uint64_t since_ms;    /* wall clock: since when it holds something that matters */
 
-    uint64_t cuts;     /* re-orgs of the parent that are taken account of */
-    uint64_t retry_ms; /* wall clock before which nothing is tried */
+    uint64_t cuts;                      /* re-orgs of the parent that are taken account of */
+    uint64_t retry_ms;                  /* wall clock before which nothing is tried */
+    uint64_t restamp_ms, restamp_first; /* when new stamps were asked for, and from which block */
     bool warned;
 };
 
@@ -188,7 +189,10 @@ static void headers_at(const struct poster *p, const struct parent_block *latest
         late_s = b->delay_seconds / POSTER_LATE_PART;
     if (late_blocks > b->delay_blocks / POSTER_LATE_PART)
         late_blocks = b->delay_blocks / POSTER_LATE_PART;
-    *soon = batch_header_at(b, latest->timestamp, latest->l1_block, after_delayed);
+    uint64_t there_s = settle_parent_time(p->o.settle, now_s);
+    if (there_s < latest->timestamp)
+        there_s = latest->timestamp;
+    *soon = batch_header_at(b, there_s, latest->l1_block, after_delayed);
     *later = batch_header_at(b, from_s + late_s, latest->l1_block + late_blocks, after_delayed);
 }
 
@@ -364,6 +368,30 @@ static enum err endpoints_agree(struct poster *p, struct err_ctx *ec) {
     return ERR_OK;
 }
 
+/* Whether the inbox would change stamps, and new ones would help. What is too old is so for good;
+ * what is too new (an endpoint told a time or block that was none) helps only once blocks of now
+ * are within the bounds. */
+static bool needs_stamps(struct poster *p, const struct batch_builder_state *s,
+                         const struct batch_header *soon, const struct batch_header *later) {
+    uint64_t now = now_ms();
+    if (p->restamp_first == p->first_block && now < p->restamp_ms + POSTER_RESTAMP_MS)
+        return false;
+    return batch_builder_is_below(s, later) ||
+           (batch_builder_is_above(s, soon) &&
+            settle_timestamp(p->o.settle, now / 1000) <= soon->max_timestamp &&
+            settle_l1_block(p->o.settle) <= soon->max_block);
+}
+
+static void restamp(struct poster *p) {
+    log_error("poster", "blocks are outside the inbox's bounds: they get new stamps",
+              log_u64("first_block", p->first_block), log_u64("last_block", p->next_block - 1));
+    settle_restamp(p->o.settle);
+    p->restamp_ms = now_ms();
+    p->restamp_first = p->first_block;
+    p->retry_ms = now_ms() + WAIT_STEP_MS;
+    drop_builder(p);
+}
+
 static enum err post_batch(struct poster *p, struct err_ctx *ec) {
     struct parent_block latest;
     struct batch_header soon, later;
@@ -375,13 +403,8 @@ static enum err post_batch(struct poster *p, struct err_ctx *ec) {
     TRY(parent_view(p->parent, &reported, &p->o.bridge, ABI_SEQUENCER_REPORTED_COUNT,
                     bytes_of(NULL, 0), parent_tagged(PARENT_LATEST), ec));
     headers_at(p, &latest, s.after_delayed, &soon, &later);
-    if (s.sequenced_count > 0 &&
-        (s.min_timestamp_seq < later.min_timestamp || s.min_block_seq < later.min_block)) {
-        log_error("poster", "blocks are too old for the inbox's bounds: they get new stamps",
-                  log_u64("first_block", p->first_block), log_u64("last_block", p->next_block - 1));
-        settle_restamp(p->o.settle);
-        p->retry_ms = now_ms() + WAIT_STEP_MS;
-        drop_builder(p);
+    if (needs_stamps(p, &s, &soon, &later)) {
+        restamp(p);
         return ERR_OK;
     }
     buf_init(&payload, BATCH_MAX_BYTES);

@@ -26,6 +26,7 @@
 enum {
     POSTER_POLL_MS = 200,
     POSTER_RETRY_MS = 5000,         /* after a refusal or a revert */
+    POSTER_RESTAMP_MS = 60000,      /* not more often do the same blocks get new stamps */
     POSTER_LATE_S = 900,            /* how much later than now a batch may arrive, */
     POSTER_LATE_PART = 10,          /* but at most this part of the inbox's bounds */
     POSTER_PRESSURE_PERMILLE = 250, /* headroom below which age does not matter */

@@ -432,14 +432,21 @@ uint64_t settle_l1_block(struct settle *t) {
     return mirror_heads(t->o.mirror, &h) ? h.latest.l1_block : 0;
 }
 
+static uint64_t time_there(const struct mirror_heads *h, uint64_t now_s) {
+    return h->latest.timestamp + (now_s > h->seen_ms / 1000 ? now_s - h->seen_ms / 1000 : 0);
+}
+
+uint64_t settle_parent_time(struct settle *t, uint64_t now_s) {
+    struct mirror_heads h;
+    return mirror_heads(t->o.mirror, &h) ? time_there(&h, now_s) : now_s;
+}
+
 uint64_t settle_timestamp(struct settle *t, uint64_t now_s) {
     struct mirror_heads h;
     if (!mirror_heads(t->o.mirror, &h))
         return now_s;
-    /* The parent's clock as of now; ours may be ahead of it by less than what the inbox takes. */
-    uint64_t since_s = now_s > h.seen_ms / 1000 ? now_s - h.seen_ms / 1000 : 0;
-    uint64_t there = h.latest.timestamp + since_s;
-    uint64_t most = there + t->o.genesis->bounds.future_seconds / 2;
+    /* Ours may be ahead of the parent's clock by less than what the inbox takes. */
+    uint64_t most = time_there(&h, now_s) + t->o.genesis->bounds.future_seconds / 2;
     if (now_s > most)
         return most;
     return now_s < h.latest.timestamp ? h.latest.timestamp : now_s;

@@ -57,8 +57,11 @@ uint64_t settle_l1_block(struct settle *t);
 uint64_t settle_timestamp(struct settle *t, uint64_t now_s);
 
 /* --- any thread --- */
-/* What is not on the parent yet is too old for its bounds: it is undone and made again with stamps
- * of now. */
+/* The parent's clock at our `now_s`: its head's, gone on since that was seen. A parent that nobody
+ * uses makes no blocks. */
+uint64_t settle_parent_time(struct settle *t, uint64_t now_s);
+/* What is not on the parent yet is outside its bounds: it is undone and made again with stamps of
+ * now. */
 void settle_restamp(struct settle *t);
 bool settle_is_validator(const struct settle *t);
 struct settle_status {

@@ -63,6 +63,16 @@ Test(batch_builder, segments_of_the_vectors_batch) {
     cr_expect(s.message_count == 11 && s.sequenced_count == 1 && s.after_delayed == 11);
     cr_expect(s.first_timestamp == 1000 && s.min_timestamp_seq == 0x6b022304);
     cr_expect(s.uncompressed_bytes == want.len && !s.full);
+    struct batch_header h = {.min_timestamp = 0x6b022304,
+                             .max_timestamp = 0x6b022304,
+                             .min_block = 0x25,
+                             .max_block = 0x25};
+    cr_expect(!batch_builder_is_below(&s, &h) && !batch_builder_is_above(&s, &h));
+    h.min_timestamp++;
+    h.max_block--;
+    cr_expect(batch_builder_is_below(&s, &h) && batch_builder_is_above(&s, &h));
+    s.sequenced_count = 0;
+    cr_expect(!batch_builder_is_below(&s, &h) && !batch_builder_is_above(&s, &h));
     struct buf payload, got;
     buf_init(&payload, BATCH_MAX_BYTES);
     buf_init(&got, 1 << 12);

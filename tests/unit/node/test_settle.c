@@ -140,3 +140,16 @@ Test(settle, or_until_headroom_ends_though_the_parent_says_nothing_new) {
     cr_assert_lt(headroom_permille(), HEADROOM_STALLED);
     await_block(2);
 }
+
+/* A parent that nobody uses makes no blocks, and its clock goes on. */
+Test(settle, the_parents_clock_goes_on_without_blocks) {
+    struct mirror_heads h = {
+        .latest = {.number = PARENT_BLOCK + 1, .timestamp = 5000, .hash = {.b = {2}}},
+        .seen_ms = 9000000};
+    uint64_t ahead = w.chain.ledger.genesis->bounds.future_seconds / 2;
+    mirror_set_heads(&w.mirror, &h);
+    cr_expect_eq(settle_parent_time(w.settle, 9000), 5000);
+    cr_expect_eq(settle_parent_time(w.settle, 8000), 5000, "never back");
+    cr_expect_eq(settle_parent_time(w.settle, 9000 + 7200), 5000 + 7200);
+    cr_expect_leq(settle_timestamp(w.settle, 9000 + 7200), 5000 + 7200 + ahead);
+}
