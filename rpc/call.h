@@ -22,6 +22,7 @@ enum {
     RPC_METHOD_NOT_FOUND = -32601,
     RPC_INVALID_PARAMS = -32602,
     RPC_SERVER_ERROR = -32000,
+    RPC_TIMED_OUT = -32002,
     RPC_TX_REJECTED = -32003,
     RPC_LIMIT_EXCEEDED = -32005,
     RPC_REVERTED = 3,
@@ -108,6 +109,7 @@ typedef void (*rpc_ask_fn)(struct rpc_call *c, struct rpc_wake w);
 void rpc_wake_up(struct rpc_wake w);
 
 struct api_origin;
+struct rpc_batch;
 struct rpc_reader;
 struct rpc_scan;
 struct rpc_call {
@@ -121,6 +123,7 @@ struct rpc_call {
     json_t *params;                  /* borrowed array, or NULL for none */
     struct rpc_scan *scan;           /* or the arguments as scanned; borrowed; else NULL */
     const struct api_origin *origin; /* never NULL */
+    struct rpc_batch *batch;         /* what it shares with the others of its body; NULL: alone */
     enum rpc_phase phase;
 
     uint64_t budget_gas; /* of a BRIEF method on the event loop, which may have others beside it

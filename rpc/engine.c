@@ -6,6 +6,7 @@
 #include "base/keccak.h"
 #include "chain/exec.h"
 #include "rpc/api.h"
+#include "rpc/batch.h"
 #include "rpc/json_writer.h"
 #include "rpc/metrics.h"
 #include "rpc/params.h"
@@ -36,6 +37,7 @@ struct job {
     bool rest;
     struct api_quota_state quota;
     struct api_origin origin;
+    struct rpc_batch batch;
     size_t count, next; /* calls, and the first that has not been started */
     size_t cap;
     struct rpc_call *calls; /* do not move once one has been started */
@@ -343,14 +345,19 @@ static void error_reply(struct buf *out, json_t *id, bytes scanned, int code, co
     buf_printf(out, ",\"error\":{\"code\":%d,\"message\":\"%s\"}}", code, text);
 }
 
-/* The whole reply; when it passes the limit, an error in its place. */
-static void write_replies(struct buf *out, const struct job *j) {
+/* The whole reply; when it passes the limit, an error in place of the answers that do not fit. */
+static void write_replies(struct buf *out, struct job *j) {
     bool any = false;
+    size_t left = out->max;
+    if (j->is_batch)
+        out->max = SIZE_MAX / 2; /* rpc/batch.h */
     for (size_t i = 0; i < j->count; i++) {
         if (j->calls[i].notification)
             continue;
-        if (j->is_batch)
+        if (j->is_batch) {
+            (void)rpc_batch_fit(&j->calls[i], &left);
             buf_append_byte(out, any ? ',' : '[');
+        }
         any = true;
         write_reply(out, &j->calls[i]);
     }
@@ -359,8 +366,7 @@ static void write_replies(struct buf *out, const struct job *j) {
     if (out->overflow) {
         buf_reset(out);
         const struct rpc_call *c = &j->calls[0];
-        error_reply(out, j->is_batch ? NULL : c->id, j->is_batch ? bytes_of(NULL, 0) : c->id_text,
-                    RPC_LIMIT_EXCEEDED, "response too large");
+        error_reply(out, c->id, c->id_text, RPC_LIMIT_EXCEEDED, "response too large");
     }
 }
 
@@ -574,8 +580,10 @@ static bool read_receipts_here(struct job *j) {
     uint64_t clock_ns = clock_monotonic_ns(clock_posix());
     bool done = j->receipts_due <= RPC_LOOP_RECEIPTS;
     for (size_t i = 0; done && i < j->count; i++)
-        if (j->calls[i].phase == RPC_PHASE_RECEIPT)
+        if (j->calls[i].phase == RPC_PHASE_RECEIPT && rpc_batch_admits(&j->calls[i])) {
             done = run_on_loop(j->engine, &j->calls[i], &clock_ns);
+            rpc_batch_took(&j->calls[i], 0);
+        }
     return done;
 }
 
@@ -632,12 +640,16 @@ static void start_calls(struct job *j) {
                 submit(j, idx);
         } else if (j->outstanding > 0) {
             return;
+        } else if (!rpc_batch_admits(c)) {
+            j->next++;
         } else if (is_for_loop(c) && !j->tried && run_here(j->engine, c)) {
+            rpc_batch_took(c, 0);
             j->next++;
         } else if (is_read(c)) {
             start_reads(j);
         } else {
             run_inline(c);
+            rpc_batch_took(c, 0);
             j->next++;
         }
     }
@@ -821,6 +833,7 @@ static struct rpc_call *add_call(struct job *j) {
     rpc_call_init(c, j->engine->o.context);
     c->tag = j->tag;
     c->origin = &j->origin;
+    c->batch = &j->batch;
     return c;
 }
 
@@ -832,6 +845,7 @@ static struct job *job_new(struct rpc_engine *e, json_t *root, uint64_t tag,
     if (j == NULL)
         return NULL;
     j->is_batch = is_batch;
+    rpc_batch_init(&j->batch, e->o.context, is_batch);
     for (size_t i = 0; i < count; i++) {
         struct rpc_call *c = add_call(j);
         read_request(c, is_batch ? json_array_get(root, i) : root);
@@ -889,6 +903,7 @@ static struct job *job_of_submissions(struct rpc_engine *e, struct buf *body, ui
     if (j == NULL)
         return NULL;
     j->is_batch = b.is_batch;
+    rpc_batch_init(&j->batch, e->o.context, b.is_batch);
     enum rpc_scan_step step = RPC_SCAN_REQUEST;
     while (step == RPC_SCAN_REQUEST)
         step = add_submission(j, &s) ? rpc_scan_next(&b, &s) : RPC_SCAN_UNUSUAL;

@@ -12,10 +12,10 @@
  * a call has a microsecond more for each KiB.
  *
  * Limits: RPC_BATCH_MAX calls in a batch, RPC_JSON_DEPTH_MAX nested levels, jobs_max bodies in
- * work, and the total size of a reply. REST calls that wait for events give their place among
- * those bodies up, and the pages of streams take none: rpc/api_wait.h and the connections bound
- * them. Repeated keys in an object make a request invalid, since
- * readers differ on which one counts. */
+ * work, and the total size of a reply; what a batch may take: rpc/batch.h. REST calls that wait for
+ * events give their place among those bodies up, and the pages of streams take none: rpc/api_wait.h
+ * and the connections bound them. Repeated keys in an object make a request invalid, since readers
+ * differ on which one counts. */
 #ifndef RPC_ENGINE_H
 #define RPC_ENGINE_H
 

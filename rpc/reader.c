@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/keccak.h"
+#include "rpc/batch.h"
 #include "rpc/format.h"
 
 #include <stdlib.h>
@@ -126,10 +127,8 @@ static void check_state(struct rpc_reader *r, struct rpc_call *c) {
 }
 
 static void finish_call(struct rpc_call *c) {
-    if (c->result.overflow) {
-        buf_clear(&c->result);
-        rpc_fail(c, RPC_LIMIT_EXCEEDED, "response too large");
-    }
+    if (c->result.overflow)
+        rpc_batch_cut(c);
     c->reader = NULL;
     if ((c->envelope.len == 0 && c->ask == NULL) || rpc_failed(c))
         c->phase = RPC_PHASE_DONE;
@@ -161,9 +160,14 @@ void rpc_reader_run_one(struct rpc_reader *r, struct rpc_call *c, uint64_t now_n
 }
 
 void rpc_reader_run(struct rpc_reader *r, struct rpc_call *calls, size_t count) {
-    for (size_t i = 0; i < count; i++)
-        if (is_due(&calls[i]))
-            rpc_reader_run_one(r, &calls[i], clock_monotonic_ns(clock_posix()));
+    for (size_t i = 0; i < count; i++) {
+        struct rpc_call *c = &calls[i];
+        if (!is_due(c) || !rpc_batch_admits(c))
+            continue;
+        rpc_reader_run_one(r, c, clock_monotonic_ns(clock_posix()));
+        rpc_batch_took(
+            c, c->batch != NULL ? (clock_monotonic_ns(clock_posix()) - r->started_ns) / 1000 : 0);
+    }
 }
 
 /* --- for handlers -------------------------------------------------------------------------- */

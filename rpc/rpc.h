@@ -5,7 +5,8 @@
  * Limits: connections_max sockets; RPC_PIPELINE_MAX requests of one connection in work; a request
  * must be complete within RPC_REQUEST_MS of its first byte, a reply must move within RPC_WRITE_MS,
  * an idle connection lives RPC_IDLE_MS; bodies of LIMIT_RPC_BODY_BYTES; replies of reply_bytes_max
- * each and RPC_UNSENT_MAX_BYTES together; incomplete bodies of RPC_UNREAD_MAX_BYTES together. */
+ * each (of batches: the answers, rpc/batch.h) and RPC_UNSENT_MAX_BYTES together; incomplete bodies
+ * of RPC_UNREAD_MAX_BYTES together. */
 #ifndef RPC_RPC_H
 #define RPC_RPC_H
 

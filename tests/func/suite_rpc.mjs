@@ -1,4 +1,5 @@
 // The wire itself: JSON-RPC's and HTTP's corners, codes and texts that clients match on.
+import { readFileSync } from "node:fs";
 import net from "node:net";
 import { Transaction, Wallet } from "ethers";
 import { Node, devAccounts } from "./lib/node.mjs";
@@ -76,6 +77,23 @@ export async function run() {
     assert.deepEqual([mixed[0].error.code, mixed[1].result], [-32600, "0xa179"]);
   });
 
+  await check("rpc: answers of a batch go as far as a reply's limit, and take no more memory", async () => {
+    const to = `0x${"c0".repeat(20)}`;
+    const code = "0x624c4b405ff3"; // returns 5,000,000 zeros
+    const call = { method: "eth_call", params: [{ to }, "latest", { [to]: { code } }] };
+    const resident = () => Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${node.child.pid}/status`, "latin1"))[1]) << 10;
+    let most = 0;
+    const before = resident();
+    const watch = setInterval(() => (most = Math.max(most, resident())), 20);
+    const replies = await node.post(Array.from({ length: 60 }, (_, id) => ({ id, ...call })));
+    clearInterval(watch);
+    assert.ok(Array.isArray(replies), JSON.stringify(replies).slice(0, 200));
+    assert.equal(replies.length, 60);
+    assert.deepEqual([replies[0].result?.length, replies[1].result?.length], [10000002, 10000002]);
+    for (const [id, r] of replies.entries())
+      if (id >= 2) assert.deepEqual([r.id, r.error?.code, r.error?.message], [id, -32005, "response too large"]);
+    assert.ok(most - before < 250 << 20, `grew by ${(most - before) >> 20} MiB`);
+  });
   await check("rpc: a batch may send and read what it sent", async () => {
     const send = (value) => ({
       id: 1,

@@ -195,6 +195,38 @@ Test(engine, submissions_answer_in_any_order) {
     fixture_clear(&f);
 }
 
+/* Answers go in as far as they fit; then errors stand for them, and hashes are told all the same.
+ */
+Test(engine, a_long_batch_is_answered_call_by_call) {
+    struct fixture f;
+    char version[601], answered[700], want[2048];
+    fixture_init(&f);
+    memset(version, 'v', 600);
+    version[600] = '\0';
+    f.cx.client_version = version;
+    f.cx.reply_bytes_max = 1300;
+    snprintf(answered, sizeof(answered), "\"result\":\"%s\"}", version);
+    body(&f, 1,
+         "[{\"id\":1,\"method\":\"web3_clientVersion\"},{\"id\":2,\"method\":\"web3_"
+         "clientVersion\"},"
+         "{\"id\":3,\"method\":\"web3_clientVersion\"},{\"id\":4,\"method\":\"eth_chainId\"}," SEND(
+             "5") "]");
+    cr_assert_eq(f.submit_count, 1);
+    answer(&f, 0, true);
+    event_base_loop(f.base, EVLOOP_NONBLOCK);
+    snprintf(want, sizeof(want),
+             "[{\"jsonrpc\":\"2.0\",\"id\":1,%s,{\"jsonrpc\":\"2.0\",\"id\":2,%s," ERROR(
+                 "3", "-32005", "response too large") "," ERROR("4", "-32005",
+                                                                "response too large") ",%s]",
+             answered, answered,
+             "{\"jsonrpc\":\"2.0\",\"id\":5,\"result\":"
+             "\"0x0101010101010101010101010101010101010101010101010101010101010101\"}");
+    cr_assert_not_null(f.replies[1]);
+    cr_expect_str_eq(f.replies[1], want);
+    cr_expect_not(f.busy[1]);
+    fixture_clear(&f);
+}
+
 /* --- submissions that the node hands on ----------------------------------------------------- */
 struct handed {
     struct fixture f;
