@@ -40,6 +40,7 @@ struct poster {
     uint64_t since_ms;    /* wall clock: since when it holds something that matters */
 
     uint64_t cuts;                      /* re-orgs of the parent that are taken account of */
+    unsigned reverts;                   /* since a batch came into the chain */
     uint64_t retry_ms;                  /* wall clock before which nothing is tried */
     uint64_t restamp_ms, restamp_first; /* when new stamps were asked for, and from which block */
     bool warned;
@@ -75,6 +76,8 @@ static enum err begin_batch(struct poster *p, uint64_t count, struct err_ctx *ec
     drop_builder(p);
     if (!batches_at(p->o.batches, count - 1, &row))
         FAIL(ec, ERR_CORRUPT, "the row of batch %" PRIu64 " cannot be read", count - 1);
+    if (count > p->count)
+        p->reverts = 0;
     enum err e = batch_builder_new(&p->builder, row.delayed_read, BATCH_MAX_BYTES);
     if (e != ERR_OK)
         FAIL(ec, e, "no builder for a batch");
@@ -234,8 +237,15 @@ static enum err write_intent(struct poster *p, const struct tx_signed *tx, struc
     return ERR_OK;
 }
 
-static void back_off(struct poster *p) {
-    p->retry_ms = now_ms() + POSTER_RETRY_MS;
+uint64_t poster_retry_ms(unsigned reverts) {
+    uint64_t ms = POSTER_RETRY_MS;
+    for (unsigned i = 1; i < reverts && ms < POSTER_RETRY_MAX_MS; i++)
+        ms *= 2;
+    return ms;
+}
+
+static void back_off(struct poster *p, uint64_t ms) {
+    p->retry_ms = now_ms() + ms;
     metric_add(&node_post_failures, 1);
 }
 
@@ -263,7 +273,8 @@ static void report(struct poster *p, const struct tx_flight *r, uint64_t batch) 
         log_warn("poster", "a batch is not mined yet", log_u64("batch", batch));
         break;
     }
-    back_off(p);
+    back_off(p, r->outcome == TX_OUTCOME_REVERTED ? poster_retry_ms(++p->reverts)
+                                                  : (uint64_t)POSTER_RETRY_MS);
 }
 
 /* Whether the parent has the transaction in no block, or in one where it failed: a re-org runs what
@@ -500,7 +511,7 @@ static void *poster_main(void *arg) {
             if (p->sender != NULL)
                 tx_sender_forget(p->sender);
             drop_builder(p);
-            back_off(p);
+            back_off(p, POSTER_RETRY_MS);
             log_error("poster", "no batch is posted", log_error_code(e),
                       log_str("why", ec.err == e ? ec.text : err_text(e)));
         }

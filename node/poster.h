@@ -25,7 +25,8 @@
 
 enum {
     POSTER_POLL_MS = 200,
-    POSTER_RETRY_MS = 5000,         /* after a refusal or a revert */
+    POSTER_RETRY_MS = 5000,         /* after a refusal or a first revert, */
+    POSTER_RETRY_MAX_MS = 320000,   /* which is paid for: twice as long after each one more */
     POSTER_RESTAMP_MS = 60000,      /* not more often do the same blocks get new stamps */
     POSTER_LATE_S = 900,            /* how much later than now a batch may arrive, */
     POSTER_LATE_PART = 10,          /* but at most this part of the inbox's bounds */
@@ -47,6 +48,9 @@ struct poster_options {
     struct batches *batches;
     bytes intent; /* payload of the last INTENT record, empty if none; copied */
 };
+
+/* How long nothing is tried after this many reverts in a row. */
+uint64_t poster_retry_ms(unsigned reverts);
 
 struct poster;
 enum err poster_start(struct poster **out, const struct poster_options *o,
