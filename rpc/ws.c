@@ -65,7 +65,8 @@ struct conn {
     bool closing;           /* our close frame is out or on its way */
     bool drained;           /* close after the replies in work */
     bool pinged;
-    bool shut;                     /* nothing more goes out; we wait for the other side to close */
+    bool paused; /* nothing is read now, so that what was not heard proves nothing */
+    bool shut;   /* nothing more goes out; we wait for the other side to close */
     uint64_t close_ms, message_ms; /* when our close went out, when the message being read began */
     uint64_t heard_ms, moved_ms;   /* last byte in, last byte out */
 };
@@ -480,6 +481,21 @@ static bool is_over(struct conn *c) {
     return false;
 }
 
+/* Deadlines of what is to be heard begin anew after a pause. */
+static void set_paused(struct conn *c, bool paused) {
+    if (c->paused && !paused) {
+        c->heard_ms = rpc_now_ms();
+        c->pinged = false;
+        if (c->message_ms != 0)
+            c->message_ms = c->heard_ms;
+    }
+    c->paused = paused;
+    if (paused)
+        bufferevent_disable(c->bev, EV_READ);
+    else
+        bufferevent_enable(c->bev, EV_READ);
+}
+
 /* Reads, runs and answers until nothing moves. Does nothing when called from within itself. */
 static void pump(struct conn *c) {
     if (c->processing)
@@ -501,10 +517,7 @@ static void pump(struct conn *c) {
         conn_free(c);
         return;
     }
-    if (must_pause(c) && !c->closing)
-        bufferevent_disable(c->bev, EV_READ);
-    else
-        bufferevent_enable(c->bev, EV_READ);
+    set_paused(c, must_pause(c) && !c->closing);
     follows_ask(c);
 }
 
@@ -665,8 +678,10 @@ static void check_conn(struct conn *c, uint64_t now) {
     bool unsent = evbuffer_get_length(output_of(c)) > 0;
     if (c->broken || (unsent && now - c->moved_ms > RPC_WRITE_MS) ||
         (c->closing && now - c->close_ms > RPC_WS_CLOSE_MS) ||
-        (c->pinged && now - c->heard_ms > 2 * RPC_WS_PING_MS)) {
+        (c->pinged && !c->paused && now - c->heard_ms > 2 * RPC_WS_PING_MS)) {
         conn_free(c);
+    } else if (c->paused) {
+        return; /* it waits for us, or RPC_WRITE_MS for it */
     } else if (c->message_ms != 0 && now - c->message_ms > RPC_REQUEST_MS && !c->closing) {
         close_conn(c, CLOSE_POLICY, "the message took too long to arrive");
         pump(c);

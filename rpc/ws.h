@@ -7,7 +7,8 @@
  * RPC_REQUEST_MS of their first frame (1008). No more is read while a connection's output is above
  * RPC_CONNECTION_UNSENT_BYTES. Who leaves more than RPC_WS_UNSENT_MAX_BYTES of notifications unread
  * is closed with 1013, whose reason names the newest block: nothing is ever dropped silently. A
- * quiet connection is pinged after RPC_WS_PING_MS and closed without an answer in as much time. */
+ * quiet connection is pinged after RPC_WS_PING_MS and closed without an answer in as much time,
+ * neither of which counts while nothing is read. */
 #ifndef RPC_WS_H
 #define RPC_WS_H
 

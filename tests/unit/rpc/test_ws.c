@@ -213,6 +213,30 @@ Test(ws, only_so_many_messages_at_once) {
     fixture_clear(&f);
 }
 
+/* What a client says is not read then: it is not taken for dead, and hears no ping. */
+Test(ws, a_client_that_waits_for_its_answers_is_not_dropped) {
+    static struct fixture f;
+    char s[1024];
+    size_t len = 0;
+    fixture_init(&f);
+    for (int i = 0; i < RPC_PIPELINE_MAX; i++)
+        send_tx(&f, i);
+    expect_nothing(&f);
+    cr_assert_eq(f.submit_count, RPC_PIPELINE_MAX);
+    uint64_t now = rpc_now_ms();
+    rpc_ws_tick(f.ws, now + RPC_WS_PING_MS + 1000);
+    expect_nothing(&f);
+    rpc_ws_tick(f.ws, now + 3 * RPC_WS_PING_MS);
+    cr_assert_eq(rpc_ws_count(f.ws), 1);
+    for (size_t i = 0; i < RPC_PIPELINE_MAX; i++)
+        answer(&f, i);
+    for (int i = 0; i < RPC_PIPELINE_MAX; i++)
+        expect_text(&f, "\"id\":");
+    rpc_ws_tick(f.ws, now + RPC_WS_PING_MS + 1000);
+    cr_expect_eq(get(&f, s, sizeof(s), &len), 9, "it is pinged from here on");
+    fixture_clear(&f);
+}
+
 Test(ws, a_client_that_goes_meets_no_late_answers) {
     static struct fixture f;
     fixture_init(&f);
