@@ -12,6 +12,7 @@
 #include "rpc/params.h"
 #include "rpc/reader.h"
 #include "rpc/scan.h"
+#include "rpc/tag.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -1094,6 +1095,14 @@ void rpc_engine_rest(struct rpc_engine *e, const struct api_route *r, json_t *pa
     if (rpc_failed(c))
         c->method = NULL;
     advance(j);
+}
+
+void rpc_engine_gone(struct rpc_engine *e, uint64_t tag) {
+    for (size_t i = 0; i < e->slots_used; i++) {
+        struct job *j = e->jobs[i];
+        if (j != NULL && rpc_tag_connection(j->tag) == rpc_tag_connection(tag))
+            j->batch.gone = true;
+    }
 }
 
 size_t rpc_engine_pending(const struct rpc_engine *e) {

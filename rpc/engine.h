@@ -101,6 +101,9 @@ void rpc_engine_rest(struct rpc_engine *e, const struct api_route *r, json_t *pa
  * universe's share. `args` is taken over. */
 void rpc_engine_page(struct rpc_engine *e, const struct api_route *r, json_t *args, uint64_t tag,
                      const struct api_origin *from);
+/* The client of a connection (that of `tag`, rpc/tag.h) has gone: reads that are not begun will not
+ * be. What sends goes on, and every body still has its reply. */
+void rpc_engine_gone(struct rpc_engine *e, uint64_t tag);
 /* Bodies that have not been answered. */
 size_t rpc_engine_pending(const struct rpc_engine *e);
 /* Ends the readers. Submissions must have been answered or be answered never: late answers would

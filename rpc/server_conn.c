@@ -168,6 +168,12 @@ static void on_written(void *ctx) {
     server_pump(c);
 }
 
+static void end_conn(struct conn *c) {
+    if (c->used > 0)
+        rpc_engine_gone(c->server->engine, server_tag_of(c, 0));
+    server_conn_free(c);
+}
+
 static void on_gone(void *ctx, bool eof) {
     struct conn *c = ctx;
     if (eof && !c->lingering && (c->used > 0 || c->unsent > 0)) {
@@ -176,7 +182,7 @@ static void on_gone(void *ctx, bool eof) {
         c->closing = true;
         return;
     }
-    server_conn_free(c);
+    end_conn(c);
 }
 
 static const struct rpc_wire_events wire_events = {on_input, on_written, on_gone};
@@ -189,7 +195,7 @@ void server_check_conn(struct conn *c, uint64_t now) {
             server_conn_free(c);
     } else if (c->unsent > 0) {
         if (quiet > RPC_WRITE_MS)
-            server_conn_free(c);
+            end_conn(c);
     } else if (c->used > 0 || c->paused) {
         return; /* it waits for us */
     } else if (c->request_ms != 0 && now - c->request_ms > RPC_REQUEST_MS) {

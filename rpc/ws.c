@@ -644,6 +644,12 @@ struct rpc_subscriber *rpc_ws_subscriber(struct rpc_ws *h, uint64_t tag) {
 }
 
 /* --- events -------------------------------------------------------------------------------- */
+static void end_conn(struct conn *c) {
+    if (c->in_work > 0)
+        rpc_engine_gone(c->hub->o.engine, tag_of(c, 0));
+    conn_free(c);
+}
+
 static void on_readable(struct bufferevent *bev, void *ctx) {
     struct conn *c = ctx;
     (void)bev;
@@ -661,7 +667,7 @@ static void on_event(struct bufferevent *bev, short what, void *ctx) {
     (void)bev;
     if (what == BEV_EVENT_CONNECTED)
         return;
-    conn_free(ctx); /* gone, or broken: there is nobody to tell */
+    end_conn(ctx); /* gone, or broken: there is nobody to tell */
 }
 
 /* Keeps count of what is unsent. */
@@ -679,7 +685,7 @@ static void check_conn(struct conn *c, uint64_t now) {
     if (c->broken || (unsent && now - c->moved_ms > RPC_WRITE_MS) ||
         (c->closing && now - c->close_ms > RPC_WS_CLOSE_MS) ||
         (c->pinged && !c->paused && now - c->heard_ms > 2 * RPC_WS_PING_MS)) {
-        conn_free(c);
+        end_conn(c);
     } else if (c->paused) {
         return; /* it waits for us, or RPC_WRITE_MS for it */
     } else if (c->message_ms != 0 && now - c->message_ms > RPC_REQUEST_MS && !c->closing) {

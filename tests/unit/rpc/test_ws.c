@@ -254,6 +254,28 @@ Test(ws, a_client_that_goes_meets_no_late_answers) {
     fixture_clear(&f);
 }
 
+/* There is no store here: the read behind the submission would not survive being run. */
+Test(ws, a_client_that_goes_takes_its_reads_with_it) {
+    static struct fixture f;
+    fixture_init(&f);
+    text(&f, "[{\"id\":1,\"method\":\"eth_sendRawTransaction\",\"params\":[\"0x00\"]},"
+             "{\"id\":2,\"method\":\"eth_getLogs\",\"params\":[{}]},"
+             "{\"id\":3,\"method\":\"eth_sendRawTransaction\",\"params\":[\"0x01\"]}]");
+    turn(&f);
+    cr_assert_eq(f.submit_count, 1);
+    close(f.fd);
+    turn(&f);
+    cr_expect_eq(rpc_ws_count(f.ws), 0);
+    f.fd = connect_client(&f);
+    answer(&f, 0);
+    turn(&f);
+    cr_assert_eq(f.submit_count, 2, "what sends goes on");
+    answer(&f, 1);
+    expect_nothing(&f);
+    cr_expect_eq(rpc_engine_pending(f.engine), 0);
+    fixture_clear(&f);
+}
+
 Test(ws, notifications_wait_for_the_answer) {
     static struct fixture f;
     char id[RPC_SUBSCRIPTION_ID_LEN + 1];
