@@ -458,6 +458,7 @@ static void keep_rows(struct ledger *l, uint64_t to_block, uint64_t epoch) {
     index_put_fork(l->store, epoch, to_block);
     if (kv_waiting(l->kv))
         kv_put_rows(l->kv, l->newest, at.block);
+    commit_later(l);
     store_block_commit(l->store, &at);
 }
 

@@ -101,7 +101,8 @@ enum err ledger_append_record(struct ledger *l, enum log_kind kind, struct log_r
 enum err ledger_write_kv(struct ledger *l, const struct kv_op *ops, size_t count,
                          struct log_record *out, struct err_ctx *ec) MUST_USE;
 /* A row of a table that no block's message decides (class local, unwind rule NONE): enters the
- * store with the next block, so that a store never holds what its log does not explain. */
+ * store with the next block or rewind, so that a store never holds what its log does not explain.
+ */
 void ledger_put_later(struct ledger *l, enum table_id table, bytes key, bytes value);
 /* An INTENT record that is in the log; the newest one's place is kept. */
 void ledger_note_intent(struct ledger *l, const struct log_record *r);

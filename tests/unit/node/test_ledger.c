@@ -5,6 +5,7 @@
 #include "index/record.h"
 #include "index/universe.h"
 #include "node/datadir.h"
+#include "node/tombs.h"
 #include "tests/lib/node/chain.h"
 
 #include <criterion/criterion.h>
@@ -223,6 +224,45 @@ Test(ledger, a_rewind_is_honoured) {
     cr_expect_eq(index_number_of(&n, c.ledger.newest, &dropped), ERR_NOT_FOUND);
     cr_expect_eq(index_find_tx(&n, &(uint32_t){0}, c.ledger.newest, &tx->hash), ERR_OK);
     node_chain_clear(&c);
+}
+
+static struct log_pos note_intent(struct node_chain *c) {
+    struct err_ctx ec = {.text = ""};
+    struct log_record r;
+    buf_reset(&c->ledger.record);
+    buf_append(&c->ledger.record, "an intent", 9);
+    cr_assert_eq(ledger_append_record(&c->ledger, LOG_INTENT, &r, &ec), ERR_OK, "%s", ec.text);
+    ledger_note_intent(&c->ledger, &r);
+    return r.pos;
+}
+
+/* Goal: rows that waited for a block when a rewind came are in the store after a restart, also when
+ * the tables themselves went back, and say that they have all before the REWIND. */
+Test(ledger, rows_that_wait_outlast_a_rewind) {
+    static const hash32 tx = {.b = {1, 2, 3}};
+    for (int checkpoint = 0; checkpoint < 2; checkpoint++) {
+        struct node_chain c;
+        struct err_ctx ec = {.text = ""};
+        uint64_t nonce = 0, epoch;
+        enum tx_verdict v = TX_OK;
+        node_chain_init(&c);
+        add_blocks(&c, 8, &nonce);
+        store_set_durable(c.ledger.store, 8);
+        if (checkpoint)
+            cr_assert_eq(ledger_checkpoint(&c.ledger, UINT64_MAX, &ec), ERR_OK);
+        struct log_pos intent = note_intent(&c);
+        tombs_add(&c.ledger, &tx, TX_INSUFFICIENT_FUNDS);
+        append_rewind(&c, 5);
+        cr_assert_eq(node_chain_reopen(&c, &ec), ERR_OK);
+        cr_assert_eq(node_chain_recover(&c, NULL, NULL, &ec), ERR_OK, "%s", ec.text);
+        cr_expect_eq(c.ledger.head.number, 5);
+        cr_assert(c.ledger.has_intent, "checkpoint %d", checkpoint);
+        cr_expect_eq(c.ledger.intent.segment, intent.segment);
+        cr_expect_eq(c.ledger.intent.offset, intent.offset);
+        cr_assert(tombs_find(c.ledger.newest, &tx, &epoch, &v), "checkpoint %d", checkpoint);
+        cr_expect_eq(v, TX_INSUFFICIENT_FUNDS);
+        node_chain_clear(&c);
+    }
 }
 
 static void expect_fork(struct ledger *l, uint64_t epoch, uint64_t block, uint64_t stands,
