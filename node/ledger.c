@@ -451,13 +451,14 @@ enum err ledger_seal(struct ledger *l, struct err_ctx *ec) {
 
 /* What must outlast the blocks that go, in a block that ends at once: changes that no block has
  * taken to the store yet (after the unwind the store says that it has the effect of every record
- * before the REWIND), and where the fork is. */
+ * before the REWIND), where the fork is, and from where on blocks are to be made again. */
 static void keep_rows(struct ledger *l, uint64_t to_block, uint64_t epoch) {
     struct store_applied at = {.block = l->head.number + 1};
     store_block_begin(l->store, at.block);
     index_put_fork(l->store, epoch, to_block);
     if (kv_waiting(l->kv))
         kv_put_rows(l->kv, l->newest, at.block);
+    put_floor(l, again_floor_key, l->again_floor, &l->stored_again_floor);
     commit_later(l);
     store_block_commit(l->store, &at);
 }

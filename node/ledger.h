@@ -58,10 +58,11 @@ struct ledger {
     uint64_t stored_pool_floor; /* as the store has it */
     /* Blocks that the parent made void and that are to be made again (node/rerun.h): the first of
      * their records, 0 without any; and after recovery which they are, oldest first, owned until
-     * settling takes them over. */
+     * settling takes them over, and whether a REWIND of theirs was for stamps too old. */
     uint64_t again_floor, stored_again_floor;
     struct log_pos *again;
     size_t again_count;
+    bool again_restamp;
     bool has_intent;
     struct log_pos intent;       /* the newest INTENT record */
     struct kv *kv;               /* the node's own values */

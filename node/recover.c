@@ -81,6 +81,8 @@ static enum err replay_rewind(void *ctx, const struct log_record *rec,
     struct recovery *r = ctx;
     if (in->to_block <= r->l->head.number)
         TRY(rerun_collect(&r->rerun, r->l, in->to_block, r->ec));
+    if (in->reason == REWIND_RESTAMP)
+        r->rerun.restamp = true;
     return ledger_rewind(r->l, in->to_block, in->epoch, rec->seq, r->ec);
 }
 
@@ -136,6 +138,10 @@ static enum err see_rewind(struct recovery *r, const struct log_record *rec) {
     if (record_unpack_rewind(&in, rec->payload) != ERR_OK)
         FAIL(r->ec, ERR_CORRUPT, "record %" PRIu64 " of the log: its rewind cannot be read",
              rec->seq);
+    /* Without a floor the log is read from its beginning: what earlier ones undid was made again.
+     */
+    if (in.reason == REWIND_RESTAMP && (r->l->again_floor != 0 || rec->seq == r->applied_seq))
+        r->rerun.restamp = true;
     size_t stands = r->seen_count;
     while (stands > 0 && r->seen[stands - 1].number > in.to_block)
         stands--;
@@ -210,6 +216,7 @@ enum err recover_run(struct ledger *l, struct recover_stats *out, recover_pool_f
     if (!rerun_empty(&r.rerun)) {
         l->again = r.rerun.blocks;
         l->again_count = r.rerun.len;
+        l->again_restamp = r.rerun.restamp;
     } else {
         rerun_clear(&r.rerun);
     }

@@ -85,9 +85,10 @@ enum err rerun_collect(struct rerun *r, struct ledger *l, uint64_t to_block, str
 
 void rerun_adopt(struct rerun *r, struct ledger *l) {
     rerun_clear(r);
-    *r = (struct rerun){.blocks = l->again, .len = l->again_count};
+    *r = (struct rerun){.blocks = l->again, .len = l->again_count, .restamp = l->again_restamp};
     l->again = NULL;
     l->again_count = 0;
+    l->again_restamp = false;
 }
 
 /* --- making it again ------------------------------------------------------------------------- */

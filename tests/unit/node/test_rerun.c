@@ -37,17 +37,20 @@ static void checkpoint(void) {
 }
 
 /* As the sequencer does it. */
-static void go_back(uint64_t to_block) {
+static void go_back_for(uint64_t to_block, enum rewind_reason reason) {
     struct err_ctx ec = {.text = ""};
     struct log_record rec;
-    struct record_rewind w = {
-        .epoch = c.ledger.epoch + 1, .to_block = to_block, .reason = REWIND_PARENT_REORG};
+    struct record_rewind w = {.epoch = c.ledger.epoch + 1, .to_block = to_block, .reason = reason};
     cr_assert_eq(rerun_collect(&r, &c.ledger, to_block, &ec), ERR_OK, "%s", ec.text);
     buf_reset(&c.ledger.record);
     record_pack_rewind(&c.ledger.record, &w);
     cr_assert_eq(ledger_append_record(&c.ledger, LOG_REWIND, &rec, &ec), ERR_OK);
     cr_assert_eq(wal_sync(c.ledger.log, NULL, &ec), ERR_OK);
     cr_assert_eq(ledger_rewind(&c.ledger, to_block, w.epoch, rec.seq, &ec), ERR_OK, "%s", ec.text);
+}
+
+static void go_back(uint64_t to_block) {
+    go_back_for(to_block, REWIND_PARENT_REORG);
 }
 
 static uint64_t number_at(struct log_pos pos) {
@@ -122,6 +125,45 @@ Test(rerun, one_upon_the_other) {
     cr_expect_eq(number_at(r.blocks[2]), 5);
     /* Recovery does not know that 4 was made again: trying it twice does no harm. */
     expect_again((uint64_t[]){3, 4, 4, 5, 6}, 5);
+}
+
+/* After a crash, blocks are handed over, with stamps of now or their own. */
+static void expect_stamps(bool of_now) {
+    struct rerun again;
+    rerun_init(&again);
+    crash();
+    rerun_adopt(&again, &c.ledger);
+    cr_expect_gt(again.len, 0);
+    cr_expect_eq(again.restamp, of_now);
+    rerun_clear(&again);
+}
+
+Test(rerun, stamps_of_now_when_the_rewind_was_for_them) {
+    add_blocks(6, 0);
+    go_back_for(3, REWIND_RESTAMP);
+    expect_stamps(true);
+}
+
+Test(rerun, stamps_after_a_rewind_that_is_in_the_store) {
+    add_blocks(6, 0);
+    checkpoint();
+    go_back_for(3, REWIND_RESTAMP);
+    expect_stamps(true);
+    add_blocks(1, 3);
+    checkpoint(); /* in the middle of it */
+    expect_stamps(true);
+
+    c.ledger.again_floor = 0; /* all were tried: what comes now has nothing to do with it */
+    add_blocks(2, 4);
+    checkpoint();
+    go_back(5);
+    expect_stamps(false);
+}
+
+Test(rerun, own_stamps_when_the_parent_has_changed) {
+    add_blocks(6, 0);
+    go_back(3);
+    expect_stamps(false);
 }
 
 Test(rerun, tombstones_come_back) {
