@@ -156,7 +156,7 @@ static void on_failed(void *ctx) {
 
 static enum err start_sequencer(struct run *r, struct err_ctx *ec) {
     if (r->config.parent_url[0] != '\0')
-        TRY(settlement_new(&r->settlement, &r->config, &r->ledger, ec));
+        TRY(settlement_new(&r->settlement, &r->config, &r->ledger, r->dir, ec));
     struct sequencer_options so = {
         .settle = r->settlement != NULL ? settlement_settle(r->settlement) : NULL,
         .headroom_bid = r->config.headroom_bid,

@@ -284,7 +284,6 @@ static enum err read_batches(struct follower *f, struct range *r, struct err_ctx
 static void add_batch_stats(struct follower *f, const struct range *r, struct message *m) {
     struct batch_report report;
     struct batch_row row;
-    struct arena_mark mark = arena_mark(&f->arena);
     struct mirror_batch found = {0};
     bool has = false;
     if (inbox_parse_report(&report, m->data) != ERR_OK)
@@ -295,14 +294,13 @@ static void add_batch_stats(struct follower *f, const struct range *r, struct me
             has = true;
         }
     if (!has)
-        has = mirror_batch_at(f->o.mirror, &f->arena, report.batch_num, &found) == ERR_OK;
+        has = mirror_batch_at(f->o.mirror, NULL, report.batch_num, &found) == ERR_OK;
     if (!has && batches_at(f->o.batches, report.batch_num, &row)) {
         found.data_hash = row.data_hash;
         found.length = row.length;
         found.nonzeros = row.nonzeros;
         has = true;
     }
-    arena_reset_to(&f->arena, mark);
     if (!has || !hash32_eq(&found.data_hash, &report.data_hash))
         return;
     m->has_batch_stats = true;
@@ -382,9 +380,7 @@ static enum err delayed_acc_at(struct follower *f, hash32 *out, uint64_t count) 
         *out = end.delayed_acc;
         return ERR_OK;
     }
-    struct arena_mark mark = arena_mark(&f->arena);
-    enum err e = mirror_delayed_at(f->o.mirror, &f->arena, count - 1, &d);
-    arena_reset_to(&f->arena, mark);
+    enum err e = mirror_delayed_at(f->o.mirror, NULL, count - 1, &d);
     if (e == ERR_OK)
         *out = d.acc;
     return e;

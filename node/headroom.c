@@ -56,11 +56,8 @@ void headroom_measure(const struct batch_time_bounds *b, struct mirror *m, struc
             lower(left, headroom_left(b->delay_seconds, age_of(parent_s, oldest.header.timestamp)));
         left = lower(left, headroom_left(b->delay_blocks, age_of(h.latest.l1_block, l1)));
     }
-    struct arena a;
-    arena_init(&a, 4096, MESSAGE_STORED_DATA_MAX_BYTES + 4096);
-    if (mirror_delayed_at(m, &a, last->delayed_read, &d) == ERR_OK)
+    if (mirror_delayed_at(m, NULL, last->delayed_read, &d) == ERR_OK)
         left = lower(left,
                      headroom_left(b->delay_blocks, age_of(h.latest.l1_block, d.message.l1_block)));
-    arena_clear(&a);
     tell(left, atomic_exchange(&permille, left));
 }

@@ -4,8 +4,10 @@
  * parent re-organises; the sequencer's thread reads, and forgets what it needs no more.
  * Accumulators are verified before anything is added.
  *
- * One lock, held for short; entries are copied out. Limits: MIRROR_BYTES_MAX of data; past it the
- * follower waits. */
+ * One lock, held for short; entries are copied out. Limits: MIRROR_BYTES_MAX of data in RAM; what
+ * comes then lies in a file without a name, of which MIRROR_FILE_BYTES_MAX are in use at most; past
+ * that the follower waits. What waits for finality is not ours to bound: without the file, messages
+ * that anybody pays for could hide the batch that lies behind them. */
 #ifndef NODE_MIRROR_H
 #define NODE_MIRROR_H
 
@@ -17,6 +19,7 @@
 #include <stdatomic.h>
 
 enum { MIRROR_BYTES_MAX = 256 << 20 };
+#define MIRROR_FILE_BYTES_MAX (UINT64_C(64) << 30)
 
 /* A block of the parent. l1_block: what NUMBER gives there, the header's l1BlockNumber on an
  * Arbitrum chain. */
@@ -32,6 +35,7 @@ struct mirror_delayed {
     hash32 acc;            /* of the delayed inbox, with it */
     hash32 message_hash;
     struct message message; /* delayed_read is its index + 1 */
+    uint64_t file_at;       /* of the implementation */
 };
 
 enum mirror_location { MIRROR_DATA_IN_TX = 0, MIRROR_DATA_IN_EVENT = 1, MIRROR_NO_DATA = 2 };
@@ -45,6 +49,7 @@ struct mirror_batch {
     hash32 data_hash;          /* keccak(header | data) */
     uint64_t length, nonzeros; /* of header | data */
     bytes data;                /* without the header */
+    uint64_t file_at;          /* of the implementation */
 };
 
 /* Where the parent is, and how far it is final. */
@@ -64,7 +69,6 @@ struct mirror_point {
                               counts are passed over */
 };
 
-struct mirror_entries; /* of the implementation */
 struct mirror {
     pthread_mutex_t lock;
     struct mirror_heads heads;
@@ -72,19 +76,24 @@ struct mirror {
     struct mirror_delayed *delayed;
     struct mirror_batch *batches;
     size_t delayed_len, delayed_cap, batch_len, batch_cap;
-    size_t data_bytes;
-    uint64_t cuts;                /* how often it was cut back or begun anew */
-    bool has_heads, synced;       /* synced: all up to the parent's head was read at least once */
-    atomic_uint_fast64_t version; /* moves with every change */
+    size_t data_bytes, data_max;   /* in RAM */
+    char *dir;                     /* of the file; NULL: there is none */
+    int fd;                        /* of the file; -1: not made yet */
+    uint64_t file_end, file_bytes; /* file_bytes: in use */
+    uint64_t cuts;                 /* how often it was cut back or begun anew */
+    bool has_heads, synced;        /* synced: all up to the parent's head was read at least once */
+    atomic_uint_fast64_t version;  /* moves with every change */
 };
 
-void mirror_init(struct mirror *b);
+/* dir: where a file may be made, copied; NULL: RAM alone. ERR_NOMEM. */
+enum err mirror_init(struct mirror *b, const char *dir) MUST_USE;
 void mirror_clear(struct mirror *b);
 
 /* --- the follower's side --------------------------------------------------------------------- */
 /* Empties it; entries follow `at`. */
 void mirror_restart(struct mirror *b, const struct mirror_point *at);
-/* The next one in turn; data is copied. ERR_MISMATCH when it is not the next, ERR_NOMEM. */
+/* The next one in turn; data is copied. ERR_MISMATCH when it is not the next, ERR_NOMEM, ERR_IO
+ * (of the file). */
 enum err mirror_add_delayed(struct mirror *b, const struct mirror_delayed *d) MUST_USE;
 enum err mirror_add_batch(struct mirror *b, uint64_t index, const struct mirror_batch *e) MUST_USE;
 /* Drops what came in parent blocks above `parent_block`. False when that is below where it begins:
@@ -108,7 +117,8 @@ struct mirror_state {
     bool synced;
 };
 struct mirror_state mirror_state(struct mirror *b);
-/* Copies with data into `a`. ERR_NOT_FOUND: not there yet, or forgotten. */
+/* Copies with data into `a` (NULL: without). ERR_NOT_FOUND: not there yet, or forgotten. ERR_IO: of
+ * the file, if data is asked for. */
 enum err mirror_delayed_at(struct mirror *b, struct arena *a, uint64_t index,
                            struct mirror_delayed *out) MUST_USE;
 enum err mirror_batch_at(struct mirror *b, struct arena *a, uint64_t index,

@@ -198,7 +198,7 @@ static enum err again_delayed(struct sequencer *s, struct mirror *m, uint64_t in
     enum err e = mirror_delayed_at(m, &a, index, &d);
     if (e == ERR_OK)
         e = sequencer_derive(s, &d.message, ec);
-    else
+    else if (e == ERR_NOT_FOUND)
         e = ERR_OK; /* the parent does not have it any more, or again later */
     arena_clear(&a);
     return e;

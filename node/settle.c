@@ -17,7 +17,7 @@
 enum {
     ARENA_CHUNK = 1 << 20,
     ARENA_MAX = 1 << 30,
-    FORGET_STEP = 64, /* entries that the mirror keeps too long at most */
+    FORGET_STEP = 64, /* entries that the mirror keeps too long at most, while it has room */
 };
 
 struct settle {
@@ -163,9 +163,11 @@ static enum err take_delayed(struct settle *t, struct sequencer *s, bool *did, s
     struct mirror_heads heads;
     struct mirror_delayed d;
     uint64_t index = delayed_read_of(&s->o.ledger->head);
-    if (!mirror_heads(t->o.mirror, &heads) ||
-        mirror_delayed_at(t->o.mirror, &t->arena, index, &d) != ERR_OK)
+    if (!mirror_heads(t->o.mirror, &heads))
         return ERR_OK;
+    enum err e = mirror_delayed_at(t->o.mirror, &t->arena, index, &d);
+    if (e != ERR_OK)
+        return e == ERR_NOT_FOUND ? ERR_OK : e;
     /* Better one that a fork may change than one that is forced in (PROTOCOL §5). */
     if (d.parent_block > heads.settled && headroom_permille() >= HEADROOM_STALLED)
         return ERR_OK;
@@ -257,7 +259,7 @@ static enum err add_row(struct settle *t, struct sequencer *s, const struct mirr
         .nonzeros = b->nonzeros,
     };
     if (b->delayed_read > before->delayed_read) {
-        enum err e = mirror_delayed_at(t->o.mirror, &t->arena, b->delayed_read - 1, &d);
+        enum err e = mirror_delayed_at(t->o.mirror, NULL, b->delayed_read - 1, &d);
         if (e != ERR_OK)
             FAIL(ec, e, "delayed message %" PRIu64 " is not there", b->delayed_read - 1);
         row.delayed_block = d.parent_block;
@@ -311,11 +313,9 @@ static enum err check_rows(struct settle *t, struct sequencer *s, const struct m
     for (; keep < count && keep < m->batch_count; keep++) {
         struct batch_row row;
         struct mirror_batch there;
-        struct arena_mark mark = arena_mark(&t->arena);
         bool same = batches_at(t->o.batches, keep, &row) &&
-                    mirror_batch_at(t->o.mirror, &t->arena, keep, &there) == ERR_OK &&
+                    mirror_batch_at(t->o.mirror, NULL, keep, &there) == ERR_OK &&
                     hash32_eq(&row.acc, &there.acc) && row.parent_block == there.parent_block;
-        arena_reset_to(&t->arena, mark);
         if (!same)
             break;
     }
@@ -343,7 +343,7 @@ static void forget_old(struct settle *t, struct ledger *l) {
     if (n == 0 || !batches_at(t->o.batches, n - 1, &row))
         return;
     ledger_set_final(l, row.last_block);
-    if (n >= m.batch_first + FORGET_STEP)
+    if (n >= m.batch_first + (mirror_full(t->o.mirror) ? 1 : FORGET_STEP))
         mirror_forget(t->o.mirror, n, row.delayed_read);
 }
 
@@ -352,6 +352,7 @@ static enum err turn(struct settle *t, struct sequencer *s, bool *did, struct er
     struct mirror_state m = mirror_state(t->o.mirror);
     if (m.cuts != t->seen_cuts)
         TRY(check_rows(t, s, &m, ec));
+    forget_old(t, s->o.ledger); /* also while no batch comes: one may lie behind what is kept */
     TRY(check_all_delayed(t, s, did, ec));
     uint64_t count = batches_count(t->o.batches);
     if (*did)
@@ -361,9 +362,7 @@ static enum err turn(struct settle *t, struct sequencer *s, bool *did, struct er
     if (count < m.batch_count) {
         atomic_store(&t->caught_up, false);
         *did = true;
-        TRY(settle_batch(t, s, count, ec));
-        forget_old(t, s->o.ledger);
-        return ERR_OK;
+        return settle_batch(t, s, count, ec);
     }
     atomic_store(&t->caught_up,
                  m.synced && count > 0 && rerun_empty(&t->rerun) && !atomic_load(&t->restamp));

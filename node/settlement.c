@@ -186,10 +186,13 @@ static void on_progress(void *ctx) {
 }
 
 /* --- life ------------------------------------------------------------------------------------ */
-static enum err make(struct settlement *t, const struct config *c, struct err_ctx *ec) {
+static enum err make(struct settlement *t, const struct config *c, const char *dir,
+                     struct err_ctx *ec) {
     TRY(read_config(t, c, ec));
-    mirror_init(&t->mirror);
+    enum err e = mirror_init(&t->mirror, dir);
     t->has_mirror = true;
+    if (e != ERR_OK)
+        FAIL(ec, e, "out of memory");
     TRY(batches_open(&t->batches, t->ledger->store, ec));
     struct settle_options so = {.role = t->role,
                                 .mirror = &t->mirror,
@@ -204,12 +207,12 @@ static enum err make(struct settlement *t, const struct config *c, struct err_ct
 }
 
 enum err settlement_new(struct settlement **out, const struct config *c, struct ledger *l,
-                        struct err_ctx *ec) {
+                        const char *dir, struct err_ctx *ec) {
     struct settlement *t = calloc(1, sizeof(*t));
     if (t == NULL)
         FAIL(ec, ERR_NOMEM, "out of memory");
     t->ledger = l;
-    enum err e = make(t, c, ec);
+    enum err e = make(t, c, dir, ec);
     if (e != ERR_OK) {
         settlement_free(t);
         return e;

@@ -14,10 +14,10 @@ enum {
 };
 
 struct settlement;
-/* Reads the configuration's files; starts nothing. `l` is at its log's end. ERR_CONFIG,
- * ERR_MISMATCH: deployment and genesis file are of different chains. */
+/* Reads the configuration's files; starts nothing. `l` is at its log's end; `dir` is the data
+ * folder. ERR_CONFIG, ERR_MISMATCH: deployment and genesis file are of different chains. */
 enum err settlement_new(struct settlement **out, const struct config *c, struct ledger *l,
-                        struct err_ctx *ec) MUST_USE;
+                        const char *dir, struct err_ctx *ec) MUST_USE;
 /* What the sequencer is to be started with. */
 struct settle *settlement_settle(struct settlement *t);
 /* Follows and posts from here on. A node that knows no batch yet waits until the parent's message 0

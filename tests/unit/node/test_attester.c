@@ -63,7 +63,7 @@ static void begin(void) {
     w.fake = fake_parent_start(CHAIN);
     fake_parent_answer(w.fake, "eth_getLogs", "\"result\":[]");
     fake_parent_answer(w.fake, "eth_call", "\"error\":{\"code\":3,\"message\":\"reverted\"}");
-    mirror_init(&w.mirror);
+    cr_assert_eq(mirror_init(&w.mirror, NULL), ERR_OK);
     struct mirror_point at = {.batch_count = 1, .delayed_count = 1};
     mirror_restart(&w.mirror, &at);
     heads(FINAL_AT - 1);

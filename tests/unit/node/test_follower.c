@@ -50,7 +50,7 @@ static void start(void) {
 static void setup(void) {
     struct err_ctx ec = {.text = ""};
     node_chain_init(&w.chain);
-    mirror_init(&w.mirror);
+    cr_assert_eq(mirror_init(&w.mirror, NULL), ERR_OK);
     cr_assert_eq(batches_open(&w.batches, w.chain.ledger.store, &ec), ERR_OK);
     w.parent = fake_parent_start(CHAIN);
     fake_parent_chain(w.parent, FIRST_HEAD, UINT64_MAX, 0);

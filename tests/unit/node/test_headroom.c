@@ -30,7 +30,7 @@ static void begin(struct world *w, uint64_t l1_block) {
         .latest = {.number = 1, .timestamp = now_ms / 1000, .l1_block = l1_block},
         .seen_ms = now_ms};
     node_chain_init(&w->c);
-    mirror_init(&w->m);
+    cr_assert_eq(mirror_init(&w->m, NULL), ERR_OK);
     mirror_restart(&w->m, &at);
     mirror_set_heads(&w->m, &h);
 }

@@ -3,7 +3,10 @@
  * and forgets from below without losing its place. */
 #include "node/mirror.h"
 
+#include "tests/lib/temp_dir.h"
+
 #include <criterion/criterion.h>
+#include <unistd.h>
 
 static struct mirror_delayed delayed(uint64_t index, uint64_t parent_block, const char *text) {
     struct mirror_delayed d = {.parent_block = parent_block};
@@ -21,7 +24,7 @@ static struct mirror_batch batch(uint64_t index, uint64_t parent_block) {
 
 static void fill(struct mirror *m) {
     struct mirror_point at = {.parent_block = 10, .scan_from = 10};
-    mirror_init(m);
+    cr_assert_eq(mirror_init(m, NULL), ERR_OK);
     mirror_restart(m, &at);
     for (uint64_t i = 0; i < 6; i++) {
         struct mirror_delayed d = delayed(i, 10 + i, "delayed");
@@ -52,6 +55,50 @@ Test(mirror, order_is_kept_and_data_copied) {
     cr_expect_eq(end.delayed_acc.b[0], 6);
     arena_clear(&a);
     mirror_clear(&m);
+}
+
+/* What anybody may enqueue without end does not keep the mirror from what lies behind it. */
+Test(mirror, what_is_over_its_share_of_memory_lies_in_a_file) {
+    struct mirror m;
+    struct arena a;
+    char dir[64];
+    struct mirror_delayed got;
+    struct mirror_batch got_batch;
+    struct mirror_point at = {.parent_block = 10};
+    temp_dir_make(dir, sizeof(dir), "mirror");
+    arena_init(&a, 4096, 1 << 20);
+    cr_assert_eq(mirror_init(&m, dir), ERR_OK);
+    mirror_restart(&m, &at);
+    m.data_max = 8;
+    for (uint64_t i = 0; i < 6; i++) {
+        char text[8];
+        snprintf(text, sizeof(text), "text %d", (int)i);
+        struct mirror_delayed d = delayed(i, 10 + i, text);
+        struct mirror_batch b = batch(i, 10 + i);
+        cr_expect_not(mirror_full(&m));
+        cr_assert_eq(mirror_add_delayed(&m, &d), ERR_OK);
+        cr_assert_eq(mirror_add_batch(&m, i, &b), ERR_OK);
+    }
+    cr_expect_eq(m.data_bytes, 6u + 5u);
+    cr_expect_eq(m.file_bytes, 5u * (6 + 5));
+    cr_assert_eq(mirror_delayed_at(&m, &a, 5, &got), ERR_OK);
+    cr_expect_eq(memcmp(got.message.data.ptr, "text 5", 6), 0);
+    cr_assert_eq(mirror_batch_at(&m, &a, 3, &got_batch), ERR_OK);
+    cr_expect_eq(memcmp(got_batch.data.ptr, "batch", 5), 0);
+    cr_assert_eq(mirror_delayed_at(&m, NULL, 5, &got), ERR_OK);
+    cr_expect_eq(got.message.data.len, 0u);
+    cr_assert(mirror_cut(&m, 14));
+    cr_expect_eq(m.file_bytes, 4u * (6 + 5));
+    mirror_forget(&m, 5, 5);
+    cr_expect(m.file_bytes == 0 && m.file_end == 0 && m.data_bytes == 0);
+    m.data_max = 0;
+    struct mirror_delayed d = delayed(5, 16, "again");
+    cr_assert_eq(mirror_add_delayed(&m, &d), ERR_OK);
+    cr_assert_eq(mirror_delayed_at(&m, &a, 5, &got), ERR_OK);
+    cr_expect_eq(memcmp(got.message.data.ptr, "again", 5), 0);
+    mirror_clear(&m);
+    cr_expect_eq(rmdir(dir), 0, "it left no file behind");
+    arena_clear(&a);
 }
 
 Test(mirror, a_fork_cuts_what_lies_above) {
@@ -102,7 +149,7 @@ Test(mirror, forgets_from_below) {
 Test(mirror, heads_change_the_version_once) {
     struct mirror m;
     struct mirror_heads h = {.latest = {.number = 5}, .seen_ms = 1000}, got;
-    mirror_init(&m);
+    cr_assert_eq(mirror_init(&m, NULL), ERR_OK);
     cr_expect_not(mirror_heads(&m, &got));
     mirror_set_heads(&m, &h);
     uint64_t version = m.version;

@@ -62,7 +62,7 @@ static void setup(void) {
     struct err_ctx ec = {.text = ""};
     node_chain_init(&w.chain);
     pool_init(&w.pool, (struct pool_limits){.gapped_max = 100, .gapped_per_sender = 50});
-    mirror_init(&w.mirror);
+    cr_assert_eq(mirror_init(&w.mirror, NULL), ERR_OK);
     cr_assert_eq(batches_open(&w.batches, w.chain.ledger.store, &ec), ERR_OK);
     cr_assert_eq(batches_add(&w.batches, &w.chain.ledger, &FIRST), ERR_OK);
     struct mirror_point at = {.batch_count = 1, .delayed_count = 1};
@@ -152,4 +152,26 @@ Test(settle, the_parents_clock_goes_on_without_blocks) {
     cr_expect_eq(settle_parent_time(w.settle, 8000), 5000, "never back");
     cr_expect_eq(settle_parent_time(w.settle, 9000 + 7200), 5000 + 7200);
     cr_expect_leq(settle_timestamp(w.settle, 9000 + 7200), 5000 + 7200 + ahead);
+}
+
+/* A batch may lie behind what fills the mirror: what is final goes without one that comes. */
+Test(settle, a_full_mirror_forgets_what_is_final_though_no_batch_comes) {
+    struct mirror_batch b = {.parent_block = PARENT_BLOCK, .acc = {{2}}, .delayed_read = 2};
+    struct mirror_heads h = {
+        .latest = {.number = PARENT_BLOCK + 1, .l1_block = L1_BLOCK, .hash = {.b = {2}}},
+        .finalized = PARENT_BLOCK};
+    add_deposit(1, L1_BLOCK);
+    cr_assert_eq(mirror_add_batch(&w.mirror, 1, &b), ERR_OK);
+    await_block(1);
+    while (batches_count(&w.batches) < 2)
+        pause_ms(1);
+    add_deposit(2, L1_BLOCK);
+    w.mirror.data_max = 1;
+    cr_assert(mirror_full(&w.mirror));
+    mirror_set_heads(&w.mirror, &h);
+    sequencer_wake(w.sequencer);
+    for (int i = 0; i < 5000 && mirror_state(&w.mirror).batch_first < 2; i++)
+        pause_ms(1);
+    cr_expect_eq(mirror_state(&w.mirror).batch_first, 2u);
+    cr_expect_eq(mirror_state(&w.mirror).delayed_first, 2u);
 }
