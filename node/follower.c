@@ -49,29 +49,44 @@ static void add_mark(struct follower *f, uint64_t number, const hash32 *hash) {
 }
 
 /* --- where to begin -------------------------------------------------------------------------- */
-/* Whether the contract has this accumulator at batch `index`. */
+/* Whether the contract has this accumulator at batch `index`. Only a revert says that it has no
+ * such batch: an endpoint may refuse to answer for many reasons. */
 static enum err has_batch(struct follower *f, bool *out, uint64_t index, const hash32 *acc,
                           struct err_ctx *ec) {
     uint8_t word[32] = {0};
     hash32 there;
+    struct buf data;
+    struct parent_result r = {.reverted = false};
     be64_store(word + 24, index);
-    enum err e = parent_view(f->parent, &there, &f->o.sequencer_inbox, ABI_INBOX_ACCS,
-                             bytes_of(word, sizeof(word)), parent_tagged(PARENT_LATEST), ec);
-    if (e != ERR_OK && e != ERR_INVALID)
-        return e;
-    *out = e == ERR_OK && hash32_eq(&there, acc);
-    return ERR_OK;
+    buf_init(&data, 4 + ABI_WORD_BYTES);
+    abi_put_selector(&data, ABI_INBOX_ACCS);
+    buf_append(&data, word, sizeof(word));
+    struct parent_call c = {.to = f->o.sequencer_inbox, .data = buf_bytes(&data)};
+    struct arena_mark mark = arena_mark(&f->arena);
+    enum err e = parent_call(f->parent, &f->arena, &r, &c, parent_tagged(PARENT_LATEST), ec);
+    if (e == ERR_OK && !r.reverted && abi_get_hash(&there, r.data, 0) != ERR_OK)
+        e = err_set(ec, ERR_INVALID, __FILE__, __LINE__, "no inbox answers");
+    *out = e == ERR_OK && !r.reverted && hash32_eq(&there, acc);
+    arena_reset_to(&f->arena, mark);
+    buf_clear(&data);
+    return e;
 }
 
-/* The newest batch of ours that the parent has, too, is where following begins. */
+/* The newest batch of ours that the parent has, too, is where following begins; never before one
+ * that was final. */
 static enum err begin(struct follower *f, struct err_ctx *ec) {
     struct mirror_point at = {.parent_block = f->o.first_block, .scan_from = f->o.first_block};
+    struct mirror_heads h;
+    uint64_t final = mirror_heads(f->o.mirror, &h) ? batches_up_to(f->o.batches, h.finalized) : 0;
     for (uint64_t k = batches_count(f->o.batches); k > 0; k--) {
         struct batch_row r;
         bool has = false;
         if (!batches_at(f->o.batches, k - 1, &r))
             continue;
         TRY(has_batch(f, &has, k - 1, &r.acc, ec));
+        if (!has && k <= final)
+            FAIL(ec, ERR_MISMATCH, "the parent does not have batch %llu, which was final",
+                 (unsigned long long)(k - 1));
         if (!has)
             continue;
         at = (struct mirror_point){.batch_count = k,

@@ -101,3 +101,29 @@ Test(follower, logs_that_are_not_served_cut_nothing) {
     await_head(FIRST_HEAD + 1);
     cr_expect_eq(mirror_state(&w.mirror).cuts, cuts);
 }
+
+/* That it has no such batch is what a revert says, and nothing else. */
+Test(follower, a_refusal_does_not_discard_batches) {
+    struct batch_row row = {.acc = {.b = {[31] = 5}}, .parent_block = 95, .delayed_block = 95};
+    cr_assert_eq(batches_add(&w.batches, &w.chain.ledger, &row), ERR_OK);
+    fake_parent_answer(w.parent, "eth_call",
+                       "\"error\":{\"code\":-32000,\"message\":\"header not found\"}");
+    start();
+    await_calls("eth_call", 2);
+    cr_expect_eq(mirror_state(&w.mirror).cuts, 0u, "it did not begin without batches");
+    fake_parent_answer(w.parent, "eth_call",
+                       "\"result\":\"0x"
+                       "0000000000000000000000000000000000000000000000000000000000000005\"");
+    await_synced();
+    cr_expect_eq(mirror_state(&w.mirror).batch_first, 1u);
+}
+
+Test(follower, a_revert_says_that_there_is_no_such_batch) {
+    struct batch_row row = {.acc = {.b = {[31] = 5}}, .parent_block = 95, .delayed_block = 95};
+    cr_assert_eq(batches_add(&w.batches, &w.chain.ledger, &row), ERR_OK);
+    fake_parent_answer(w.parent, "eth_call",
+                       "\"error\":{\"code\":3,\"message\":\"execution reverted\"}");
+    start();
+    await_synced();
+    cr_expect_eq(mirror_state(&w.mirror).batch_first, 0u);
+}
