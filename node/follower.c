@@ -34,6 +34,12 @@ struct follower {
     uint64_t next;      /* block to read next */
     hash32 latest_hash; /* of the head that was told last */
     bool began;
+    /* What the parent last said of its tags; an error after that is no tag that it does not know.
+     */
+    struct tag {
+        bool known;
+        uint64_t number;
+    } safe, finalized;
     struct parent_block cached; /* block of the event looked at last */
     bool warned;
 };
@@ -445,11 +451,14 @@ static enum err read_range(struct follower *f, uint64_t to, const hash32 *to_has
 static enum err tag_number(struct follower *f, uint64_t *out, enum parent_tag tag,
                            const struct parent_block *latest, struct err_ctx *ec) {
     struct parent_block b;
+    struct tag *last = tag == PARENT_SAFE ? &f->safe : &f->finalized;
     enum err e = parent_get_block(f->parent, &b, parent_tagged(tag), ec);
-    if (e == ERR_NOT_FOUND || e == ERR_INVALID)
+    if (e == ERR_OK)
+        *last = (struct tag){.known = true, .number = b.number};
+    if (last->known && (e == ERR_OK || e == ERR_NOT_FOUND || e == ERR_INVALID))
+        *out = last->number < latest->number ? last->number : latest->number;
+    else if (e == ERR_NOT_FOUND || e == ERR_INVALID)
         *out = latest->number > FOLLOWER_TAG_DEPTH ? latest->number - FOLLOWER_TAG_DEPTH : 0;
-    else if (e == ERR_OK)
-        *out = b.number < latest->number ? b.number : latest->number;
     else
         return e;
     return ERR_OK;

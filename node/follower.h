@@ -14,7 +14,7 @@
 enum {
     FOLLOWER_MARKS = 1024,     /* parent blocks whose hash is remembered */
     FOLLOWER_RANGE_MAX = 2000, /* blocks that are read at a time */
-    FOLLOWER_TAG_DEPTH = 20,   /* stands in for a tag that the parent does not know */
+    FOLLOWER_TAG_DEPTH = 20,   /* stands in for a tag that the parent never knew */
 };
 
 /* How final a delayed message must be before the sequencer takes it. */

@@ -28,7 +28,7 @@ struct fake_parent {
     struct evhttp *http;
     char url[64];
     bool stop;
-    uint64_t chain_id, head, fork_since, log_span, logs_from, logs_to;
+    uint64_t chain_id, head, fork_since, final, log_span, logs_from, logs_to;
     size_t log_bytes;
     uint8_t fork;
     enum fake_fault fault;
@@ -87,9 +87,11 @@ static void answer_block(const struct fake_parent *f, struct evbuffer *b, const 
     uint64_t n = f->head;
     if (strcmp(tag, "safe") == 0)
         n = f->head - 1;
-    else if (strcmp(tag, "latest") != 0 && strcmp(tag, "finalized") != 0)
+    else if (strcmp(tag, "finalized") == 0)
+        n = f->final;
+    else if (strcmp(tag, "latest") != 0)
         n = number_in(json_array_get(params, 0));
-    if (strcmp(tag, "finalized") == 0)
+    if (strcmp(tag, "finalized") == 0 && f->final == 0)
         evbuffer_add_printf(b, "\"error\":{\"code\":-32602,\"message\":\"no such tag\"}");
     else if (n > f->head)
         evbuffer_add_printf(b, "\"result\":null");
@@ -323,6 +325,10 @@ void fake_parent_fault(struct fake_parent *f, enum fake_fault fault, unsigned co
 
 void fake_parent_chain(struct fake_parent *f, uint64_t head, uint64_t since, uint8_t fork) {
     LOCKED(f, f->head = head; f->fork_since = since; f->fork = fork);
+}
+
+void fake_parent_final(struct fake_parent *f, uint64_t number) {
+    LOCKED(f, f->final = number);
 }
 
 void fake_parent_log_span(struct fake_parent *f, uint64_t blocks) {

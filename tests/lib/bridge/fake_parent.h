@@ -31,6 +31,8 @@ void fake_parent_fault(struct fake_parent *f, enum fake_fault fault, unsigned co
 /* Head of the chain; blocks from `since` on are those of `fork`. */
 void fake_parent_chain(struct fake_parent *f, uint64_t head, uint64_t since, uint8_t fork);
 hash32 fake_parent_hash(uint8_t fork, uint64_t number);
+/* The block that is final; 0, as at the start: the endpoint has no such tag. */
+void fake_parent_final(struct fake_parent *f, uint64_t number);
 /* eth_getLogs refuses ranges of more blocks (0 = any). */
 void fake_parent_log_span(struct fake_parent *f, uint64_t blocks);
 /* One log for each block in [from, to], of event InboxMessage and address 0x11...; data_len bytes.

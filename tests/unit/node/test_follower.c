@@ -127,3 +127,21 @@ Test(follower, a_revert_says_that_there_is_no_such_batch) {
     await_synced();
     cr_expect_eq(mirror_state(&w.mirror).batch_first, 0u);
 }
+
+/* An endpoint that has just begun has no final block to tell of for a while. */
+Test(follower, what_was_final_stays_while_the_parent_does_not_tell) {
+    fake_parent_final(w.parent, 70);
+    start();
+    cr_expect_eq(await_head(FIRST_HEAD).finalized, 70u);
+    fake_parent_final(w.parent, 0);
+    fake_parent_chain(w.parent, FIRST_HEAD + 1, UINT64_MAX, 0);
+    cr_expect_eq(await_head(FIRST_HEAD + 1).finalized, 70u);
+    fake_parent_final(w.parent, 75);
+    fake_parent_chain(w.parent, FIRST_HEAD + 2, UINT64_MAX, 0);
+    cr_expect_eq(await_head(FIRST_HEAD + 2).finalized, 75u);
+}
+
+Test(follower, a_depth_stands_in_for_a_tag_that_the_parent_never_knew) {
+    start();
+    cr_expect_eq(await_head(FIRST_HEAD).finalized, (uint64_t)FIRST_HEAD - FOLLOWER_TAG_DEPTH);
+}
