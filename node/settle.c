@@ -326,8 +326,7 @@ static enum err check_rows(struct settle *t, struct sequencer *s, const struct m
         TRY(settle_recount(t, s, ec));
     }
     t->seen_cuts = m->cuts;
-    if (t->checked_delayed > m->delayed_count)
-        t->checked_delayed = m->delayed_count;
+    t->checked_delayed = 0; /* those that were read anew may be others */
     t->o.progress(t->o.ctx);
     return ERR_OK;
 }

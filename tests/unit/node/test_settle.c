@@ -175,3 +175,18 @@ Test(settle, a_full_mirror_forgets_what_is_final_though_no_batch_comes) {
     cr_expect_eq(mirror_state(&w.mirror).batch_first, 2u);
     cr_expect_eq(mirror_state(&w.mirror).delayed_first, 2u);
 }
+
+/* The parent re-organised and was read again before a turn saw it. */
+Test(settle, a_message_that_a_fork_changed_is_made_again) {
+    add_deposit(1, L1_BLOCK);
+    heads(PARENT_BLOCK);
+    await_block(1);
+    uint64_t rewinds = settle_status(w.settle).rewinds;
+    cr_assert(mirror_cut(&w.mirror, PARENT_BLOCK - 1));
+    add_deposit(1, L1_BLOCK + 1);
+    mirror_set_synced(&w.mirror);
+    sequencer_wake(w.sequencer);
+    for (int i = 0; i < 3000 && settle_status(w.settle).rewinds == rewinds; i++)
+        pause_ms(1);
+    cr_expect_eq(settle_status(w.settle).rewinds, rewinds + 1);
+}
