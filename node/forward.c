@@ -10,7 +10,7 @@
 #include "node/targets.h"
 #include "rpc/api.h"
 #include "rpc/call.h"
-#include "rpc/engine.h"
+#include "rpc/jsonrpc.h"
 
 #include <inttypes.h>
 #include <jansson.h>

@@ -8,8 +8,8 @@
 #include "rpc/api.h"
 #include "rpc/batch.h"
 #include "rpc/json_writer.h"
+#include "rpc/jsonrpc.h"
 #include "rpc/metrics.h"
-#include "rpc/params.h"
 #include "rpc/reader.h"
 #include "rpc/scan.h"
 #include "rpc/tag.h"
@@ -304,48 +304,6 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx) {
 }
 
 /* --- replies ------------------------------------------------------------------------------- */
-static void write_id(struct buf *out, json_t *id, bytes scanned) {
-    if (scanned.ptr != NULL) {
-        buf_append(out, scanned.ptr, scanned.len);
-        return;
-    }
-    char *text = id == NULL ? NULL : json_dumps(id, JSON_ENCODE_ANY | JSON_COMPACT);
-    buf_append_str(out, text != NULL ? text : "null");
-    free(text);
-}
-
-void rpc_answer_begin(struct buf *out, bytes id) {
-    buf_append(out, RPC_ANSWER_ID, sizeof(RPC_ANSWER_ID) - 1);
-    buf_append(out, id.ptr, id.len);
-    buf_append(out, RPC_ANSWER_RESULT, sizeof(RPC_ANSWER_RESULT) - 1);
-}
-
-static void write_reply(struct buf *out, const struct rpc_call *c) {
-    buf_append(out, RPC_ANSWER_ID, sizeof(RPC_ANSWER_ID) - 1);
-    write_id(out, c->id, c->id_text);
-    if (!rpc_failed(c)) {
-        buf_append(out, RPC_ANSWER_RESULT, sizeof(RPC_ANSWER_RESULT) - 1);
-        buf_append(out, c->result.ptr, c->result.len);
-    } else {
-        struct json_writer w;
-        buf_printf(out, ",\"error\":{\"code\":%d,\"message\":", c->code);
-        jw_init(&w, out);
-        jw_str(&w, (const char *)c->text.ptr, c->text.len);
-        if (c->data.len > 0) {
-            buf_append_str(out, ",\"data\":");
-            buf_append(out, c->data.ptr, c->data.len);
-        }
-        buf_append_byte(out, '}');
-    }
-    buf_append_byte(out, '}');
-}
-
-static void error_reply(struct buf *out, json_t *id, bytes scanned, int code, const char *text) {
-    buf_append(out, RPC_ANSWER_ID, sizeof(RPC_ANSWER_ID) - 1);
-    write_id(out, id, scanned);
-    buf_printf(out, ",\"error\":{\"code\":%d,\"message\":\"%s\"}}", code, text);
-}
-
 /* The whole reply; when it passes the limit, an error in place of the answers that do not fit. */
 static void write_replies(struct buf *out, struct job *j) {
     bool any = false;
@@ -360,14 +318,14 @@ static void write_replies(struct buf *out, struct job *j) {
             buf_append_byte(out, any ? ',' : '[');
         }
         any = true;
-        write_reply(out, &j->calls[i]);
+        rpc_write_reply(out, &j->calls[i]);
     }
     if (j->is_batch && any)
         buf_append_byte(out, ']');
     if (out->overflow) {
         buf_reset(out);
         const struct rpc_call *c = &j->calls[0];
-        error_reply(out, c->id, c->id_text, RPC_LIMIT_EXCEEDED, "response too large");
+        rpc_write_error(out, c->id, c->id_text, RPC_LIMIT_EXCEEDED, "response too large");
     }
 }
 
@@ -429,7 +387,7 @@ static void refuse(struct rpc_engine *e, uint64_t tag, json_t *id, bool in_array
     buf_init(&reply.body, e->o.context->reply_bytes_max);
     if (in_array)
         buf_append_byte(&reply.body, '[');
-    error_reply(&reply.body, id, bytes_of(NULL, 0), code, text);
+    rpc_write_error(&reply.body, id, bytes_of(NULL, 0), code, text);
     if (in_array)
         buf_append_byte(&reply.body, ']');
     e->reply(e->reply_ctx, tag, &reply);
@@ -681,44 +639,6 @@ static void advance(struct job *j) {
 }
 
 /* --- requests ------------------------------------------------------------------------------ */
-bool rpc_json_depth_ok(const char *s, size_t len, unsigned max) {
-    unsigned depth = 0;
-    bool in_string = false;
-    for (size_t i = 0; i < len; i++) {
-        char ch = s[i];
-        if (in_string) {
-            if (ch == '\\')
-                i++;
-            else if (ch == '"')
-                in_string = false;
-        } else if (ch == '"') {
-            in_string = true;
-        } else if (ch == '{' || ch == '[') {
-            if (++depth > max)
-                return false;
-        } else if ((ch == '}' || ch == ']') && depth > 0) {
-            depth--;
-        }
-    }
-    return true;
-}
-
-static bool id_ok(const json_t *id) {
-    return id == NULL || json_is_string(id) || json_is_number(id) || json_is_null(id);
-}
-
-static void check_arity(struct rpc_call *c) {
-    size_t n = param_count(c);
-    for (size_t i = 0; i < c->method->min_args; i++) {
-        if (!param_is_null(c, i))
-            continue;
-        rpc_fail(c, RPC_INVALID_PARAMS, "missing value for required argument %zu", i);
-        return;
-    }
-    if (n > c->method->max_args)
-        rpc_fail(c, RPC_INVALID_PARAMS, "too many arguments, want at most %u", c->method->max_args);
-}
-
 /* Takes what the call costs from its universe's share; a call that finds too little has failed. */
 static void take_quota(struct job *j, struct rpc_call *c) {
     const struct api_principal *who = &j->origin.who;
@@ -734,57 +654,6 @@ static void take_quota(struct job *j, struct rpc_call *c) {
              slug);
     c->try_later = true;
     c->method = NULL;
-}
-
-/* A call of the universes' API: its parameters are one object, bare or in an array. */
-static void read_api_request(struct rpc_call *c, const struct api_route *route, json_t *params) {
-    json_t *args = json_array_size(params) == 1 ? json_array_get(params, 0) : params;
-    bool none = params == NULL || json_is_null(params) ||
-                (json_is_array(params) && json_array_size(params) == 0);
-    if (!none && !json_is_object(args)) {
-        rpc_fail(c, RPC_INVALID_PARAMS, "want one object with the parameters");
-        return;
-    }
-    api_begin(c, route, none ? json_object() : json_copy(args));
-    if (rpc_failed(c))
-        c->method = NULL;
-}
-
-/* Fills in a call from its request object; on a bad one the call has failed and no method. */
-static void read_request(struct rpc_call *c, json_t *o) {
-    json_t *id = json_object_get(o, "id"), *method = json_object_get(o, "method");
-    json_t *version = json_object_get(o, "jsonrpc"), *params = json_object_get(o, "params");
-    bool version_ok = version == NULL ||
-                      (json_is_string(version) && strcmp(json_string_value(version), "2.0") == 0);
-    if (!json_is_object(o) || !id_ok(id) || !json_is_string(method) || !version_ok) {
-        c->id = id_ok(id) ? id : NULL;
-        rpc_fail(c, RPC_INVALID_REQUEST, "invalid request");
-        return;
-    }
-    c->id = id;
-    c->notification = id == NULL;
-    const char *name = json_string_value(method);
-    const struct api_route *route =
-        c->cx->keys != NULL ? api_route_find(name, json_string_length(method)) : NULL;
-    if (route != NULL) {
-        rpc_metric_call(&route->method);
-        read_api_request(c, route, params);
-        return;
-    }
-    if (params != NULL && !json_is_null(params) && !json_is_array(params)) {
-        rpc_fail(c, RPC_INVALID_PARAMS, "non-array args");
-        return;
-    }
-    c->params = json_is_array(params) ? params : NULL;
-    c->method = rpc_method_find(name, json_string_length(method), c->cx->dev);
-    rpc_metric_call(c->method);
-    if (c->method == NULL)
-        rpc_fail(c, RPC_METHOD_NOT_FOUND, "the method %.100s does not exist/is not available",
-                 name);
-    else
-        check_arity(c);
-    if (rpc_failed(c))
-        c->method = NULL;
 }
 
 /* A job without calls, and room for some. There must be a slot; it is not counted yet. */
@@ -849,7 +718,7 @@ static struct job *job_new(struct rpc_engine *e, json_t *root, uint64_t tag,
     rpc_batch_init(&j->batch, e->o.context, is_batch);
     for (size_t i = 0; i < count; i++) {
         struct rpc_call *c = add_call(j);
-        read_request(c, is_batch ? json_array_get(root, i) : root);
+        rpc_read_request(c, is_batch ? json_array_get(root, i) : root);
         take_quota(j, c);
     }
     return j;
@@ -871,7 +740,7 @@ static bool add_submission(struct job *j, struct rpc_scan *s) {
     c->method = m;
     c->id_text = s->id;
     c->scan = s;
-    check_arity(c);
+    rpc_check_arity(c);
     if (!rpc_failed(c))
         m->run(c);
     c->scan = NULL;
@@ -921,27 +790,6 @@ static struct job *job_of_submissions(struct rpc_engine *e, struct buf *body, ui
     return j;
 }
 
-/* Parses the body; NULL with the code and text of the error. */
-static json_t *parse(const struct buf *body, int *out_code, const char **out_text) {
-    *out_code = RPC_PARSE_ERROR;
-    *out_text = "parse error";
-    const char *s = (const char *)body->ptr;
-    if (body->len == 0)
-        return NULL;
-    if (!rpc_json_depth_ok(s, body->len, RPC_JSON_DEPTH_MAX)) {
-        *out_code = RPC_INVALID_REQUEST;
-        *out_text = "invalid request: nested too deep";
-        return NULL;
-    }
-    json_error_t error;
-    json_t *root = json_loadb(s, body->len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
-    if (root == NULL && json_error_code(&error) == json_error_duplicate_key) {
-        *out_code = RPC_INVALID_REQUEST;
-        *out_text = "invalid request: duplicate key";
-    }
-    return root;
-}
-
 void rpc_engine_run(struct rpc_engine *e, struct buf *body, uint64_t tag,
                     const struct api_origin *from, const struct rpc_look *look) {
     int code = 0;
@@ -951,7 +799,7 @@ void rpc_engine_run(struct rpc_engine *e, struct buf *body, uint64_t tag,
         advance(j);
         return;
     }
-    json_t *root = parse(body, &code, &text);
+    json_t *root = rpc_parse(body, &code, &text);
     buf_clear(body);
     if (root == NULL) {
         refuse(e, tag, NULL, false, code, text);
@@ -964,10 +812,10 @@ void rpc_engine_run(struct rpc_engine *e, struct buf *body, uint64_t tag,
         refuse(e, tag, NULL, false, RPC_INVALID_REQUEST, "empty batch");
     } else if (batch && json_array_size(root) > RPC_BATCH_MAX) {
         json_t *id = json_object_get(json_array_get(root, 0), "id");
-        refuse(e, tag, id_ok(id) ? id : NULL, true, RPC_INVALID_REQUEST, "batch too large");
+        refuse(e, tag, rpc_id_ok(id) ? id : NULL, true, RPC_INVALID_REQUEST, "batch too large");
     } else if (!has_room(e) || (j = job_new(e, root, tag, from)) == NULL) {
         json_t *id = batch ? NULL : json_object_get(root, "id");
-        refuse(e, tag, id_ok(id) ? id : NULL, false, RPC_LIMIT_EXCEEDED,
+        refuse(e, tag, rpc_id_ok(id) ? id : NULL, false, RPC_LIMIT_EXCEEDED,
                "too many requests are waiting, try again in 100ms");
     }
     if (j == NULL) {
@@ -1001,7 +849,7 @@ bool rpc_engine_answer(struct rpc_engine *e, struct rpc_look *look, bytes body) 
     c->result.max = e->o.context->reply_bytes_max;
     c->method = m;
     c->scan = scan;
-    check_arity(c);
+    rpc_check_arity(c);
     c->phase = RPC_PHASE_RUN;
     bool done = !rpc_failed(c) && run_on_loop(e, c, &look->clock_ns);
     c->scan = NULL;
@@ -1024,7 +872,7 @@ static json_t *rest_args(const struct api_route *r, json_t *path, bytes query,
     bool has_body = r->verb != HTTP_VERB_GET && body->len > 0;
     if (has_body) {
         json_decref(args);
-        args = parse(body, &code, out_text);
+        args = rpc_parse(body, &code, out_text);
         if (args != NULL && !json_is_object(args)) {
             *out_text = "the body must be a JSON object";
             json_decref(args);

@@ -11,11 +11,11 @@
  * calls go to the reader threads. An answer of many bytes takes the loop long whoever makes it, so
  * a call has a microsecond more for each KiB.
  *
- * Limits: RPC_BATCH_MAX calls in a batch, RPC_JSON_DEPTH_MAX nested levels, jobs_max bodies in
- * work, and the total size of a reply; what a batch may take: rpc/batch.h. REST calls that wait for
- * events give their place among those bodies up, and the pages of streams take none: rpc/api_wait.h
- * and the connections bound them. Repeated keys in an object make a request invalid, since readers
- * differ on which one counts. */
+ * Limits: RPC_BATCH_MAX calls in a batch, RPC_JSON_DEPTH_MAX (rpc/jsonrpc.h) nested levels,
+ * jobs_max bodies in work, and the total size of a reply; what a batch may take: rpc/batch.h. REST
+ * calls that wait for events give their place among those bodies up, and the pages of streams take
+ * none: rpc/api_wait.h and the connections bound them. Repeated keys in an object make a request
+ * invalid, since readers differ on which one counts. */
 #ifndef RPC_ENGINE_H
 #define RPC_ENGINE_H
 
@@ -30,7 +30,6 @@
 
 enum {
     RPC_BATCH_MAX = 1000,
-    RPC_JSON_DEPTH_MAX = 64,
     RPC_LOOP_GAS = 100000,
     RPC_LOOP_LOGS_LOOKS =
         64,                  /* of a log search: blocks, and groups of 8 rows on the way to them; */
@@ -79,14 +78,6 @@ struct rpc_look {
  * in particular, and without an error. False: nothing has happened, and rpc_engine_run is to be
  * asked about the same body. */
 bool rpc_engine_answer(struct rpc_engine *e, struct rpc_look *look, bytes body);
-/* An answer is RPC_ANSWER_ID, id, RPC_ANSWER_RESULT, result and a brace. */
-#define RPC_ANSWER_ID "{\"jsonrpc\":\"2.0\",\"id\":"
-#define RPC_ANSWER_RESULT ",\"result\":"
-static inline size_t rpc_answer_len(bytes id, bytes result) {
-    return sizeof(RPC_ANSWER_ID) - 1 + id.len + sizeof(RPC_ANSWER_RESULT) - 1 + result.len + 1;
-}
-/* All of it but the result and the brace. */
-void rpc_answer_begin(struct buf *out, bytes id);
 /* Takes the body's storage; `from` is copied, NULL: nobody. `look`: at the same bytes before, NULL:
  * none. A body of nothing but submissions of the usual shape is scanned, and kept until its reply;
  * others are parsed. */
@@ -109,9 +100,5 @@ size_t rpc_engine_pending(const struct rpc_engine *e);
 /* Ends the readers. Submissions must have been answered or be answered never: late answers would
  * find no engine. */
 void rpc_engine_free(struct rpc_engine *e);
-
-/* Whether a text nests no deeper than `max`: the recursive parser behind it must not be led deep.
- */
-bool rpc_json_depth_ok(const char *s, size_t len, unsigned max);
 
 #endif

@@ -2,6 +2,7 @@
 #include "rpc/server_internal.h"
 
 #include "base/check.h"
+#include "rpc/jsonrpc.h"
 #include "rpc/metrics.h"
 
 #include <stdlib.h>

@@ -4,7 +4,7 @@
 #include "base/buf.h"
 #include "base/hex.h"
 #include "base/keccak.h"
-#include "rpc/engine.h"
+#include "rpc/jsonrpc.h"
 
 #include <stdarg.h>
 #include <stdio.h>

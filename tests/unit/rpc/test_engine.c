@@ -4,6 +4,7 @@
  * Covers: engine.c methods.c m_basic.c m_submit.c */
 #include "base/hex.h"
 #include "rpc/engine.h"
+#include "rpc/jsonrpc.h"
 #include "rpc/metrics.h"
 #include "tests/lib/rpc/served.h"
 
@@ -145,10 +146,6 @@ Test(engine, rules) {
 }
 
 Test(engine, depth) {
-    cr_expect(rpc_json_depth_ok("[[[]]]", 6, 3));
-    cr_expect_not(rpc_json_depth_ok("[[[]]]", 6, 2));
-    cr_expect(rpc_json_depth_ok("[\"[[[[\\\"[[\"]", 12, 1));
-    cr_expect(rpc_json_depth_ok("[][][]", 6, 1));
     struct fixture f;
     fixture_init(&f);
     char deep[2 * RPC_JSON_DEPTH_MAX + 3];
