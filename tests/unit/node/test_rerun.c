@@ -40,7 +40,8 @@ static void checkpoint(void) {
 static void go_back_for(uint64_t to_block, enum rewind_reason reason) {
     struct err_ctx ec = {.text = ""};
     struct log_record rec;
-    struct record_rewind w = {.epoch = c.ledger.epoch + 1, .to_block = to_block, .reason = reason};
+    struct record_rewind w = {
+        .epoch = c.ledger.epoch + 1, .to_block = to_block, .reason = (uint8_t)reason};
     cr_assert_eq(rerun_collect(&r, &c.ledger, to_block, &ec), ERR_OK, "%s", ec.text);
     buf_reset(&c.ledger.record);
     record_pack_rewind(&c.ledger.record, &w);
