@@ -326,6 +326,8 @@ static void fail_batch(struct outbox *o, enum err e) {
         entry->account->signed_count--;
         stall(entry->account);
         if (entry->sending == NULL) { /* of an earlier run: it stays */
+            if (!entry->is_kept)
+                entry->hash = (hash32){0}; /* its rows still have the one before */
             put_off(o, entry, true);
             outbox_wait(o, entry);
             continue;

@@ -48,7 +48,7 @@ struct rpc_engine_options {
     const struct rpc_context *context; /* borrowed */
     size_t readers;                    /* threads, >= 1 */
     size_t read_queue_max;             /* batches of calls that wait for a reader */
-    size_t jobs_max;                   /* < 65536 */
+    size_t jobs_max;                   /* at most 65536 */
 };
 struct rpc_reply {
     struct buf body; /* handed over; empty when there is nothing to say (notifications) */

@@ -126,7 +126,7 @@ static enum err start_engine(struct rpc_server *s, const struct rpc_options *o,
         s->waiters = s->live.waiters = api_waiters_new(o->store);
         s->quota = api_quota_new(o->policy.universe_rate);
         if (s->keys == NULL || s->quota == NULL || s->waiters == NULL)
-            FAIL(ec, ERR_NOMEM, "out of memory for API keys");
+            FAIL(ec, ERR_NOMEM, "the API's keys cannot be loaded, or memory is short");
     }
     s->cx = (struct rpc_context){
         .store = o->store,
