@@ -90,8 +90,8 @@ static void outbox_send(void *outbox, struct node_send *s) {
 struct outbox_account *outbox_account(struct outbox *o, const char *slug) {
     void *value = NULL;
     bool fresh = false;
-    char key[OUTBOX_SLUG_BYTES] = {0};
-    snprintf(key, sizeof(key), "%s", slug);
+    char key[OUTBOX_SLUG_BYTES];
+    outbox_slug_key(key, slug);
     CHECK(map_ensure(&o->accounts, key, &value, &fresh) == ERR_OK);
     struct outbox_account **at = value;
     if (!fresh)

@@ -113,6 +113,8 @@ struct outbox {
 };
 
 struct outbox_account *outbox_account(struct outbox *o, const char *slug);
+/* The slug and zeros: the key of maps by account or universe. */
+void outbox_slug_key(char out[OUTBOX_SLUG_BYTES], const char *slug);
 /* Puts the entry where its turn is. */
 void outbox_wait(struct outbox *o, struct entry *e);
 bool outbox_in_chain(struct outbox *o, const hash32 *tx_hash);

@@ -38,15 +38,15 @@ static bytes time_key(uint8_t out[TIME_BYTES], uint64_t ms, const hash32 *id) {
 }
 
 /* --- shares -------------------------------------------------------------------------------- */
-static void slug_key(char out[OUTBOX_SLUG_BYTES], const char *universe) {
+void outbox_slug_key(char out[OUTBOX_SLUG_BYTES], const char *slug) {
     memset(out, 0, OUTBOX_SLUG_BYTES);
-    snprintf(out, OUTBOX_SLUG_BYTES, "%s", universe);
+    snprintf(out, OUTBOX_SLUG_BYTES, "%s", slug);
 }
 
 bool outbox_share_take(struct outbox *o, const char *universe) {
     char key[OUTBOX_SLUG_BYTES];
     void *value = NULL;
-    slug_key(key, universe);
+    outbox_slug_key(key, universe);
     const size_t *has = map_get(&o->shares, key);
     size_t max = o->o.requests_max, free_now = max > o->request_count ? max - o->request_count : 0;
     if ((has != NULL ? *has : 0) >= free_now || map_ensure(&o->shares, key, &value, NULL) != ERR_OK)
@@ -58,7 +58,7 @@ bool outbox_share_take(struct outbox *o, const char *universe) {
 
 void outbox_share_return(struct outbox *o, const char *universe) {
     char key[OUTBOX_SLUG_BYTES];
-    slug_key(key, universe);
+    outbox_slug_key(key, universe);
     size_t *has = map_get(&o->shares, key);
     if (has == NULL) /* its time has passed while it was under way */
         return;
@@ -123,7 +123,7 @@ static size_t request_ops(struct kv_op *ops, struct arena *a, struct sending *s)
         .space = KV_REQUEST, .key = bytes_of(send->id.b, 32), .value = send->request};
     if (!s->counts)
         return n;
-    slug_key((char *)value + 1, send->universe);
+    outbox_slug_key((char *)value + 1, send->universe);
     ops[n++] = (struct kv_op){.space = KV_TIME,
                               .key = copy_key(a, time_key(key, send->created_ms, &send->id)),
                               .value = arena_copy(a, bytes_of(value, sizeof(value)))};

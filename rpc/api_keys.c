@@ -240,18 +240,23 @@ static struct kept *key_find(const struct api_keys *k, uint64_t id) {
     return at != NULL ? *at : NULL;
 }
 
+static void universe_key(char out[API_SLUG_MAX + 1], const char *slug) {
+    memset(out, 0, API_SLUG_MAX + 1);
+    snprintf(out, API_SLUG_MAX + 1, "%s", slug);
+}
+
 static struct kept **first_of(const struct api_keys *k, const char *slug) {
-    char name[API_SLUG_MAX + 1] = {0};
-    snprintf(name, sizeof(name), "%s", slug);
+    char name[API_SLUG_MAX + 1];
+    universe_key(name, slug);
     return map_get(&k->by_universe, name);
 }
 
 static struct kept *key_add(struct api_keys *k, const struct api_key *key) {
-    char name[API_SLUG_MAX + 1] = {0};
+    char name[API_SLUG_MAX + 1];
     void *first = NULL;
     struct kept *fresh = calloc(1, sizeof(*fresh));
     CHECK(fresh != NULL);
-    snprintf(name, sizeof(name), "%s", key->slug);
+    universe_key(name, key->slug);
     CHECK(map_put(&k->by_id, &key->id, &fresh) == ERR_OK);
     CHECK(map_ensure(&k->by_universe, name, &first, NULL) == ERR_OK);
     fresh->next = *(struct kept **)first;
@@ -371,11 +376,12 @@ size_t api_keys_list(struct api_keys *k, const char *slug, struct api_key *out, 
 }
 
 size_t api_keys_live(struct api_keys *k, const char *slug, uint64_t now_ms) {
-    size_t n = 0, live = 0;
-    struct api_key *all = copy_all(k, slug, &n);
-    for (size_t i = 0; i < n; i++)
-        live += is_live(&all[i], now_ms);
-    free(all);
+    size_t live = 0;
+    pthread_mutex_lock(&k->lock);
+    struct kept **first = first_of(k, slug);
+    for (const struct kept *i = first != NULL ? *first : NULL; i != NULL; i = i->next)
+        live += is_live(&i->key, now_ms);
+    pthread_mutex_unlock(&k->lock);
     return live;
 }
 

@@ -9,7 +9,7 @@ void rpc_batch_init(struct rpc_batch *b, const struct rpc_context *cx, bool limi
     *b = (struct rpc_batch){.limited = limited, .left = cx->reply_bytes_max};
 }
 
-static bool may_send(const struct rpc_call *c) {
+bool rpc_may_send(const struct rpc_call *c) {
     return c->method != NULL && (c->method->dev_only || api_route_of(c->method) != NULL);
 }
 
@@ -42,7 +42,7 @@ bool rpc_batch_admits(struct rpc_call *c) {
         return true;
     if (b->limited && b->spent_us > RPC_BATCH_TIMES * 1000 * (uint64_t)c->cx->call_time_ms)
         rpc_fail(c, RPC_TIMED_OUT, "request timed out");
-    else if (b->gone && !may_send(c))
+    else if (b->gone && !rpc_may_send(c))
         rpc_fail(c, RPC_TIMED_OUT, "the client has gone");
     if (rpc_failed(c))
         c->phase = RPC_PHASE_DONE;

@@ -30,6 +30,8 @@ void rpc_batch_init(struct rpc_batch *b, const struct rpc_context *cx, bool limi
 /* Puts what stands for an answer that is too long in its place: the hash of what was sent, which is
  * durable, or an error. The call is DONE. */
 void rpc_batch_cut(struct rpc_call *c);
+/* Whether a read may end in a submission. */
+bool rpc_may_send(const struct rpc_call *c);
 /* Whether a call is to be run now; if not, it is DONE and has failed, or is answered by a hash. */
 bool rpc_batch_admits(struct rpc_call *c);
 /* It has run for so long. Its answer, if it is DONE, counts from here, or gives way to an error. */

@@ -556,8 +556,8 @@ static void start_reads(struct job *j) {
         heavy = heavy || is_heavy(c);
         c->phase = RPC_PHASE_RUN;
         j->next++;
-        if (c->method->dev_only || api_route_of(c->method) != NULL)
-            break; /* it may end in a submission, after which the next must wait */
+        if (rpc_may_send(c))
+            break; /* after a submission the next must wait */
     }
     read_batch(j, heavy, false);
 }

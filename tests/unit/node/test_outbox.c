@@ -158,18 +158,11 @@ static void on_done(void *ctx) {
     atomic_store(&a->done, true);
 }
 
-/* A transfer of `wei` to the account `to`, remembered under a name made of `name`. */
-static struct asked *ask(struct fixture *f, size_t count, size_t to, uint64_t wei, uint64_t name) {
-    struct asked *a = calloc(1, sizeof(*a));
-    cr_assert_not_null(a);
-    for (size_t i = 0; i < count; i++)
-        a->calls[i] = (struct own_call){.to = f->chain.addrs[to],
-                                        .value = u256_from_u64(wei),
-                                        .gas = 21000,
-                                        .max_fee = u256_from_u64(10 * UINT64_C(1000000000)),
-                                        .meta = bytes_of("m", 1)};
+/* Its calls are there; name: 0 for none. */
+static void hand_over(struct fixture *f, struct asked *a, const char *universe, size_t count,
+                      uint64_t name) {
     a->send = (struct node_send){.slug = "",
-                                 .universe = "",
+                                 .universe = universe,
                                  .calls = a->calls,
                                  .count = count,
                                  .has_id = name != 0,
@@ -180,6 +173,19 @@ static struct asked *ask(struct fixture *f, size_t count, size_t to, uint64_t we
                                  .done_ctx = a};
     be64_store(a->send.id.b, name);
     f->commands.send(f->commands.outbox, &a->send);
+}
+
+/* A transfer of `wei` to the account `to`, remembered under a name made of `name`. */
+static struct asked *ask(struct fixture *f, size_t count, size_t to, uint64_t wei, uint64_t name) {
+    struct asked *a = calloc(1, sizeof(*a));
+    cr_assert_not_null(a);
+    for (size_t i = 0; i < count; i++)
+        a->calls[i] = (struct own_call){.to = f->chain.addrs[to],
+                                        .value = u256_from_u64(wei),
+                                        .gas = 21000,
+                                        .max_fee = u256_from_u64(10 * UINT64_C(1000000000)),
+                                        .meta = bytes_of("m", 1)};
+    hand_over(f, a, "", count, name);
     return a;
 }
 
@@ -417,18 +423,7 @@ static bool takes(struct fixture *f, const char *universe, uint64_t name, bool g
     a->calls[0] = (struct own_call){.to = f->chain.addrs[4],
                                     .gas = good ? 21000 : 20999, /* too little */
                                     .max_fee = u256_from_u64(10 * UINT64_C(1000000000))};
-    a->send = (struct node_send){.slug = "",
-                                 .universe = universe,
-                                 .calls = a->calls,
-                                 .count = 1,
-                                 .has_id = true,
-                                 .created_ms = clock_realtime_ms(clock_posix()),
-                                 .request = bytes_of("request", 7),
-                                 .results = a->results,
-                                 .done = on_done,
-                                 .done_ctx = a};
-    be64_store(a->send.id.b, name);
-    f->commands.send(f->commands.outbox, &a->send);
+    hand_over(f, a, universe, 1, name);
     wait_for(a);
     bool full = strstr(a->results[0].text, "idempotency key") != NULL;
     if (!full)
